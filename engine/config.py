@@ -1,0 +1,323 @@
+"""Every setting: its type, its default, where it is read from, and what is said when it is wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    agent: str = "impl-creator"
+    decide: str = "ask"  # ask (in the dashboard) or auto
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    order: tuple[str, ...] = ()  # empty: anthropic if a key or base_url is set, else repair
+
+
+@dataclass(frozen=True, slots=True)
+class Anthropic:
+    model: str = ""  # empty: the agent file's
+    base_url: str = ""
+    profile: str = "auto"  # auto, claude or plain
+    max_tokens: int = 32000
+    effort: str = ""
+    thinking: bool = True
+    timeout_s: float = 120.0
+    retries: int = 4
+    retry_cap_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    budget_s: float = 120.0
+    max_candidates: int = 20000
+    workers: int = 0  # 0: one a core
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Scripted:
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    limit: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    usd: float = 2.0
+    minutes: float = 60.0
+    turns: int = 80
+    tokens: int = 3_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    allow: tuple[str, ...] = ("**/*.py",)
+    deny: tuple[str, ...] = ()
+    protect: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    args: tuple[str, ...] = ()
+    marker: str = ""
+    requires: tuple[str, ...] = ()
+    optional: bool = False
+    timeout_s: float = 1800.0
+    test_timeout_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Python:
+    interpreter: str = ""
+    import_roots: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxSettings:
+    mode: str = "auto"  # auto, on, off
+    pass_env: tuple[str, ...] = ()
+    memory_mb: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    rounds: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Diet:
+    enabled: bool = True
+    budget_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    optional: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    format: tuple[str, ...] = ("ruff", "format", "--check")
+    clippy: tuple[str, ...] = ("ruff", "check")
+    crossval: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    carry: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tui:
+    theme: str = "bitnet-dark"
+    glyphs: str = "auto"
+
+
+def _suites() -> dict[str, Suite]:
+    return {"cpu": Suite(marker="not gpu"), "gpu": Suite(marker="gpu", optional=True)}
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings of a run, merged: defaults, file, command line."""
+
+    flow: Flow = Flow()
+    provider: ProviderSettings = ProviderSettings()
+    anthropic: Anthropic = Anthropic()
+    repair: Repair = Repair()
+    scripted: Scripted = Scripted()
+    retries: Retries = Retries()
+    budget: Budget = Budget()
+    scope: Scope = Scope()
+    suites: Mapping[str, Suite] = field(default_factory=_suites)
+    python: Python = Python()
+    sandbox: SandboxSettings = SandboxSettings()
+    audit: Audit = Audit()
+    diet: Diet = Diet()
+    features: Features = Features()
+    gates: Gates = Gates()
+    workspace: Workspace = Workspace()
+    tui: Tui = Tui()
+
+
+# Bounds and choices a type cannot say: (section, key) → (what is wanted, test).
+_RULES: dict[tuple[str, str], tuple[str, Any]] = {
+    ("retries", "limit"): ("an integer from 0 to 2", lambda v: 0 <= v <= 2),
+    ("audit", "rounds"): ("an integer from 2 to 9", lambda v: 2 <= v <= 9),
+    ("flow", "decide"): ('"ask" or "auto"', lambda v: v in ("ask", "auto")),
+    ("sandbox", "mode"): ('"auto", "on" or "off"', lambda v: v in ("auto", "on", "off")),
+    ("anthropic", "profile"): ('"auto", "claude" or "plain"', lambda v: v in ("auto", "claude", "plain")),
+    ("tui", "glyphs"): ('"auto", "unicode" or "ascii"', lambda v: v in ("auto", "unicode", "ascii")),
+    ("budget", "usd"): ("a number, 0 or more", lambda v: v >= 0),
+    ("budget", "minutes"): ("a number above 0", lambda v: v > 0),
+    ("budget", "turns"): ("an integer above 0", lambda v: v > 0),
+    ("budget", "tokens"): ("an integer above 0", lambda v: v > 0),
+    ("repair", "budget_s"): ("a number above 0", lambda v: v > 0),
+    ("repair", "workers"): ("an integer, 0 or more", lambda v: v >= 0),
+}
+
+
+def _wanted(kind: Any) -> str:
+    if kind is tuple or typing.get_origin(kind) is tuple:
+        return "a list of strings"
+    return {int: "an integer", float: "a number", str: "a string", bool: "true or false"}.get(kind, str(kind))
+
+
+def _value(kind: Any, value: Any) -> Any:
+    """``value`` as ``kind``, or raise TypeError."""
+    if typing.get_origin(kind) is tuple:
+        if isinstance(value, list | tuple) and all(isinstance(v, str) for v in value):
+            return tuple(value)
+    elif kind is float:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+    elif kind is int:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+    elif isinstance(value, kind):
+        return value
+    raise TypeError
+
+
+def _section(cls: type[Any], name: str, data: Any, source: str) -> Any:
+    if not isinstance(data, dict):
+        raise ConfigError(f"{source}: [{name}] = {data!r}; want a table", hint=f"write [{name}] and its keys below it")
+    kinds = typing.get_type_hints(cls)
+    values: dict[str, Any] = {}
+    for key, value in data.items():
+        if key not in kinds:
+            raise _unknown(source, f"[{name}] {key}", key, list(kinds))
+        try:
+            values[key] = _value(kinds[key], value)
+        except TypeError:
+            default = getattr(cls(), key)
+            raise ConfigError(
+                f"{source}: [{name}] {key} = {value!r}; want {_wanted(kinds[key])}",
+                hint=f"try {key} = {_toml(default)}",
+            ) from None
+        wanted, holds = _RULES.get((name, key), ("", None))
+        if holds is not None and not holds(values[key]):
+            raise ConfigError(
+                f"{source}: [{name}] {key} = {value!r}; want {wanted}", hint=f"try {key} = {_toml(getattr(cls(), key))}"
+            )
+    return cls(**values)
+
+
+def _unknown(source: str, where: str, key: str, known: list[str]) -> ConfigError:
+    near = difflib.get_close_matches(key, known, 1, 0.5)
+    hint = f"did you mean {near[0]!r}?" if near else "known here: " + ", ".join(known)
+    return ConfigError(f"{source}: unknown key {where}", hint=hint)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(v) for v in value) + "]"
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def parse(data: Mapping[str, Any], source: str) -> Config:
+    """Check a table of settings and fill in the defaults.
+
+    Parameters
+    ----------
+    data
+        As TOML gives it.
+    source
+        The file's name, for messages.
+
+    Raises
+    ------
+    ConfigError
+        An unknown key or a wrong value; names file, key, what was found, what is wanted.
+
+    Examples
+    --------
+    >>> parse({"retries": {"limit": 1}}, "config.toml").retries.limit
+    1
+    """
+    hints = typing.get_type_hints(Config)
+    values: dict[str, Any] = {}
+    for name, table in data.items():
+        if name not in hints:
+            raise _unknown(source, f"[{name}]", name, list(hints))
+        if name == "suites":
+            values[name] = _suite_tables(table, source)
+        else:
+            values[name] = _section(hints[name], name, table, source)
+    return Config(**values)
+
+
+def _suite_tables(table: Any, source: str) -> dict[str, Suite]:
+    if not isinstance(table, dict) or not table:
+        raise ConfigError(f"{source}: [suites] names no suite", hint="write [suites.cpu] and its keys below it")
+    for name in table:
+        if not name.replace("-", "").replace("_", "").isalnum():
+            raise ConfigError(f"{source}: [suites.{name}] is no name", hint="use letters, digits, - and _")
+    return {name: _section(Suite, f"suites.{name}", value, source) for name, value in table.items()}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    import tomli
+
+    try:
+        return tomli.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}", hint="name an existing file with --config") from error
+    except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}", hint="see config.toml of bitnet-tui for every setting") from error
+
+
+def discover(project: Path, explicit: Path | None = None) -> tuple[Config, str]:
+    """The settings for a project and where they came from.
+
+    Order: ``explicit``, ``bitnet-tui.toml``, ``[tool.bitnet-tui]`` in pyproject.toml,
+    ``config.toml`` with a ``[flow]`` table; else the defaults.
+    """
+    if explicit is not None:
+        return parse(_read(explicit), str(explicit)), str(explicit)
+    own = project / "bitnet-tui.toml"
+    if own.is_file():
+        return parse(_read(own), own.name), own.name
+    pyproject = project / "pyproject.toml"
+    if pyproject.is_file():
+        tool = _read(pyproject).get("tool", {})
+        if isinstance(tool, dict) and "bitnet-tui" in tool:
+            return parse(tool["bitnet-tui"], "pyproject.toml [tool.bitnet-tui]"), "pyproject.toml"
+    shared = project / "config.toml"
+    if shared.is_file():
+        try:
+            data = _read(shared)
+        except ConfigError:
+            return Config(), "defaults"  # somebody else's config.toml
+        if isinstance(data.get("flow"), dict):
+            return parse(data, shared.name), shared.name
+    return Config(), "defaults"
+
+
+def override(config: Config, **sections: Mapping[str, Any]) -> Config:
+    """``config`` with some keys of some sections replaced; what is None stays."""
+    for name, change in sections.items():
+        given = {k: v for k, v in change.items() if v is not None}
+        if given:
+            part = dataclasses.replace(getattr(config, name), **given)
+            config = dataclasses.replace(config, **{name: part})
+    return config
+
+
+__all__ = ["Config", "Suite", "discover", "override", "parse"]

@@ -1,0 +1,310 @@
+"""The nouns of a run: frozen dataclasses and enums. No IO, no behaviour beyond questions about themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import ClassVar
+
+
+class Exit(IntEnum):
+    """Exit codes of a headless run; interface, never renumbered."""
+
+    OK = 0
+    NOT_GREEN = 1
+    USAGE = 2
+    INTEGRITY = 3
+    BUDGET = 4
+    ENVIRONMENT = 5
+    PROVIDER = 6
+    DEFECT = 7
+    INTERRUPTED = 130
+
+
+class GateStatus(StrEnum):
+    PASS = "pass"
+    FAIL = "fail"
+    SKIPPED = "skipped"
+
+
+class Step(StrEnum):
+    """Where in its journey a run is."""
+
+    ANALYZE = "analyze"
+    EDIT = "edit"
+    TEST = "test"
+    VERIFY = "verify"
+    DIET = "diet"
+    JUDGE = "judge"
+
+
+class TestOutcome(StrEnum):
+    """How one test ended. ``timeout`` and ``crashed`` are red that pytest itself could not report."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    CRASHED = "crashed"
+    SKIPPED = "skipped"
+    XFAILED = "xfailed"
+    XPASSED = "xpassed"
+    RERUN = "rerun"
+
+    __test__: ClassVar[bool] = False  # type: ignore[misc]  # pytest would try to collect the name
+
+    @property
+    def red(self) -> bool:
+        """Does not hold now and could hold after a change."""
+        return self in _RED
+
+    @property
+    def passed(self) -> bool:
+        return self is TestOutcome.PASSED
+
+
+_RED = frozenset({TestOutcome.FAILED, TestOutcome.ERROR, TestOutcome.TIMEOUT, TestOutcome.CRASHED})
+
+
+class Label(StrEnum):
+    """What the red audit says of a test."""
+
+    RED = "always-red"
+    FLAKY = "flaky"
+    GREEN = "green"
+    SKIPPED = "skipped"
+    UNCOLLECTABLE = "not-collectable"
+
+
+class Purpose(StrEnum):
+    """Why a suite runs."""
+
+    AUDIT = "audit"
+    ATTEMPT = "attempt"
+    VERIFY = "verify"
+    DIET = "diet"
+
+
+class Ended(StrEnum):
+    """How the child of a suite ended."""
+
+    FINISHED = "finished"
+    TIMEOUT = "timeout"
+    CRASHED = "crashed"
+    STOPPED = "stopped"
+    SKIPPED = "skipped"
+
+
+class Verdict(StrEnum):
+    """What the verification says of an attempt."""
+
+    VERIFIED = "verified"  # every rule of acceptance holds in a fresh worktree
+    REJECTED = "rejected"  # the provider did not get there and did not say it had
+    CLAIMED = "claimed"  # green was claimed, and the verification does not confirm it
+    TAMPERED = "tampered"  # the evidence itself was interfered with
+
+
+class Outcome(StrEnum):
+    """What a provider says of its attempt when it finishes; the nine of the specification, and ``more-work``."""
+
+    DONE = "done"
+    MORE_WORK = "more-work"
+    OPTIMISE = "optimise"
+    HARDEN = "harden"
+    ARCHITECTURE = "architecture"
+    DEPENDENCY = "dependency"
+    PERFORMANCE = "performance"
+    SECURITY = "security"
+    DOCS = "docs"
+    INTEGRATION = "integration"
+
+
+class RouteKind(StrEnum):
+    NEXT = "NEXT"
+    FINALIZE = "FINALIZE"
+
+
+def test_key(suite: str, nodeid: str) -> str:
+    """Name a test across suites: the suite, a space, pytest's node id."""
+    return f"{suite} {nodeid}"
+
+
+test_key.__test__ = False  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """One test in one run of a suite."""
+
+    suite: str
+    nodeid: str
+    outcome: TestOutcome
+    phase: str = "call"  # setup, call, teardown or collect: where it did not hold
+    seconds: float = 0.0
+    message: str = ""  # one line
+    detail: str = ""  # shortened traceback and captured output
+    path: str = ""  # file and line that failed, relative to the project
+    line: int = 0
+
+    __test__: ClassVar[bool] = False
+
+    @property
+    def key(self) -> str:
+        return test_key(self.suite, self.nodeid)
+
+
+@dataclass(frozen=True, slots=True)
+class CollectError:
+    """A file pytest could not collect. ``ours`` says whether a production change can mend it."""
+
+    nodeid: str
+    message: str
+    detail: str = ""
+    ours: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TestReport:
+    """What one run of a suite showed, after the report of the child was checked."""
+
+    suite: str
+    results: tuple[TestResult, ...]
+    exit_code: int
+    ended: Ended = Ended.FINISHED
+    seconds: float = 0.0
+    collect_errors: tuple[CollectError, ...] = ()
+    foreign: tuple[tuple[str, str], ...] = ()  # (module file used, file that should have been used)
+    problem: str = ""  # why the report cannot be trusted or is absent
+    reason: str = ""  # why the suite did not run, when it was skipped
+    left_out: int = 0  # tests a skipped suite would have run
+
+    __test__: ClassVar[bool] = False
+
+    @property
+    def green(self) -> bool:
+        """A suite in which nothing passed is not green."""
+        return (
+            self.exit_code == 0
+            and self.ended is Ended.FINISHED
+            and not self.collect_errors
+            and not self.problem
+            and any(r.outcome.passed for r in self.results)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What changed against the baseline, by test key."""
+
+    fixed: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
+    still: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    name: str
+    status: GateStatus
+    reason: str = ""  # only with skipped: one of the standard words
+    evidence: str = ""
+
+    @property
+    def word(self) -> str:
+        """Status as it is written everywhere: ``skipped`` always carries its reason."""
+        return f"{self.status} ({self.reason})" if self.status is GateStatus.SKIPPED else str(self.status)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    kind: RouteKind
+    target: str  # an agent; ``self`` for a retry
+
+    def __str__(self) -> str:
+        return f"{self.kind} → {self.target}"
+
+    @property
+    def retry(self) -> bool:
+        return self.kind is RouteKind.NEXT and self.target == "self"
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    agent: str
+    text: str
+    route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A route the person may choose, or why it is off."""
+
+    route: Route
+    allowed: bool
+    outcome: str  # which of the outcomes of the specification it stands for
+    why_not: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What may happen next. ``recommended`` indexes ``options`` and is always allowed."""
+
+    id: str
+    options: tuple[Option, ...]
+    recommended: int
+    reason: str
+
+    @property
+    def best(self) -> Option:
+        return self.options[self.recommended]
+
+
+@dataclass(frozen=True, slots=True)
+class RetryBudget:
+    limit: int = 2
+    used: int = 0
+
+    @property
+    def spent(self) -> bool:
+        return self.used >= self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class Advisory:
+    code: str
+    text: str
+    path: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What providers used so far. ``retries`` are the client's own, inside an attempt."""
+
+    calls: int = 0
+    tokens_in: int = 0  # not served from the cache, cache writes included
+    cached: int = 0
+    tokens_out: int = 0
+    usd: float = 0.0
+    retries: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.calls + other.calls,
+            self.tokens_in + other.tokens_in,
+            self.cached + other.cached,
+            self.tokens_out + other.tokens_out,
+            self.usd + other.usd,
+            self.retries + other.retries,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DiffStat:
+    files: int = 0
+    added: int = 0
+    removed: int = 0
+    minimal: bool = False
+
+    def __str__(self) -> str:
+        return f"+{self.added} −{self.removed}"

@@ -1,0 +1,125 @@
+"""Decide what may happen next. Pure: no clock, no IO, no engine state but the argument."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.model import GateStatus, Option, Outcome, Proposal, Route, RouteKind
+from engine.state import AttemptRow, RunState
+
+FINALIZE = Route(RouteKind.FINALIZE, "code-reviewer")
+RETRY = Route(RouteKind.NEXT, "self")
+
+# The outcomes of the specification that hand over to a specialist, in the order a person reads them.
+SPECIALISTS: tuple[tuple[Outcome, str, str, bool], ...] = (
+    # outcome, target, what it stands for, needs gate impl to pass
+    (Outcome.OPTIMISE, "code-refiner", "needs specialist: optimisation", True),
+    (Outcome.HARDEN, "test-hardener", "needs specialist: robustness", True),
+    (Outcome.ARCHITECTURE, "spec-analyzer", "architectural issue", False),
+    (Outcome.DEPENDENCY, "issue-creator", "dependency issue", False),
+    (Outcome.PERFORMANCE, "generative-benchmark-runner", "performance concern", True),
+    (Outcome.SECURITY, "security-scanner", "security finding", True),
+    (Outcome.DOCS, "doc-updater", "documentation gap", True),
+    (Outcome.INTEGRATION, "generative-fixture-builder", "integration concern", True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What policy must know of the settings."""
+
+    retry_limit: int = 2
+
+
+def impl_passes(state: RunState) -> bool:
+    gate = state.gates.get("impl")
+    return gate is not None and gate.status is GateStatus.PASS
+
+
+def progressed(attempt: AttemptRow) -> bool:
+    """Fewer failing target tests than before this attempt, and nothing newly broken."""
+    return (
+        attempt.failing_after is not None
+        and attempt.failing_after < attempt.failing_before
+        and not attempt.progress.broken
+    )
+
+
+def why_no_retry(state: RunState, limits: Limits) -> str:
+    """Why ``NEXT → self`` is off, or an empty string if it is allowed."""
+    attempt = state.attempt
+    if impl_passes(state):
+        return "gate impl passes already"
+    if state.retries.used >= min(limits.retry_limit, state.retries.limit):
+        return "the retry budget is spent" if limits.retry_limit else "retries are set to 0"
+    if attempt is None:
+        return "nothing was attempted"
+    if attempt.finished is not None and attempt.finished.transient:
+        return ""
+    if not progressed(attempt):
+        return "no progress: a retry needs fewer failing tests and nothing newly broken, or a transient failure"
+    return ""
+
+
+def _options(state: RunState, limits: Limits) -> tuple[Option, ...]:
+    passes = impl_passes(state)
+    off = "gate impl is " + (str(state.gates["impl"].status) if "impl" in state.gates else "not set")
+    no_retry = why_no_retry(state, limits)
+    rows = [
+        Option(FINALIZE, passes, "task fully done", "" if passes else off),
+        Option(RETRY, not no_retry, "additional work required", no_retry),
+    ]
+    for _outcome, target, stands_for, needs_impl in SPECIALISTS:
+        allowed = passes or not needs_impl
+        rows.append(Option(Route(RouteKind.NEXT, target), allowed, stands_for, "" if allowed else off))
+    return tuple(rows)
+
+
+def _recommend(state: RunState, options: tuple[Option, ...]) -> tuple[int, str]:
+    by_target = {o.route.target: i for i, o in enumerate(options)}
+    attempt = state.attempt
+    said = attempt.finished.outcome if attempt and attempt.finished else ""
+    special = {str(outcome): target for outcome, target, _, _ in SPECIALISTS}
+    if options[0].allowed:
+        if said in special and options[by_target[special[said]]].allowed:
+            return by_target[special[said]], f"gate impl passes; the provider asks for {special[said]}"
+        return 0, "gate impl passes: every target test is green in a fresh worktree and nothing was lost"
+    if options[1].allowed and attempt is not None:
+        if attempt.finished is not None and attempt.finished.transient:
+            return 1, f"transient: {attempt.finished.transient}"
+        return 1, f"{attempt.failing_before} → {attempt.failing_after} failing, none newly broken"
+    if said in special and options[by_target[special[said]]].allowed:
+        summary = attempt.finished.summary if attempt and attempt.finished else ""
+        return by_target[special[said]], f"the provider says {said}" + (f": {summary}" if summary else "")
+    reason = why_short(attempt, options[1].why_not)
+    return by_target["spec-analyzer"], reason
+
+
+def why_short(attempt: AttemptRow | None, fallback: str) -> str:
+    """Why the run routes forward, in a few words."""
+    if attempt is None or attempt.failing_after is None:
+        return fallback
+    moved = f"{attempt.failing_before} → {attempt.failing_after} failing"
+    broken = len(attempt.progress.broken)
+    return f"{moved}, {broken} newly broken; {fallback}" if broken else f"{moved}; {fallback}"
+
+
+def propose(state: RunState, limits: Limits) -> Proposal:
+    """All routes, which are open, and the recommended one with its reason.
+
+    Parameters
+    ----------
+    state
+        With the gates of the current attempt set.
+    limits
+        From the settings.
+    """
+    options = _options(state, limits)
+    recommended, reason = _recommend(state, options)
+    number = state.attempt.number if state.attempt else 0
+    return Proposal(f"after-{number}", options, recommended, reason)
+
+
+def legal(proposal: Proposal, route: Route) -> bool:
+    """Whether this proposal lets a person choose ``route``."""
+    return any(o.allowed and o.route == route for o in proposal.options)

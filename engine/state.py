@@ -1,0 +1,379 @@
+"""RunState and fold(state, event): the only place state changes. Pure: no clock, no IO."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import Any
+
+from engine import events as ev
+from engine.model import (
+    Advisory,
+    CollectError,
+    DiffStat,
+    Ended,
+    Gate,
+    Hop,
+    Label,
+    Progress,
+    Proposal,
+    Purpose,
+    RetryBudget,
+    Route,
+    Step,
+    TestOutcome,
+    TestResult,
+    Usage,
+    Verdict,
+)
+
+
+def stage(purpose: Purpose, round_: int) -> str:
+    """Name a round of suites: ``audit1``, ``attempt2``, ``verify2``."""
+    return f"{purpose}{round_}"
+
+
+@dataclass(frozen=True, slots=True)
+class TestRow:
+    """One test over the whole run."""
+
+    suite: str
+    nodeid: str
+    outcomes: Mapping[str, TestOutcome] = field(default_factory=dict)  # by stage
+    latest: TestResult | None = None
+    label: Label | None = None
+    target: bool = False
+
+    __test__ = False
+
+    @property
+    def key(self) -> str:
+        return f"{self.suite} {self.nodeid}"
+
+    @property
+    def outcome(self) -> TestOutcome | None:
+        return self.latest.outcome if self.latest else None
+
+    @property
+    def history(self) -> tuple[TestOutcome, ...]:
+        """The audit's outcome, then one per verified attempt."""
+        keys = ["audit1", *sorted((s for s in self.outcomes if s.startswith("verify")), key=lambda s: int(s[6:]))]
+        return tuple(self.outcomes[k] for k in keys if k in self.outcomes)
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteRow:
+    """One suite: what runs now, and how its last run ended."""
+
+    name: str
+    running: str = ""  # the stage, while it runs
+    expected: int = 0
+    done: int = 0
+    last: ev.SuiteFinished | None = None
+    finished: Mapping[str, ev.SuiteFinished] = field(default_factory=dict)  # by stage
+
+    @property
+    def skipped(self) -> bool:
+        return self.last is not None and self.last.ended is Ended.SKIPPED
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    number: int
+    provider: str = ""
+    hint: str = ""
+    started_at: float = 0.0
+    finished_at: float = 0.0
+    failing_before: int = 0
+    failing_after: int | None = None  # after verification
+    finished: ev.AttemptFinished | None = None
+    verdict: Verdict | None = None
+    reasons: tuple[str, ...] = ()
+    progress: Progress = Progress()
+    diet: ev.DietFinished | None = None
+    usage: Usage = Usage()
+
+    @property
+    def diff(self) -> DiffStat:
+        if self.diet is not None:
+            files = len(self.finished.files) if self.finished else 0
+            return DiffStat(files, self.diet.added, self.diet.removed, self.diet.minimal)
+        if self.finished is not None:
+            return DiffStat(len(self.finished.files), self.finished.added, self.finished.removed)
+        return DiffStat()
+
+    @property
+    def tree(self) -> str:
+        if self.diet is not None:
+            return self.diet.tree
+        return self.finished.tree if self.finished else ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """Everything that can be shown of a run."""
+
+    started: ev.RunStarted | None = None
+    started_at: float = 0.0
+    updated_at: float = 0.0
+    seq: int = 0
+    guard: ev.GuardChecked | None = None
+    environment: ev.EnvironmentProbed | None = None
+    snapshot: ev.SnapshotTaken | None = None
+    audit: ev.AuditFinished | None = None
+    step: Step | None = None
+    step_note: str = ""
+    tests: Mapping[str, TestRow] = field(default_factory=dict)
+    suites: Mapping[str, SuiteRow] = field(default_factory=dict)
+    attempts: tuple[AttemptRow, ...] = ()
+    retries: RetryBudget = RetryBudget()
+    gates: Mapping[str, Gate] = field(default_factory=dict)
+    hops: tuple[Hop, ...] = ()
+    hop_times: tuple[float, ...] = ()
+    proposal: Proposal | None = None  # waiting for an answer
+    decision: ev.DecisionTaken | None = None  # the last one taken
+    decisions: tuple[ev.DecisionTaken, ...] = ()
+    advisories: tuple[Advisory, ...] = ()
+    activity: tuple[str, ...] = ()  # the last lines of what the provider does
+    usage: Usage = Usage()
+    model: str = ""
+    paused: bool = False
+    stopping: bool = False
+    checkout: ev.CheckoutCompared | None = None
+    commit: ev.CommitCreated | None = None
+    receipt: ev.ReceiptWritten | None = None
+    ledger: ev.LedgerWritten | None = None
+    ended: ev.RunFinished | ev.RunInterrupted | ev.RunFailed | None = None
+
+    @property
+    def attempt(self) -> AttemptRow | None:
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def deciding(self) -> bool:
+        return self.proposal is not None and self.ended is None
+
+    @property
+    def status(self) -> str:
+        """One word: where the run stands."""
+        if isinstance(self.ended, ev.RunFinished):
+            return "finished"
+        if self.ended is not None:
+            return "interrupted" if isinstance(self.ended, ev.RunInterrupted) else "failed"
+        if self.stopping:
+            return "stopping"
+        if self.deciding:
+            return "deciding"
+        if self.paused:
+            return "paused"
+        return str(self.step) if self.step else "starting"
+
+    @property
+    def targets(self) -> tuple[TestRow, ...]:
+        return tuple(self.tests[k] for k in self.audit.targets if k in self.tests) if self.audit else ()
+
+    @property
+    def failing(self) -> tuple[TestRow, ...]:
+        """Tests that are red now, targets first, in the order they were met."""
+        red = [t for t in self.tests.values() if t.outcome is not None and t.outcome.red]
+        return tuple(sorted(red, key=lambda t: not t.target))
+
+    def outcomes(self, stage_: str, suite: str | None = None) -> dict[str, TestOutcome]:
+        """Outcomes by test key of one round."""
+        return {
+            key: row.outcomes[stage_]
+            for key, row in self.tests.items()
+            if stage_ in row.outcomes and (suite is None or row.suite == suite)
+        }
+
+
+ACTIVITY_LINES = 200
+
+
+def _run_started(s: RunState, e: ev.RunStarted, at: float) -> RunState:
+    suites = {name: SuiteRow(name) for name in e.suites}
+    return replace(s, started=e, started_at=at, suites=suites, retries=RetryBudget(e.retry_limit, 0))
+
+
+def _run_resumed(s: RunState, e: ev.RunResumed, at: float) -> RunState:
+    # What was under way when the run stopped has no witness any more: it is done again from its step's start.
+    suites = {n: replace(r, running="", done=0) for n, r in s.suites.items()}
+    attempts = tuple(a for a in s.attempts if a.finished is not None)
+    return replace(s, ended=None, stopping=False, paused=False, suites=suites, attempts=attempts, proposal=None)
+
+
+def _suite_started(s: RunState, e: ev.SuiteStarted, at: float) -> RunState:
+    name = stage(e.purpose, e.round)
+    # A stage is replaced as a whole when it runs again, so a resumed run counts nothing twice.
+    tests = {
+        k: replace(t, outcomes={n: o for n, o in t.outcomes.items() if n != name})
+        if t.suite == e.suite and name in t.outcomes
+        else t
+        for k, t in s.tests.items()
+    }
+    row = s.suites.get(e.suite, SuiteRow(e.suite))
+    return replace(s, tests=tests, suites={**s.suites, e.suite: replace(row, running=name, done=0, expected=0)})
+
+
+def _suite_collected(s: RunState, e: ev.SuiteCollected, at: float) -> RunState:
+    row = s.suites.get(e.suite, SuiteRow(e.suite))
+    return replace(s, suites={**s.suites, e.suite: replace(row, expected=e.total)})
+
+
+def _suite_finished(s: RunState, e: ev.SuiteFinished, at: float) -> RunState:
+    row = s.suites.get(e.suite, SuiteRow(e.suite))
+    finished = {**row.finished, stage(e.purpose, e.round): e}
+    # Only a full round says how the suite stands; an agent's own run may be of three tests.
+    last = e if e.purpose in (Purpose.AUDIT, Purpose.VERIFY) else row.last
+    return replace(s, suites={**s.suites, e.suite: replace(row, running="", last=last, finished=finished)})
+
+
+def _tests_finished(s: RunState, batch: list[ev.TestFinished]) -> RunState:
+    tests = dict(s.tests)
+    suites = dict(s.suites)
+    for e in batch:
+        result = e.result
+        row = tests.get(result.key) or TestRow(result.suite, result.nodeid)
+        outcomes = {**row.outcomes, stage(e.purpose, e.round): result.outcome}
+        tests[result.key] = replace(row, outcomes=outcomes, latest=result)
+        suite = suites.get(result.suite)
+        if suite is not None:
+            suites[result.suite] = replace(suite, done=suite.done + 1)
+    return replace(s, tests=tests, suites=suites)
+
+
+def label_of(row: TestRow) -> Label | None:
+    """What the audit's rounds say of a test; None if it was not in the audit."""
+    seen = [o for name, o in row.outcomes.items() if name.startswith(Purpose.AUDIT)]
+    if not seen:
+        return None
+    if row.latest is not None and row.latest.phase == "collect" and all(o.red for o in seen):
+        return Label.UNCOLLECTABLE
+    if all(o.red for o in seen):
+        return Label.RED
+    if any(o.red or o is TestOutcome.RERUN for o in seen) or len(set(seen)) > 1:
+        return Label.FLAKY
+    return Label.GREEN if seen[0] in (TestOutcome.PASSED, TestOutcome.XPASSED) else Label.SKIPPED
+
+
+def _audit_finished(s: RunState, e: ev.AuditFinished, at: float) -> RunState:
+    targets = set(e.targets)
+    tests = {k: replace(t, label=label_of(t), target=k in targets) for k, t in s.tests.items()}
+    return replace(s, audit=e, tests=tests)
+
+
+def _change_attempt(s: RunState, number: int, **change: Any) -> RunState:
+    return replace(s, attempts=tuple(replace(a, **change) if a.number == number else a for a in s.attempts))
+
+
+def _attempt_started(s: RunState, e: ev.AttemptStarted, at: float) -> RunState:
+    kept = tuple(a for a in s.attempts if a.number != e.number)
+    before = len(s.audit.targets) if s.audit else 0
+    for earlier in kept:
+        before = before if earlier.failing_after is None else earlier.failing_after
+    row = AttemptRow(e.number, e.provider, e.hint, started_at=at, failing_before=before)
+    return replace(s, attempts=(*kept, row), activity=())
+
+
+def _attempt_finished(s: RunState, e: ev.AttemptFinished, at: float) -> RunState:
+    return _change_attempt(s, e.number, finished=e, finished_at=at, provider=e.provider)
+
+
+def _verification_finished(s: RunState, e: ev.VerificationFinished, at: float) -> RunState:
+    change = {
+        "verdict": e.verdict,
+        "reasons": e.reasons,
+        "progress": e.progress,
+        "failing_after": len(e.progress.still) + len(e.progress.gone),
+        "finished_at": at,
+    }
+    return _change_attempt(s, e.attempt, **change)
+
+
+def _usage_counted(s: RunState, e: ev.UsageCounted, at: float) -> RunState:
+    attempts = s.attempts
+    if attempts:
+        attempts = (*attempts[:-1], replace(attempts[-1], usage=attempts[-1].usage + e.usage))
+    return replace(s, usage=s.usage + e.usage, model=e.model or s.model, attempts=attempts)
+
+
+def _activity(s: RunState, text: str) -> RunState:
+    return replace(s, activity=(*s.activity[-ACTIVITY_LINES + 1 :], text))
+
+
+def _tool_called(s: RunState, e: ev.ToolCalled, at: float) -> RunState:
+    return _activity(s, f"{'✓' if e.ok else '✗'} {e.tool} {e.summary}" + (f"  {e.answer}" if e.answer else ""))
+
+
+def _decision_taken(s: RunState, e: ev.DecisionTaken, at: float) -> RunState:
+    used = s.retries.used + (1 if e.route.retry else 0)
+    return replace(
+        s, proposal=None, decision=e, decisions=(*s.decisions, e), retries=replace(s.retries, used=used)
+    )
+
+
+def _ended(s: RunState, e: ev.RunFinished | ev.RunInterrupted | ev.RunFailed, at: float) -> RunState:
+    suites = {n: replace(r, running="") for n, r in s.suites.items()}
+    return replace(s, ended=e, suites=suites, stopping=False)
+
+
+_FOLDS: dict[type, Callable[[RunState, Any, float], RunState]] = {
+    ev.RunStarted: _run_started,
+    ev.RunResumed: _run_resumed,
+    ev.GuardChecked: lambda s, e, at: replace(s, guard=e),
+    ev.EnvironmentProbed: lambda s, e, at: replace(s, environment=e),
+    ev.SnapshotTaken: lambda s, e, at: replace(s, snapshot=e),
+    ev.StepStarted: lambda s, e, at: replace(s, step=e.step, step_note=e.note),
+    ev.StepFinished: lambda s, e, at: replace(s, step_note=""),
+    ev.SuiteStarted: _suite_started,
+    ev.SuiteCollected: _suite_collected,
+    ev.SuiteFinished: _suite_finished,
+    ev.TestFinished: lambda s, e, at: _tests_finished(s, [e]),
+    ev.AuditFinished: _audit_finished,
+    ev.AttemptStarted: _attempt_started,
+    ev.ActivityReported: lambda s, e, at: _activity(s, e.text),
+    ev.ToolCalled: _tool_called,
+    ev.EditApplied: lambda s, e, at: _activity(s, f"edited {e.path} +{e.added} −{e.removed}"),
+    ev.UsageCounted: _usage_counted,
+    ev.AttemptFinished: _attempt_finished,
+    ev.VerificationFinished: _verification_finished,
+    ev.DietFinished: lambda s, e, at: _change_attempt(s, e.attempt, diet=e),
+    ev.GateSet: lambda s, e, at: replace(s, gates={**s.gates, e.gate.name: e.gate}),
+    ev.ProposalMade: lambda s, e, at: replace(s, proposal=e.proposal),
+    ev.DecisionTaken: _decision_taken,
+    ev.HopAdded: lambda s, e, at: replace(s, hops=(*s.hops, e.hop), hop_times=(*s.hop_times, at)),
+    ev.AdvisoryRaised: lambda s, e, at: replace(s, advisories=(*s.advisories, e.advisory)),
+    ev.Paused: lambda s, e, at: replace(s, paused=True),
+    ev.Continued: lambda s, e, at: replace(s, paused=False),
+    ev.StopRequested: lambda s, e, at: replace(s, stopping=True),
+    ev.CheckoutCompared: lambda s, e, at: replace(s, checkout=e),
+    ev.CommitCreated: lambda s, e, at: replace(s, commit=e),
+    ev.ReceiptWritten: lambda s, e, at: replace(s, receipt=e),
+    ev.LedgerWritten: lambda s, e, at: replace(s, ledger=e),
+    ev.RunFinished: _ended,
+    ev.RunInterrupted: _ended,
+    ev.RunFailed: _ended,
+}
+
+
+def fold(state: RunState, record: ev.Record) -> RunState:
+    """The state after one more event."""
+    change = _FOLDS[type(record.event)]
+    return replace(change(state, record.event, record.at), seq=record.seq, updated_at=record.at)
+
+
+def fold_all(state: RunState, records: Iterable[ev.Record]) -> RunState:
+    """Fold many; equal to folding one by one, but a run of test results copies the table once."""
+    for kind, group in groupby(records, key=lambda r: type(r.event)):
+        batch = list(group)
+        if kind is ev.TestFinished:
+            state = _tests_finished(state, [r.event for r in batch if isinstance(r.event, ev.TestFinished)])
+            state = replace(state, seq=batch[-1].seq, updated_at=batch[-1].at)
+        else:
+            for record in batch:
+                state = fold(state, record)
+    return state
+
+
+__all__ = ["AttemptRow", "CollectError", "Route", "RunState", "SuiteRow", "TestRow", "fold", "fold_all", "label_of", "stage"]
