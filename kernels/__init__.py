@@ -1,0 +1,34 @@
+"""BitNet b1.58 kernels: ternary weights in two bits, int8 activations, exact int32 products.
+
+Needs NumPy alone; CuPy is loaded when the GPU is asked for. Knows neither the engine nor the front end.
+
+Examples
+--------
+>>> import numpy as np
+>>> from kernels import PackedMatrix, formats, matmul, quantize_weights
+>>> ternary, scale = quantize_weights(np.tile([0.75, -0.75, 0.25, 0.25], (3, 32)))
+>>> packed = formats.get("i2_s").pack(ternary, scale)
+>>> matrix = PackedMatrix(packed, (3, 128), format="i2_s")
+>>> matmul(matrix, np.ones((2, 128))).tolist()
+[[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+"""
+
+from kernels import formats
+from kernels.backend import select_backend
+from kernels.errors import BackendError, FormatError, InputError, KernelError
+from kernels.packed import PackedMatrix
+from kernels.product import matmul
+from kernels.ternary import quantize_activations, quantize_weights
+
+__all__ = [
+    "BackendError",
+    "FormatError",
+    "InputError",
+    "KernelError",
+    "PackedMatrix",
+    "formats",
+    "matmul",
+    "quantize_activations",
+    "quantize_weights",
+    "select_backend",
+]

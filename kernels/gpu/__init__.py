@@ -1,0 +1,1 @@
+"""Products on a CUDA device; imported only when one is asked for."""

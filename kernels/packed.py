@@ -1,0 +1,72 @@
+"""A ternary matrix as stored: bytes, shape and the name of their format. Checked once, when made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kernels import formats
+from kernels.errors import FormatError
+from kernels.ternary import quantize_weights
+
+MAX_COLS = 2**23 - 1
+"""A sum of code · q grows by at most 2 · 128 a column; wider rows could leave int32."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class PackedMatrix:
+    """Packed bytes that are known to be good, so that kernels need not look again.
+
+    Parameters
+    ----------
+    packed : (nbytes,) uint8, kept as a read-only view; do not write to the original.
+    shape : (M, K), outputs by inputs.
+    format : a name `kernels.formats.get` knows.
+
+    Raises
+    ------
+    FormatError
+        When the bytes are not a matrix of that shape in that format.
+
+    Examples
+    --------
+    >>> matrix = PackedMatrix.from_float(np.ones((2, 128)))
+    >>> matrix.shape, matrix.nbytes, float(matrix.scale)
+    ((2, 128), 96, 1.0)
+    """
+
+    packed: NDArray[np.uint8]
+    shape: tuple[int, int]
+    format: str = "i2_s"
+
+    def __post_init__(self) -> None:
+        layout = formats.get(self.format)
+        if self.shape[1] > MAX_COLS:
+            raise FormatError(f"{self.shape[1]} columns; at most {MAX_COLS} fit exact int32 sums")
+        layout.check(self.packed, self.shape)
+        view = np.ascontiguousarray(self.packed).view()
+        view.flags.writeable = False
+        object.__setattr__(self, "packed", view)
+
+    @classmethod
+    def from_float(cls, weights: ArrayLike, format: str = "i2_s") -> PackedMatrix:
+        """Quantize (M, K) floats by absmean and pack them."""
+        ternary, scale = quantize_weights(weights)
+        rows, cols = ternary.shape
+        return cls(formats.get(format).pack(ternary, scale), (rows, cols), format)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held, scale and padding included."""
+        return self.packed.nbytes
+
+    @property
+    def scale(self) -> np.float32:
+        """What the integer products are multiplied by."""
+        return formats.get(self.format).scale(self.packed, self.shape)
+
+    def unpack(self) -> NDArray[np.int8]:
+        """The (M, K) int8 weights."""
+        return formats.get(self.format).unpack(self.packed, self.shape)[0]

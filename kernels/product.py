@@ -1,0 +1,77 @@
+"""The W2A8 product: ternary weights times int8 activations, exact up to one float32 rounding at the end."""
+
+from __future__ import annotations
+
+from typing import Literal, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kernels.backend import select_backend
+from kernels.errors import InputError
+from kernels.packed import PackedMatrix
+from kernels.ternary import quantize_activations
+
+Quantized = tuple[NDArray[np.int8], NDArray[np.float32]]
+"""What `quantize_activations` gives: (B, K) int8 and (B,) float32."""
+
+
+@overload
+def matmul(
+    matrix: PackedMatrix, x: ArrayLike | Quantized, *, backend: str = "auto", accumulate_only: Literal[False] = False
+) -> NDArray[np.float32]: ...
+@overload
+def matmul(
+    matrix: PackedMatrix, x: ArrayLike | Quantized, *, backend: str = "auto", accumulate_only: Literal[True]
+) -> NDArray[np.int32]: ...
+def matmul(
+    matrix: PackedMatrix, x: ArrayLike | Quantized, *, backend: str = "auto", accumulate_only: bool = False
+) -> NDArray[np.float32] | NDArray[np.int32]:
+    """Multiply a batch of activation rows with a packed matrix: ``y ≈ x @ W.T``.
+
+    ``y = float32(Σ t · q) / activation scale * weight scale``, in this order, each step in float32. The
+    sum is exact in int32, the same on every backend; so are the outputs, bit for bit.
+
+    Parameters
+    ----------
+    matrix : (M, K) packed weights.
+    x : (B, K) floats, quantized here; or a tuple (q, scale) from `quantize_activations`.
+    backend : "auto", or a name `select_backend` knows.
+    accumulate_only : give the integer sums alone.
+
+    Returns
+    -------
+    y : (B, M) float32; with `accumulate_only` (B, M) int32.
+
+    Examples
+    --------
+    >>> matrix = PackedMatrix.from_float(np.full((2, 128), -0.5))
+    >>> x = np.full((1, 128), 127.0)
+    >>> matmul(matrix, x).tolist()
+    [[-8128.0, -8128.0]]
+    >>> matmul(matrix, quantize_activations(x), accumulate_only=True).tolist()
+    [[-16256, -16256]]
+    """
+    chosen = select_backend(backend)
+    rows, cols = matrix.shape
+    q, scale = _quantized(x, cols)
+    sums = chosen.accumulate(matrix, q) if q.size and rows else np.zeros((len(q), rows), np.int32)
+    if accumulate_only:
+        return sums
+    y: NDArray[np.float32] = sums.astype(np.float32) / scale[:, np.newaxis] * matrix.scale
+    return y
+
+
+def _quantized(x: ArrayLike | Quantized, cols: int) -> Quantized:
+    """Activations as contiguous (B, cols) int8 and (B,) float32, or an error that says what they are."""
+    if not isinstance(x, tuple):
+        q, scale = quantize_activations(x)
+    elif len(x) == 2:
+        q, scale = np.asarray(x[0]), np.asarray(x[1], np.float32)
+    else:
+        raise InputError(f"a tuple of {len(x)}; want (q, scale), or one array of floats")
+    if q.dtype != np.int8 or q.ndim != 2 or q.shape[1] != cols:
+        raise InputError(f"activations are {q.dtype} of shape {q.shape}; the matrix takes int8 (B, {cols})")
+    if scale.shape != q.shape[:1]:
+        raise InputError(f"activation scales have the shape {scale.shape}; want ({len(q)},)")
+    return np.ascontiguousarray(q), scale
