@@ -280,7 +280,9 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}", hint="name an existing file with --config") from error
     except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not TOML: {error}", hint="see config.toml of bitnet-tui for every setting") from error
+        raise ConfigError(
+            f"{path}: not TOML: {error}", hint="see config.toml of bitnet-tui for every setting"
+        ) from error
 
 
 def discover(project: Path, explicit: Path | None = None) -> tuple[Config, str]:

@@ -43,6 +43,11 @@ class RunStarted:
     retry_limit: int
     config: str = ""  # where the settings came from
     why_provider: str = ""
+    # What else was asked for, so that a resumed run goes on the same way.
+    tests: tuple[str, ...] = ()
+    agent_source: str = ""
+    script: str = ""
+    apply: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,7 +383,8 @@ class Record:
 def to_record(record: Record) -> dict[str, Any]:
     """Plain data of one journal line."""
     head = {"v": VERSION, "seq": record.seq, "at": round(record.at, 3), "type": type(record.event).__name__}
-    return head | msgspec.to_builtins(record.event)
+    body: dict[str, Any] = msgspec.to_builtins(record.event)
+    return head | body
 
 
 def from_record(data: dict[str, Any]) -> Record:

@@ -51,7 +51,7 @@ class TestOutcome(StrEnum):
     XPASSED = "xpassed"
     RERUN = "rerun"
 
-    __test__: ClassVar[bool] = False  # type: ignore[misc]  # pytest would try to collect the name
+    __test__: ClassVar[bool] = False  # pytest would try to collect the name
 
     @property
     def red(self) -> bool:

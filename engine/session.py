@@ -23,6 +23,24 @@ class Steering:
         self.stop_after_step = threading.Event()
         self._answers: queue.SimpleQueue[Decide | None] = queue.SimpleQueue()
         self._resume = threading.Event()
+        self._timer: threading.Timer | None = None
+        self.expired = False
+
+    def limit(self, seconds: float) -> None:
+        """Cancel the run after this time; ``expired`` then says why it was cancelled."""
+        self._timer = threading.Timer(seconds, self._expire)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def release(self) -> None:
+        """The run has ended: its time no longer counts."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _expire(self) -> None:
+        self.expired = True
+        self.cancel.cancel()
+        self.wake()
 
     def offer(self, answer: Decide) -> None:
         self._answers.put(answer)

@@ -104,6 +104,11 @@ class AttemptRow:
         return DiffStat()
 
     @property
+    def stage(self) -> str:
+        """The full round that shows this attempt's tree as it is now."""
+        return stage(Purpose.DIET if self.diet is not None and self.diet.dropped else Purpose.VERIFY, self.number)
+
+    @property
     def tree(self) -> str:
         if self.diet is not None:
             return self.diet.tree
@@ -308,9 +313,7 @@ def _tool_called(s: RunState, e: ev.ToolCalled, at: float) -> RunState:
 
 def _decision_taken(s: RunState, e: ev.DecisionTaken, at: float) -> RunState:
     used = s.retries.used + (1 if e.route.retry else 0)
-    return replace(
-        s, proposal=None, decision=e, decisions=(*s.decisions, e), retries=replace(s.retries, used=used)
-    )
+    return replace(s, proposal=None, decision=e, decisions=(*s.decisions, e), retries=replace(s.retries, used=used))
 
 
 def _ended(s: RunState, e: ev.RunFinished | ev.RunInterrupted | ev.RunFailed, at: float) -> RunState:
@@ -376,4 +379,15 @@ def fold_all(state: RunState, records: Iterable[ev.Record]) -> RunState:
     return state
 
 
-__all__ = ["AttemptRow", "CollectError", "Route", "RunState", "SuiteRow", "TestRow", "fold", "fold_all", "label_of", "stage"]
+__all__ = [
+    "AttemptRow",
+    "CollectError",
+    "Route",
+    "RunState",
+    "SuiteRow",
+    "TestRow",
+    "fold",
+    "fold_all",
+    "label_of",
+    "stage",
+]

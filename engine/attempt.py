@@ -1,0 +1,209 @@
+"""One attempt: a brief for the providers, the guarded toolbox in their hands, and the tree they leave."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine import events as ev
+from engine.errors import ProviderError
+from engine.gates.tools import tidy
+from engine.model import Outcome, Purpose, Step, TestReport, TestResult
+from engine.providers import Brief, Finish, Provider, Sandbox, SuiteBrief
+from engine.suites.runner import Place
+from engine.toolbox import Toolbox, summarise
+from engine.verify import acceptance
+from engine.workspace.area import Area
+
+if TYPE_CHECKING:
+    from engine.loop import Loop
+
+
+@dataclass(slots=True)
+class Attempting:
+    """Makes attempt ``number`` of a loop."""
+
+    loop: Loop
+    number: int
+
+    def make(self) -> None:
+        """Run the providers in order until one is done; record what they leave."""
+        loop = self.loop
+        base = loop._earlier_tree(self.number)
+        place = self._place(base)
+        area = Area(place.worktree)
+        toolbox = self._toolbox(place, area)
+        lessons: list[str] = []
+        finish, name = Finish(Outcome.MORE_WORK, "no provider ran"), loop.plan.providers[0]
+        hint = loop.state.decision.hint if loop.state.decision else ""
+        loop.emit(ev.AttemptStarted(self.number, name, hint))
+        for name in loop.plan.providers:
+            loop.emit(ev.StepStarted(Step.EDIT, self.number, f"{name} works on it"))
+            finish = self._ask(name, place, toolbox, hint, lessons)
+            if finish.outcome is Outcome.DONE and toolbox.claim_holds:
+                break
+            if finish.lessons:
+                lessons.append(f"{name} found: {finish.lessons}")
+        self._finish(base, place, area, toolbox, name, finish)
+
+    def _place(self, base: str) -> Place:
+        loop = self.loop
+        snapshot = loop.workshop.snapshot
+        commit = snapshot.commit
+        if base != snapshot.tree:
+            commit = loop.plan.repository.scratch_commit(base, commit)
+        # After the audit of this very process the worktree is still as the snapshot was.
+        return loop.workshop.place("work", commit, fresh=self.number > 1)
+
+    def _toolbox(self, place: Place, area: Area) -> Toolbox:
+        loop = self.loop
+
+        def run_tests(suite: str | None, tests: Sequence[str] | None) -> list[TestReport]:
+            names = [suite] if suite else self._suites_of(tests)
+            return [
+                loop.rounds.run(
+                    n,
+                    place,
+                    Purpose.ATTEMPT,
+                    self.number,
+                    only=tests,
+                    skipped=loop.state.suites[n].finished.get("audit1") if n in self._skipped() else None,
+                )
+                for n in names
+            ]
+
+        def claim() -> tuple[bool, str]:
+            reports = run_tests(None, None)
+            verdict = acceptance.judge(loop.baseline, reports)
+            return verdict.holds, "; ".join(verdict.reasons) + "\n" + summarise(reports)
+
+        return Toolbox(
+            repository=loop.plan.repository,
+            area=area,
+            scope=loop.scope,
+            run_tests=run_tests,
+            claim=claim,
+            suites=loop.plan.suites,
+            report=loop.emit,
+            cancel=loop.steering.cancel,
+        )
+
+    def _skipped(self) -> frozenset[str]:
+        return self.loop.baseline.skipped_suites
+
+    def _suites_of(self, tests: Sequence[str] | None) -> list[str]:
+        """The suites some node ids belong to; every suite that can run when none are named."""
+        running = [n for n in self.loop.plan.suites if n not in self._skipped()]
+        if tests is None:
+            return list(self.loop.plan.suites)
+        rows = self.loop.state.tests.values()
+        asked = {n for n in running for t in tests for r in rows if r.suite == n and r.nodeid.startswith(t)}
+        return [n for n in running if n in asked] or running
+
+    def _ask(self, name: str, place: Place, toolbox: Toolbox, hint: str, lessons: Sequence[str]) -> Finish:
+        provider = self._provider(name)
+        try:
+            return provider.attempt(
+                self._brief(place, hint, lessons), toolbox, self.loop.emit, self.loop.steering.cancel
+            )
+        except ProviderError as error:
+            if not error.transient:
+                raise
+            return Finish(Outcome.MORE_WORK, error.message, transient=error.message)
+
+    def _provider(self, name: str) -> Provider:
+        plan = self.loop.plan
+        made: Provider
+        if name == "anthropic":
+            module = importlib.import_module("engine.providers.anthropic")
+            made = module.AnthropicProvider(
+                plan.config.anthropic, plan.config.budget, plan.environ, transcript=self._transcript()
+            )
+        elif name == "repair":
+            module = importlib.import_module("engine.providers.repair.provider")
+            made = module.RepairProvider(plan.config.repair)
+        else:
+            module = importlib.import_module("engine.providers.scripted")
+            made = module.ScriptedProvider(Path(plan.config.scripted.file))
+        return made
+
+    def _transcript(self) -> Any:
+        path = self.loop.keeper.folder / "transcript.jsonl"
+
+        def write(entry: dict[str, Any]) -> None:
+            with path.open("a", encoding="utf-8", errors="replace") as file:
+                file.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
+
+        return write
+
+    def _brief(self, place: Place, hint: str, lessons: Sequence[str]) -> Brief:
+        loop = self.loop
+        config = loop.plan.config
+        earlier = [
+            f"attempt {a.number} ({a.provider}): {a.failing_before} → {a.failing_after} failing, {a.verdict}; "
+            + "; ".join(a.reasons[:3])
+            for a in loop.state.attempts
+            if a.finished is not None and a.number < self.number
+        ]
+        return Brief(
+            run=loop.run,
+            attempt=self.number,
+            attempts=config.retries.limit + 1,
+            agent=loop.plan.agent.name,
+            prompt=loop.plan.agent.body,
+            model=config.anthropic.model or loop.plan.agent.model,
+            worktree=place.worktree,
+            targets=self._targets(),
+            green=tuple(k.split(" ", 1)[1] for k in sorted(loop.baseline.green)),
+            suites=tuple(SuiteBrief(n, self._command(n), config.suites[n].args) for n in loop.plan.suites),
+            scope=loop.scope.editable(loop.files),
+            scope_rules=loop.scope.words,
+            earlier=(*earlier, *lessons),
+            advisories=loop.state.advisories,
+            hint=hint,
+            sandbox=Sandbox(
+                loop.plan.interpreter.executable, loop.runner.environment(place), place.import_roots, place.cwd
+            ),
+        )
+
+    def _command(self, suite: str) -> str:
+        settings = self.loop.plan.config.suites[suite]
+        words = ["pytest", *settings.args] + (["-m", repr(settings.marker)] if settings.marker else [])
+        return " ".join(words)
+
+    def _targets(self) -> tuple[TestResult, ...]:
+        """Targets that are still red, as the last full round showed them."""
+        earlier = self.loop._row(self.number - 1)
+        done = set(earlier.progress.fixed) if earlier is not None else set()
+        return tuple(t.latest for t in self.loop.state.targets if t.latest is not None and t.key not in done)
+
+    def _finish(self, base: str, place: Place, area: Area, toolbox: Toolbox, name: str, finish: Finish) -> None:
+        loop = self.loop
+        repository, snapshot = loop.plan.repository, loop.workshop.snapshot
+        bench = loop.keeper.bench_of(place, loop.runner, snapshot.tree, sorted(area.touched))
+        if area.touched and tidy(loop.plan.config.gates.format, bench):
+            loop.emit(ev.ActivityReported("note", f"formatted {', '.join(sorted(area.touched))}, as before"))
+        changes = {p: c for p, c in area.changes().items() if not loop.scope.refusal(p)}
+        tree = repository.tree_with(base, changes, loop.plan.home.scratch(loop.run)) if changes else base
+        stat = repository.numstat(snapshot.tree, tree)
+        loop.emit(
+            ev.AttemptFinished(
+                number=self.number,
+                provider=name,
+                outcome=str(finish.outcome),
+                summary=finish.summary,
+                tree=tree,
+                files=tuple(p for p, _, _ in stat),
+                added=sum(a for _, a, _ in stat),
+                removed=sum(r for _, _, r in stat),
+                claimed=finish.outcome is Outcome.DONE and toolbox.claim_holds,
+                transient=finish.transient,
+                alternatives=finish.alternatives,
+                evidence=finish.evidence,
+            )
+        )
+        loop.emit(ev.StepFinished(Step.EDIT, self.number))

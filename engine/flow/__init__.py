@@ -1,0 +1,1 @@
+"""The generative flow as data: agent files and their names."""

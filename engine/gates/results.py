@@ -1,0 +1,105 @@
+"""Gates that follow from the suites' results: tests, build, features, and their fold, impl. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from engine.model import DiffStat, Ended, Gate, GateStatus, TestOutcome, Verdict
+from engine.state import AttemptRow, RunState, SuiteRow
+
+ORDER = ("guard", "tests", "build", "features", "format", "clippy", "crossval", "impl")
+
+
+def _verdict(name: str, holds: bool, evidence: str) -> Gate:
+    return Gate(name, GateStatus.PASS if holds else GateStatus.FAIL, "", evidence)
+
+
+def counts(outcomes: Mapping[str, TestOutcome]) -> tuple[int, int]:
+    """Passed tests, and tests that could have: skips and expected failures decide nothing."""
+    deciding = [o for o in outcomes.values() if o.red or o.passed or o is TestOutcome.RERUN]
+    return sum(o.passed for o in deciding), len(deciding)
+
+
+def tests_gate(state: RunState, stage: str, attempt: AttemptRow | None) -> Gate:
+    """``pytest: 40/40 pass; CPU: 28/28, GPU: 12/12; fixed 3``"""
+    passed, total = counts(state.outcomes(stage))
+    parts = []
+    for name, suite in state.suites.items():
+        last = suite.finished.get(stage)
+        if last is not None and last.ended is Ended.SKIPPED:
+            if last.reason != "n/a-surface":
+                parts.append(f"{name.upper()}: skipped ({last.reason}), {last.left_out} left out")
+        else:
+            ok, of = counts(state.outcomes(stage, name))
+            parts.append(f"{name.upper()}: {ok}/{of}")
+    evidence = f"pytest: {passed}/{total} pass; {', '.join(parts)}"
+    if attempt is None:
+        return _verdict("tests", passed == total, evidence)
+    moved = attempt.progress
+    evidence += f"; fixed {len(moved.fixed)}"
+    if moved.broken:
+        evidence += f", broken {len(moved.broken)}"
+    return _verdict("tests", attempt.verdict is Verdict.VERIFIED, evidence)
+
+
+def build_gate(suites: Mapping[str, SuiteRow], stage: str) -> Gate:
+    """``build: cpu=ok, gpu=fallback``: every suite collects without error."""
+    words, holds = [], True
+    for name, suite in suites.items():
+        last = suite.finished.get(stage)
+        if last is None:
+            continue
+        if last.ended is Ended.SKIPPED:
+            words.append(f"{name}={'fallback' if last.reason == 'missing-tool' else 'none'}")
+        elif last.collect_errors or last.problem:
+            holds = False
+            words.append(f"{name}={len(last.collect_errors)} errors" if last.collect_errors else f"{name}=failed")
+        else:
+            words.append(f"{name}=ok")
+    return _verdict("build", holds, f"build: {', '.join(words)}")
+
+
+def features_gate(suites: Mapping[str, SuiteRow], stage: str, bare: str | None) -> Gate:
+    """``smoke 2/2 ok``: each suite that can run here, and the code without its optional packages.
+
+    Parameters
+    ----------
+    bare
+        What went wrong without optional packages; empty: nothing; None: there are none.
+    """
+    ok, bad = 0, []
+    for name, suite in suites.items():
+        last = suite.finished.get(stage)
+        if last is None or last.ended is Ended.SKIPPED:
+            continue
+        if last.collect_errors or last.problem:
+            bad.append(name)
+        else:
+            ok += 1
+    if bare == "":
+        ok += 1
+    elif bare is not None:
+        bad.append(f"none ({bare})")
+    total = ok + len(bad)
+    if not total:
+        return Gate("features", GateStatus.SKIPPED, "n/a-surface", "no suite ran")
+    return _verdict("features", not bad, f"smoke {ok}/{total} ok" + (f"; failing: {', '.join(bad)}" if bad else ""))
+
+
+def impl_gate(gates: Mapping[str, Gate], attempt: AttemptRow, diff: DiffStat) -> Gate:
+    """The fold of the others, with the verdict and the diff; the one that gets the check run."""
+    failing = [n for n in ORDER if n in gates and n != "impl" and gates[n].status is GateStatus.FAIL]
+    verdict = attempt.verdict or Verdict.REJECTED
+    holds = verdict is Verdict.VERIFIED and not failing
+    tests = gates["tests"].evidence if "tests" in gates else ""
+    parts = [f"tests: {tests.removeprefix('pytest: ')}", gates["build"].evidence if "build" in gates else ""]
+    parts.append(str(verdict))
+    if diff.files:
+        parts.append(f"diff {diff}" + (", minimal" if diff.minimal else ""))
+    else:
+        parts.append("nothing was changed")
+    if failing:
+        parts.append(f"failing: {', '.join(failing)}")
+    if verdict is not Verdict.VERIFIED and attempt.reasons:
+        parts.append(attempt.reasons[0])
+    return _verdict("impl", holds, "; ".join(p for p in parts if p))

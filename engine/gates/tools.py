@@ -1,0 +1,151 @@
+"""Gates of outside tools on the changed files: formatter, linter, parity with a reference.
+
+A file that did not satisfy the tool before the change is not held against it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.model import Gate, GateStatus
+
+TIMEOUT = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class ToolBench:
+    """Runs a tool in a worktree on the changed Python files.
+
+    Parameters
+    ----------
+    before
+        Content of the changed files before the change; None for a new one.
+    """
+
+    cwd: Path
+    root: Path
+    env: Mapping[str, str]
+    before: Mapping[str, bytes | None]
+    beside: str  # the target's interpreter: its tools come first
+
+    def find(self, name: str) -> str:
+        """The tool beside the target's interpreter, on the path, or beside ours."""
+        for folder in (Path(self.beside).parent, None, Path(sys.executable).parent):
+            found = shutil.which(name) if folder is None else shutil.which(name, path=str(folder))
+            if found:
+                return found
+        return ""
+
+    @property
+    def files(self) -> list[str]:
+        return [str(self.root / p) for p in self.before if p.endswith(".py") and (self.root / p).is_file()]
+
+    def run(self, argv: Sequence[str]) -> tuple[int, list[str]]:
+        """Exit code and lines; 127 if it did not start or end."""
+        try:
+            done = subprocess.run(
+                argv,
+                cwd=self.cwd,
+                env=dict(self.env),
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=TIMEOUT,
+                stdin=subprocess.DEVNULL,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return 127, [str(error)]
+        return done.returncode, [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+
+    @contextlib.contextmanager
+    def as_before(self) -> Iterator[None]:
+        """The changed files as they were, while inside."""
+        now = {p: (self.root / p).read_bytes() for p in self.before if (self.root / p).is_file()}
+        try:
+            for path, content in self.before.items():
+                if content is None:
+                    (self.root / path).unlink(missing_ok=True)
+                else:
+                    (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+                    (self.root / path).write_bytes(content)
+            yield
+        finally:
+            for path, content in now.items():
+                (self.root / path).write_bytes(content)
+
+
+def format_gate(command: Sequence[str], bench: ToolBench) -> Gate:
+    """Formatter clean on the changed files, where they were clean before."""
+    argv, gate = _start("format", command, bench)
+    if gate is not None:
+        return gate
+    tool = command[0]
+    code, _ = bench.run([*argv, *bench.files])
+    if code == 0:
+        return Gate("format", GateStatus.PASS, "", f"{tool}: all files formatted")
+    with bench.as_before():
+        before, _ = bench.run([*argv, *bench.files]) if bench.files else (0, [])
+    if before != 0:
+        return Gate("format", GateStatus.SKIPPED, "n/a-surface", f"the files did not follow {tool} before")
+    return Gate("format", GateStatus.FAIL, "", f"{tool}: a changed file is not formatted any more")
+
+
+def clippy_gate(command: Sequence[str], bench: ToolBench) -> Gate:
+    """Linter without new warnings on the changed files."""
+    argv, gate = _start("clippy", command, bench)
+    if gate is not None:
+        return gate
+    tool = command[0]
+    if Path(tool).stem == "ruff":
+        argv = [*argv, "--output-format", "concise", "--no-cache"]
+    code, lines = bench.run([*argv, *bench.files])
+    if code == 0:
+        return Gate("clippy", GateStatus.PASS, "", f"{tool}: 0 warnings")
+    with bench.as_before():
+        before_code, before = bench.run([*argv, *bench.files]) if bench.files else (0, [])
+    now, then = _warnings(lines), _warnings(before) if before_code else 0
+    if now <= then:
+        return Gate("clippy", GateStatus.PASS, "", f"{tool}: 0 new warnings ({then} before)")
+    return Gate("clippy", GateStatus.FAIL, "", f"{tool}: {now - then} new warnings: {lines[0][:200]}")
+
+
+def crossval_gate(command: Sequence[str], bench: ToolBench) -> Gate:
+    """Parity with a C++ reference, where the settings name a command for it."""
+    if not command:
+        return Gate("crossval", GateStatus.SKIPPED, "no-cpp-reference", "")
+    tool = bench.find(command[0])
+    if not tool:
+        return Gate("crossval", GateStatus.SKIPPED, "missing-tool", f"{command[0]} is not installed")
+    code, lines = bench.run([tool, *command[1:]])
+    last = lines[-1][:200] if lines else f"exit {code}"
+    return Gate("crossval", GateStatus.PASS if code == 0 else GateStatus.FAIL, "", f"crossval: {last}")
+
+
+def tidy(command: Sequence[str], bench: ToolBench) -> bool:
+    """Format the changed files where they were formatted before; True if that changed something."""
+    argv, gate = _start("format", command, bench)
+    if gate is not None or "--check" not in argv or bench.run([*argv, *bench.files])[0] == 0:
+        return False
+    with bench.as_before():
+        clean = bool(bench.files) and bench.run([*argv, *bench.files])[0] == 0
+    return clean and bench.run([*(a for a in argv if a != "--check"), *bench.files])[0] == 0
+
+
+def _start(name: str, command: Sequence[str], bench: ToolBench) -> tuple[list[str], Gate | None]:
+    if not command or not bench.files:
+        return [], Gate(name, GateStatus.SKIPPED, "n/a-surface", "no changed Python file")
+    tool = bench.find(command[0])
+    if not tool:
+        return [], Gate(name, GateStatus.SKIPPED, "missing-tool", f"{command[0]} is not installed")
+    return [tool, *command[1:]], None
+
+
+def _warnings(lines: Sequence[str]) -> int:
+    """Lines that name a place: ``path:line:…``."""
+    return sum(1 for line in lines if line.count(":") >= 2 and not line.startswith(("Found", "warning:")))

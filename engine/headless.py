@@ -1,0 +1,163 @@
+"""``--no-tui``: the session on its thread, this thread printing; and the closing block."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any, TextIO
+
+from engine.commands import Stop
+from engine.events import Record, to_record
+from engine.feed import Feed
+from engine.model import Exit
+from engine.narrate import counter, narrate
+from engine.plain import safe
+from engine.result import result
+from engine.run import Run
+from engine.session import Session
+from engine.state import RunState, fold_all
+
+TICK = 0.2
+
+
+@dataclass(slots=True)
+class Printer:
+    """Prints records as lines or JSON, with a live counter on a terminal."""
+
+    out: TextIO
+    as_json: bool
+    live: bool
+    state: RunState = field(default_factory=RunState)
+    _width: int = 0
+
+    def records(self, records: list[Record]) -> None:
+        """Show some more of the journal."""
+        for record in records:
+            self.state = fold_all(self.state, [record])
+            if self.as_json:
+                self.line(json.dumps(to_record(record), ensure_ascii=True))
+            elif text := narrate(record.event, self.state):
+                self.line(text)
+        if self.live:
+            self._counter()
+
+    def line(self, text: str) -> None:
+        self._clear()
+        self.out.write(text + "\n")
+        self.out.flush()
+
+    def _counter(self) -> None:
+        text = counter(self.state)[:76]
+        self._clear()
+        if text:
+            self.out.write(f"  {text}")
+            self._width = len(text) + 2
+            self.out.flush()
+
+    def _clear(self) -> None:
+        if self._width:
+            self.out.write("\r" + " " * self._width + "\r")
+            self._width = 0
+
+
+def run_headless(run: Run, *, as_json: bool, out: TextIO = sys.stdout) -> Exit:
+    """Start a run, print it to its end, and return its exit code.
+
+    Ctrl-C once stops it, resumably, at once; twice ends this process.
+    """
+    woken = threading.Event()
+    feed = Feed(woken.set)
+    session = Session(run, feed, ask=False)
+    live = not as_json and out.isatty()
+    printer = Printer(out, as_json, live)
+    with _stopping(session, printer):
+        session.start()
+        while True:
+            woken.wait(TICK)
+            woken.clear()
+            _drain(feed, printer)
+            if not session.alive:
+                _drain(feed, printer)
+                break
+            if live:
+                printer.records([])
+    code = session.exit if session.exit is not None else Exit.DEFECT
+    folder = run.folder if run.folder.is_dir() else None
+    if as_json:
+        error = run.error
+        last = result(
+            printer.state, code, folder, error=error.message if error else "", hint=error.hint if error else ""
+        )
+        printer.line(json.dumps(last, ensure_ascii=True))
+    else:
+        printer.line(closing(printer.state, code, folder))
+    return code
+
+
+def _drain(feed: Feed, printer: Printer) -> None:
+    while True:
+        records, lines, _ = feed.drain(1000)
+        if not records and not lines:
+            return
+        printer.records(records)
+
+
+@contextmanager
+def _stopping(session: Session, printer: Printer) -> Iterator[None]:
+    """While inside, SIGINT, SIGTERM and SIGHUP stop the run."""
+    asked: list[float] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        if asked and time.monotonic() - asked[0] > 0.3:
+            raise KeyboardInterrupt
+        asked.append(time.monotonic())
+        print("stopping… (again: end at once)", file=sys.stderr, flush=True)  # noqa: T201
+        session.send(Stop(now=True))
+
+    wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before: list[tuple[int, Any]] = []
+    if threading.current_thread() is threading.main_thread():
+        before = [(n, signal.signal(n, stop)) for n in wanted]
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+
+
+def closing(state: RunState, code: Exit, folder: Path | None) -> str:
+    """What was red, what is green, the diff, the route, and where the files are."""
+    lines = ["", "─" * 72 if sys.stdout.isatty() else ""]
+    attempt = state.attempt
+    if state.audit is not None:
+        fixed = set(attempt.progress.fixed) if attempt else set()
+        for key in state.audit.targets:
+            lines.append(f"  red → {'green' if key in fixed else 'red  '}  {key.split(' ', 1)[1]}")
+    patch = folder / "patch.diff" if folder else None
+    if patch is not None and patch.is_file():
+        text = patch.read_text(encoding="utf-8", errors="replace").splitlines()
+        shown = [line for line in text if not line.startswith(("index ", "diff --git"))]
+        lines += ["", *shown[:120]]
+        if len(shown) > 120:
+            lines.append(f"… {len(shown) - 120} more lines in {patch}")
+    gate = state.gates.get("impl")
+    lines.append("")
+    if gate is not None:
+        lines.append(f"impl: {gate.word}  {gate.evidence}")
+    route = getattr(state.ended, "route", "")
+    lines += [f"route: {route}"] if route else []
+    lines += [f"branch: {state.commit.branch}"] if state.commit else []
+    for name, path in (("patch", "patch.diff"), ("ledger", "ledger.md"), ("receipt", "receipts/impl.json")):
+        if folder is not None and (folder / path).is_file():
+            lines.append(f"{name}: {folder / path}")
+    why = getattr(state.ended, "why", "")
+    lines.append(f"exit {int(code)}: {why}")
+    return safe("\n".join(line for line in lines if line is not None).replace("\t", "    ")).lstrip("\n")

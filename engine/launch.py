@@ -1,0 +1,170 @@
+"""Everything that can be refused before a run exists: target, settings, agent, suites, provider, interpreter.
+
+Nothing is written here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine import config as settings
+from engine.config import Config
+from engine.errors import ConfigError
+from engine.flow import agents
+from engine.flow.agents import Agent
+from engine.suites import interpreter
+from engine.suites.environment import scrubbed
+from engine.suites.interpreter import Interpreter
+from engine.suites.sandbox import Confinement, confine
+from engine.workspace.home import Home
+from engine.workspace.repository import Repository
+
+PROVIDERS = ("anthropic", "repair", "scripted")
+_MARKERS = ("pyproject.toml", "setup.py", "setup.cfg", "pytest.ini", "tox.ini", "bitnet-tui.toml", "config.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line asks for; None and empty mean: as the settings say."""
+
+    target: Path = Path(".")
+    config: Path | None = None
+    providers: tuple[str, ...] = ()
+    agent: str = ""
+    suites: tuple[str, ...] = ()
+    tests: tuple[str, ...] = ()
+    script: Path | None = None
+    apply: bool = False
+    max_retries: int | None = None
+    max_usd: float | None = None
+    max_minutes: float | None = None
+    max_turns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run that can start: all its parts, checked."""
+
+    repository: Repository
+    home: Home
+    prefix: str
+    config: Config
+    config_source: str
+    agent: Agent
+    providers: tuple[str, ...]
+    why_provider: str
+    suites: tuple[str, ...]
+    tests: tuple[str, ...]
+    interpreter: Interpreter
+    confinement: Confinement
+    apply: bool
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def project(self) -> Path:
+        return self.repository.root / self.prefix
+
+
+def guard(environ: Mapping[str, str]) -> tuple[str, bool]:
+    """The flow this process was started for, and whether it is ours; unset counts as ours."""
+    flow = environ.get("CURRENT_FLOW", "") or "generative"
+    return flow, flow == "generative"
+
+
+def locate(target: Path) -> tuple[Repository, str]:
+    """The repository of a target, and the project folder inside it.
+
+    A subfolder is a project of its own when it looks like one; else the whole repository is.
+    """
+    repository = Repository.open(target)
+    folder = Path(os.path.realpath(target if target.is_dir() else target.parent))
+    root = Path(os.path.realpath(repository.root))
+    while folder != root and not any((folder / m).is_file() for m in _MARKERS):
+        folder = folder.parent
+    return repository, "" if folder == root else folder.relative_to(root).as_posix()
+
+
+def prepare(options: Options, environ: Mapping[str, str]) -> Plan:
+    """Check everything a run needs.
+
+    Raises
+    ------
+    ConfigError, EnvironmentFailure
+        Each says what is wrong, where, and what to do.
+    """
+    repository, prefix = locate(options.target)
+    project = repository.root / prefix
+    config, source = settings.discover(project, options.config)
+    if options.max_retries is not None and not 0 <= options.max_retries <= 2:
+        raise ConfigError(
+            f"--max-retries {options.max_retries}; want 0, 1 or 2", hint="one attempt and at most two retries"
+        )
+    config = settings.override(
+        config,
+        provider={"order": options.providers or None},
+        flow={"agent": options.agent or None},
+        retries={"limit": options.max_retries},
+        budget={"usd": options.max_usd, "minutes": options.max_minutes, "turns": options.max_turns},
+        scripted={"file": str(options.script) if options.script else None},
+    )
+    agent = agents.load(config.flow.agent)
+    suites = _suites(config, options.suites)
+    providers, why = _providers(config, environ)
+    found = interpreter.find(project, repository.root, config.python.interpreter, environ)
+    probed = interpreter.probe(found, repository.root, scrubbed(environ, config.sandbox.pass_env))
+    visible = [repository.root, *(Path(p) for p in probed.prefixes), Path(found).parent]
+    return Plan(
+        repository=repository,
+        home=Home(repository.root),
+        prefix=prefix,
+        config=config,
+        config_source=source,
+        agent=agent,
+        providers=providers,
+        why_provider=why,
+        suites=suites,
+        tests=options.tests,
+        interpreter=probed,
+        confinement=confine(config.sandbox.mode, visible),
+        apply=options.apply,
+        environ=environ,
+    )
+
+
+def _suites(config: Config, asked: tuple[str, ...]) -> tuple[str, ...]:
+    for name in asked:
+        if name not in config.suites:
+            near = difflib.get_close_matches(name, list(config.suites), 1, 0.4)
+            known = "the suites are " + ", ".join(config.suites)
+            raise ConfigError(f"unknown suite {name!r}", hint=f"did you mean {near[0]!r}? {known}" if near else known)
+    return asked or tuple(config.suites)
+
+
+def _providers(config: Config, environ: Mapping[str, str]) -> tuple[tuple[str, ...], str]:
+    """Who makes the attempts, and why, in a line."""
+    has_key = bool(environ.get("ANTHROPIC_API_KEY") or environ.get("ANTHROPIC_AUTH_TOKEN"))
+    has_url = bool(config.anthropic.base_url or environ.get("ANTHROPIC_BASE_URL"))
+    order = config.provider.order
+    if not order:
+        if has_key or has_url:
+            return ("anthropic",), "a key is set" if has_key else "a base_url is set"
+        return ("repair",), "no key and no base_url: the offline repairer, nothing leaves this machine"
+    for name in order:
+        if name not in PROVIDERS:
+            near = difflib.get_close_matches(name, PROVIDERS, 1, 0.4)
+            known = "the providers are " + ", ".join(PROVIDERS)
+            raise ConfigError(
+                f"unknown provider {name!r}", hint=f"did you mean {near[0]!r}? {known}" if near else known
+            )
+    if "anthropic" in order and not (has_key or has_url):
+        raise ConfigError(
+            "provider anthropic has no key",
+            hint="set ANTHROPIC_API_KEY, or [anthropic] base_url for a local server, or use --provider repair",
+        )
+    if "scripted" in order and not config.scripted.file:
+        raise ConfigError("provider scripted has no script", hint="name one with --script FILE")
+    return order, "as asked"

@@ -1,0 +1,486 @@
+"""One run, top to bottom: guard, snapshot, red audit, attempts, verification, diet, gates, decision, records.
+
+Every step first asks the state whether it was done already: that is all there is to resuming.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from engine import __version__, policy
+from engine import events as ev
+from engine.attempt import Attempting
+from engine.errors import Stopped
+from engine.gates import results, tools
+from engine.launch import Plan, guard
+from engine.model import (
+    Ended,
+    Exit,
+    Gate,
+    GateStatus,
+    Hop,
+    Label,
+    Progress,
+    Purpose,
+    Route,
+    RouteKind,
+    Step,
+    TestOutcome,
+    TestReport,
+    Verdict,
+)
+from engine.recorder import Recorder
+from engine.records.keep import Keeper
+from engine.session import Steering
+from engine.state import AttemptRow, RunState
+from engine.suites.layout import witness_files
+from engine.suites.rounds import Rounds
+from engine.suites.runner import Place, SuiteRunner
+from engine.verify import acceptance, baseline
+from engine.verify.acceptance import Acceptance, Baseline
+from engine.workspace import diet
+from engine.workspace.changes import Hunk
+from engine.workspace.repository import Snapshot
+from engine.workspace.scope import Scope
+from engine.workspace.workshop import Workshop
+
+
+@dataclass
+class Loop:
+    """The journey of one run. Holds the plan and the open parts; what happened is in the recorder's state."""
+
+    run: str
+    plan: Plan
+    recorder: Recorder
+    steering: Steering
+    files: tuple[str, ...] = field(init=False)  # of the snapshot
+    scope: Scope = field(init=False)
+    workshop: Workshop = field(init=False)
+    runner: SuiteRunner = field(init=False)
+    rounds: Rounds = field(init=False)
+    keeper: Keeper = field(init=False)
+    baseline: Baseline = field(init=False)
+
+    @property
+    def state(self) -> RunState:
+        return self.recorder.state
+
+    def emit(self, event: ev.Event) -> None:
+        self.recorder.emit(event)
+
+    # -- the journey --------------------------------------------------------------------------------------------------
+
+    def go(self) -> Exit:
+        """Run to the end; the exit code of a run that ended by itself."""
+        plan, state = self.plan, self.state
+        if state.started is None:
+            self.emit(self._started())
+        self._guard()
+        snapshot = self._snapshot()
+        self._open(snapshot)
+        try:
+            self._audit()
+            if not self.state.targets:
+                return self._nothing_red()
+            number = 1
+            while True:
+                self._attempt(number)
+                self._verify(number)
+                self._diet(number)
+                self._gates(number)
+                route = self._decide(number)
+                self._hop(number, route)
+                if not route.retry:
+                    break
+                number += 1
+            return self._conclude(route)
+        finally:
+            self.workshop.close()
+            if plan.home.scratch(self.run).exists():
+                self.recorder.line("some scratch files could not be removed; the next start tries again")
+
+    def _started(self) -> ev.RunStarted:
+        plan = self.plan
+        return ev.RunStarted(
+            run=self.run,
+            root=str(plan.repository.root),
+            prefix=plan.prefix,
+            version=__version__,
+            agent=plan.agent.name,
+            providers=plan.providers,
+            suites=plan.suites,
+            retry_limit=plan.config.retries.limit,
+            config=plan.config_source,
+            why_provider=plan.why_provider,
+            tests=plan.tests,
+            agent_source=plan.config.flow.agent,
+            script=plan.config.scripted.file,
+            apply=plan.apply,
+        )
+
+    def _guard(self) -> None:
+        """The front end has let only our flow come this far; here it becomes evidence."""
+        flow, allowed = guard(self.plan.environ)
+        if self.state.guard is None:
+            self.emit(ev.GuardChecked(flow, allowed))
+        self._set(Gate("guard", GateStatus.PASS, "", f"flow {flow}"))
+
+    def _snapshot(self) -> Snapshot:
+        taken = self.state.snapshot
+        plan = self.plan
+        if taken is None:
+            self.emit(self._environment())
+            snapshot = plan.repository.snapshot(plan.home.scratch(self.run), f"refs/bitnet-tui/{self.run}/base")
+            self.emit(
+                ev.SnapshotTaken(
+                    snapshot.head, snapshot.branch, snapshot.commit, snapshot.tree, snapshot.dirty, snapshot.untracked
+                )
+            )
+            return snapshot
+        return Snapshot(taken.head, taken.branch, taken.commit, taken.tree, taken.dirty, taken.untracked)
+
+    def _environment(self) -> ev.EnvironmentProbed:
+        python = self.plan.interpreter
+        return ev.EnvironmentProbed(
+            python=python.executable,
+            python_version=python.version,
+            pytest_version=python.pytest,
+            platform=python.platform,
+            protections=self.plan.confinement.protections,
+            packages_sha256=python.packages_sha256,
+        )
+
+    def _open(self, snapshot: Snapshot) -> None:
+        """The parts that live as long as the run's process."""
+        plan = self.plan
+        self.files = tuple(e.path for e in plan.repository.entries(snapshot.tree) if e.mode != "120000")
+        self.scope = Scope(plan.config.scope.allow, plan.config.scope.deny, plan.config.scope.protect, plan.prefix)
+        self.workshop = Workshop(
+            repository=plan.repository,
+            home=plan.home,
+            run=self.run,
+            prefix=plan.prefix,
+            snapshot=snapshot,
+            files=self.files,
+            scope=self.scope,
+            extra_roots=(*plan.config.python.import_roots, *self._editable_roots()),
+            carry=plan.config.workspace.carry,
+        )
+        self.runner = SuiteRunner(
+            run=self.run,
+            interpreter=plan.interpreter,
+            confinement=plan.confinement,
+            environ=plan.environ,
+            cancel=self.steering.cancel,
+            pass_env=plan.config.sandbox.pass_env,
+        )
+        self.rounds = Rounds(
+            self.runner, dict(plan.config.suites), self.emit, self.recorder.line, self._mentions(snapshot.tree)
+        )
+        self.keeper = Keeper(self.run, plan, self.recorder)
+
+    def _editable_roots(self) -> list[str]:
+        root = self.plan.repository.root.resolve()
+        return [r.removeprefix(f"{root}/") for r in self.plan.interpreter.editable if r != str(root)]
+
+    def _mentions(self, tree: str) -> Callable[[str], bool]:
+        def holds(word: str) -> bool:
+            args = ("grep", "-l", "-w", "-F", "-I", "-e", word, tree, "--", "*.py", "*.toml", "*.ini", "*.cfg")
+            return word != "not" and self.plan.repository.succeeds(*args)
+
+        return holds
+
+    # -- red audit ----------------------------------------------------------------------------------------------------
+
+    def _audit(self) -> None:
+        """Every suite at least twice before any edit: always red, flaky, green, not collectable."""
+        rounds = self.plan.config.audit.rounds
+        if self.state.audit is None:
+            self.emit(ev.StepStarted(Step.ANALYZE, 0, "red audit"))
+            place = self.workshop.place("work", self.workshop.snapshot.commit, fresh=True)
+            for number in range(1, rounds + 1):
+                self._suites(place, Purpose.AUDIT, number)
+                baseline.require_runnable(self.state, self.plan.suites)
+            found = baseline.labels(self.state)
+            targets = baseline.choose_targets(found, self.plan.tests)
+            flaky = tuple(k for k, label in found.items() if label is Label.FLAKY)
+            counts = {str(label): sum(x is label for x in found.values()) for label in Label}
+            self.emit(ev.AuditFinished(targets, flaky, {k: n for k, n in counts.items() if n}))
+            self.emit(ev.StepFinished(Step.ANALYZE))
+        nodeids = [row.nodeid for row in self.state.tests.values()]
+        self.scope = Scope(
+            self.scope.allow,
+            self.scope.deny,
+            self.scope.protect,
+            self.scope.prefix,
+            witness_files(nodeids, self.plan.prefix),
+        )
+        self.workshop.scope = self.scope
+        self.baseline = baseline.from_state(self.state)
+
+    def _suites(self, place: Place, purpose: Purpose, number: int) -> list[TestReport]:
+        """One full round of every suite; what this round finished before an interruption is not run again."""
+        stage = f"{purpose}{number}"
+        reports = []
+        for name in self.plan.suites:
+            self._checkpoint()
+            before = self.state.suites[name].finished
+            if purpose is Purpose.AUDIT and stage in before:
+                continue
+            first = before.get("audit1")
+            skipped = first if first is not None and first.ended is Ended.SKIPPED else None
+            reports.append(self.rounds.run(name, place, purpose, number, skipped=skipped))
+        return reports
+
+    def _nothing_red(self) -> Exit:
+        stage = "audit1"
+        flaky = len(self.baseline.flaky)
+        self._set(results.tests_gate(self.state, stage, None))
+        self._set(results.build_gate(self.state.suites, stage))
+        evidence = "nothing to do: no test is always red" + (f"; {flaky} are flaky" if flaky else "")
+        self._set(Gate("impl", GateStatus.SKIPPED, "n/a-surface", evidence))
+        self.keeper.compare(self.workshop.snapshot)
+        self.keeper.write(None)
+        self.plan.repository.delete_ref(f"refs/bitnet-tui/{self.run}/base")
+        return self._finish(Exit.OK, evidence)
+
+    # -- attempt ------------------------------------------------------------------------------------------------------
+
+    def _attempt(self, number: int) -> None:
+        row = self._row(number)
+        if row is not None and row.finished is not None:
+            return
+        self._checkpoint()
+        Attempting(self, number).make()
+
+    def _row(self, number: int) -> AttemptRow | None:
+        return next((a for a in self.state.attempts if a.number == number), None)
+
+    def row(self, number: int) -> AttemptRow:
+        found = self._row(number)
+        if found is None:
+            raise LookupError(f"attempt {number} has not started")
+        return found
+
+    # -- verification -------------------------------------------------------------------------------------------------
+
+    def _verify(self, number: int) -> None:
+        """The acceptance rule, in a fresh worktree with only the in-scope part of the change."""
+        row = self.row(number)
+        if row.verdict is not None or row.finished is None:
+            return
+        self._checkpoint()
+        self.emit(ev.StepStarted(Step.VERIFY, number, "every suite, in a fresh worktree"))
+        if row.finished.tree == self._earlier_tree(number):
+            moved = self._moved_before(number)
+            self.emit(
+                ev.VerificationFinished(number, row.finished.tree, Verdict.REJECTED, ("nothing was changed",), moved)
+            )
+        else:
+            accepted, tampered = self._judge(row.finished.tree, Purpose.VERIFY, number)
+            verdict = Verdict.VERIFIED if accepted.holds else Verdict.REJECTED
+            if tampered:
+                verdict = Verdict.TAMPERED
+            elif not accepted.holds and row.finished.claimed:
+                verdict = Verdict.CLAIMED
+            reasons = (*tampered, *accepted.reasons)
+            self.emit(ev.VerificationFinished(number, row.finished.tree, verdict, reasons, accepted.progress))
+        self.emit(ev.StepFinished(Step.VERIFY, number))
+
+    def _judge(self, tree: str, purpose: Purpose, number: int) -> tuple[Acceptance, tuple[str, ...]]:
+        """Acceptance of a tree, and which protected files did not survive the run."""
+        commit = self.plan.repository.scratch_commit(tree, self.workshop.snapshot.commit)
+        place = self.workshop.place("verify", commit, fresh=True)
+        before = self.keeper.protected(place.worktree, self.scope, self.files)
+        reports = self._suites(place, purpose, number)
+        after = self.keeper.protected(place.worktree, self.scope, self.files)
+        changed = sorted(p for p in before if after.get(p) != before[p])
+        tampered = tuple(f"{p} was changed while the tests ran" for p in changed[:3])
+        return acceptance.judge(self.baseline, reports), tampered
+
+    def _earlier_tree(self, number: int) -> str:
+        earlier = self._row(number - 1)
+        return earlier.tree if earlier is not None and earlier.tree else self.workshop.snapshot.tree
+
+    def _moved_before(self, number: int) -> Progress:
+        earlier = self._row(number - 1)
+        if earlier is not None and earlier.verdict is not None:
+            return earlier.progress
+        return acceptance.progress(self.baseline, self.baseline.outcomes)
+
+    # -- diet ---------------------------------------------------------------------------------------------------------
+
+    def _diet(self, number: int) -> None:
+        """Take away what the targets do not need; what is left is verified again."""
+        row = self.row(number)
+        if row.verdict is not Verdict.VERIFIED or row.diet is not None or row.finished is None:
+            return
+        self._checkpoint()
+        self.emit(ev.StepStarted(Step.DIET, number, "taking away what is not needed"))
+        self.emit(self._slimmed(number, row.finished))
+        self.emit(ev.StepFinished(Step.DIET, number))
+
+    def _slimmed(self, number: int, finished: ev.AttemptFinished) -> ev.DietFinished:
+        repository, base = self.plan.repository, self.workshop.snapshot.tree
+        same = ev.DietFinished(number, finished.tree, finished.added, finished.removed, False)
+        texts = self.keeper.texts(base, finished.tree)
+        if texts is None:
+            return replace(same, note="a changed file is not text")
+        before, after = texts
+        all_pieces = diet.pieces(before, after)
+        settings = self.plan.config.diet
+        if not settings.enabled and len(all_pieces) > 1:
+            return replace(same, note="[diet] enabled = false")
+        deadline = time.monotonic() + settings.budget_s
+        slim = diet.reduce(all_pieces, self._holds(number, before, after), lambda: time.monotonic() > deadline)
+        if not slim.dropped:
+            return replace(same, minimal=slim.minimal, runs=slim.runs)
+        left = diet.assemble(before, slim.kept, sorted(after))
+        changes = {p: t.encode("utf-8", "surrogateescape") for p, t in left.items()}
+        tree = repository.tree_with(base, changes, self.plan.home.scratch(self.run))
+        accepted, tampered = self._judge(tree, Purpose.DIET, number)
+        if not accepted.holds or tampered:
+            note = "the reduced change did not verify; the whole one stays"
+            return replace(same, runs=slim.runs, note=note)
+        stat = repository.numstat(base, tree)
+        added, removed = sum(a for _, a, _ in stat), sum(r for _, _, r in stat)
+        return ev.DietFinished(number, tree, added, removed, slim.minimal, len(slim.dropped), slim.runs)
+
+    def _holds(
+        self, number: int, before: Mapping[str, str], after: Mapping[str, str]
+    ) -> Callable[[Sequence[Hunk]], bool]:
+        place = self.workshop.place("verify", self.workshop.snapshot.commit, fresh=False)
+        by_suite: dict[str, list[str]] = {}
+        for row in self.state.targets:
+            by_suite.setdefault(row.suite, []).append(row.nodeid)
+
+        def holds(kept: Sequence[Hunk]) -> bool:
+            self._checkpoint()
+            for path, text in diet.assemble(before, kept, sorted(after)).items():
+                (place.worktree / path).parent.mkdir(parents=True, exist_ok=True)
+                (place.worktree / path).write_bytes(text.encode("utf-8", "surrogateescape"))
+            found: dict[str, TestOutcome] = {}
+            for suite, nodeids in by_suite.items():
+                report = self.runner.report(suite, self.plan.config.suites[suite], place, only=nodeids)
+                found |= {r.key: r.outcome for r in report.results}
+            moved = acceptance.progress(self.baseline, found)
+            return not moved.still and not moved.gone
+
+        return holds
+
+    # -- gates --------------------------------------------------------------------------------------------------------
+
+    def _gates(self, number: int) -> None:
+        if self._decided(number) is not None:
+            return
+        self._checkpoint()
+        self.emit(ev.StepStarted(Step.JUDGE, number, "gates"))
+        row = self.row(number)
+        stage = row.stage if any(row.stage in s.finished for s in self.state.suites.values()) else "audit1"
+        self._set(results.tests_gate(self.state, stage, row))
+        self._set(results.build_gate(self.state.suites, stage))
+        tree = row.tree or self.workshop.snapshot.tree
+        commit = self.plan.repository.scratch_commit(tree, self.workshop.snapshot.commit)
+        place = self.workshop.place("verify", commit, fresh=True)
+        self._set(results.features_gate(self.state.suites, stage, self._bare(place)))
+        bench = self.keeper.bench(place, self.runner, self.workshop.snapshot.tree, tree)
+        gates = self.plan.config.gates
+        self._set(tools.format_gate(gates.format, bench))
+        self._set(tools.clippy_gate(gates.clippy, bench))
+        self._set(tools.crossval_gate(gates.crossval, bench))
+        self._set(results.impl_gate(self.state.gates, row, row.diff))
+        self.emit(ev.StepFinished(Step.JUDGE, number))
+
+    def _bare(self, place: Place) -> str | None:
+        """Whether the code can be collected without its optional packages; None: it names none."""
+        optional = self.plan.config.features.optional
+        if not optional:
+            return None
+        name = self.plan.suites[0]
+        count, report = self.runner.collect(name, self.plan.config.suites[name], place, block=optional)
+        if report.collect_errors:
+            return report.collect_errors[0].message
+        return "" if count else "no test is collected"
+
+    def _set(self, gate: Gate) -> None:
+        if self.state.gates.get(gate.name) != gate:
+            self.emit(ev.GateSet(gate))
+
+    # -- decision -----------------------------------------------------------------------------------------------------
+
+    def _decided(self, number: int) -> ev.DecisionTaken | None:
+        return next((d for d in self.state.decisions if d.id == f"after-{number}"), None)
+
+    def _decide(self, number: int) -> Route:
+        """Propose, and wait for the person or take the recommendation."""
+        taken = self._decided(number)
+        if taken is not None:
+            return taken.route
+        proposal = policy.propose(self.state, policy.Limits(self.plan.config.retries.limit))
+        self.keeper.write_patch(self.workshop.snapshot.tree, self.row(number).tree)
+        self.emit(ev.ProposalMade(proposal))
+        route, by, hint = proposal.best.route, "policy", ""
+        if self.steering.ask:
+            while True:
+                answer = self.steering.answer(proposal)
+                if policy.legal(proposal, answer.route):
+                    route, by, hint = answer.route, "user", answer.hint
+                    break
+        self.emit(ev.DecisionTaken(proposal.id, route, by, hint))
+        return route
+
+    def _hop(self, number: int, route: Route) -> None:
+        if len(self.state.hops) >= number:
+            return
+        row = self.row(number)
+        if row.verdict is Verdict.VERIFIED:
+            text = f"{len(row.progress.fixed)} of {len(self.baseline.targets)} red tests green, verified, {row.diff}"
+            text += ", minimal" if row.diff.minimal else ""
+        else:
+            text = f"{row.failing_before} → {row.failing_after} failing, {row.verdict}"
+            if row.reasons:
+                text += f": {row.reasons[0]}"
+            if row.finished is not None and row.finished.transient:
+                text += f"; transient: {row.finished.transient}"
+        target = f"self (attempt {number + 1}/{self.plan.config.retries.limit + 1})" if route.retry else route.target
+        self.emit(ev.HopAdded(Hop(self.plan.agent.name, text, Route(route.kind, target))))
+        self.keeper.write_ledger(route)
+
+    # -- end ----------------------------------------------------------------------------------------------------------
+
+    def _conclude(self, route: Route) -> Exit:
+        row = self.state.attempts[-1]
+        passes = policy.impl_passes(self.state)
+        self.keeper.compare(self.workshop.snapshot)
+        if route.kind is RouteKind.FINALIZE and self.state.commit is None:
+            self.emit(self.keeper.commit(self.workshop.snapshot, row))
+        self.keeper.write(route)
+        if passes:
+            if self.plan.apply:
+                self.keeper.apply()
+            if self.state.commit is not None:
+                self.plan.repository.delete_ref(f"refs/bitnet-tui/{self.run}/base")
+            return self._finish(Exit.OK, "gate impl passed and verified", route)
+        if row.verdict in (Verdict.CLAIMED, Verdict.TAMPERED):
+            return self._finish(Exit.INTEGRITY, f"green was claimed, not verified: {row.reasons[0]}", route)
+        if row.finished is not None and row.finished.transient:
+            return self._finish(Exit.PROVIDER, f"the provider failed: {row.finished.transient}", route)
+        why = row.reasons[0] if row.reasons else "not every target test is green"
+        return self._finish(Exit.NOT_GREEN, f"not green: {why}", route)
+
+    def _finish(self, code: Exit, why: str, route: Route | None = None) -> Exit:
+        seconds = round(time.time() - self.state.started_at, 3)
+        self.emit(ev.RunFinished(int(code), why, str(route) if route else "", seconds))
+        return code
+
+    def _checkpoint(self) -> None:
+        """A safe point: a pause or a stop takes effect here."""
+        if self.steering.pause_requested.is_set():
+            self.emit(ev.Paused())
+            self.steering.wait_while_paused()
+            self.emit(ev.Continued())
+        if self.steering.stop_after_step.is_set():
+            raise Stopped("stopped after the step, on request")
+        self.steering.cancel.check()

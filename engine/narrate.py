@@ -1,0 +1,141 @@
+"""One plain line per event, with stable wording: the linear twin of the dashboard. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from engine import events as ev
+from engine.model import Ended, Purpose, TestOutcome, Verdict
+from engine.plain import safe
+from engine.state import RunState
+
+
+def narrate(event: ev.Event, state: RunState) -> str:
+    """What to print for an event (``state`` is the one after it); empty for those a reader need not see."""
+    tell = _LINES.get(type(event))
+    return safe(tell(event, state)) if tell else ""
+
+
+def _started(e: ev.RunStarted, s: RunState) -> str:
+    where = f"{e.root}/{e.prefix}".rstrip("/")
+    return f"run {e.run} on {where}\nprovider {', '.join(e.providers)}: {e.why_provider}\nsettings from {e.config}; suites {', '.join(e.suites)}; agent {e.agent}"  # noqa: E501
+
+
+def _environment(e: ev.EnvironmentProbed, s: RunState) -> str:
+    return (
+        f"python {e.python_version} at {e.python}, pytest {e.pytest_version}\nprotections: {'; '.join(e.protections)}"
+    )
+
+
+def _snapshot(e: ev.SnapshotTaken, s: RunState) -> str:
+    where = f"branch {e.branch}" if e.branch else "HEAD is detached; the result goes to a branch of its own"
+    extra = f", {e.dirty} changed and {e.untracked} untracked files included" if e.dirty or e.untracked else ""
+    return f"snapshot {e.commit[:10]} ({where}{extra})"
+
+
+def _suite(e: ev.SuiteFinished, s: RunState) -> str:
+    name = f"{e.purpose} {e.round} · suite {e.suite}"
+    if e.ended is Ended.SKIPPED:
+        left = f", {e.left_out} tests left out" if e.left_out else ""
+        return "" if e.reason == "n/a-surface" else f"{name}: skipped ({e.reason}){left}"
+    outcomes = s.outcomes(f"{e.purpose}{e.round}", e.suite).values()
+    red, passed = sum(o.red for o in outcomes), sum(o.passed for o in outcomes)
+    rest = len(outcomes) - red - passed
+    line = f"{name}: {red} failing, {passed} passing" + (f", {rest} other" if rest else "") + f"  {e.seconds:.1f}s"
+    return line + (f"\n  {e.problem}" if e.problem else "")
+
+
+def _test(e: ev.TestFinished, s: RunState) -> str:
+    if e.purpose is not Purpose.AUDIT or e.round != 1 or not e.result.outcome.red:
+        return ""
+    word = "" if e.result.outcome is TestOutcome.FAILED else f" ({e.result.outcome})"
+    return f"  failing{word}  {e.result.nodeid}  {e.result.message}"
+
+
+def _audit(e: ev.AuditFinished, s: RunState) -> str:
+    counts = ", ".join(f"{n} {label}" for label, n in (e.counts or {}).items())
+    return f"audit: {counts or 'no tests'}; {len(e.targets)} to mend"
+
+
+def _attempt(e: ev.AttemptStarted, s: RunState) -> str:
+    limit = s.retries.limit + 1
+    return f"attempt {e.number}/{limit} · {e.provider}" + (f" · hint: {e.hint}" if e.hint else "")
+
+
+def _tool(e: ev.ToolCalled, s: RunState) -> str:
+    word = "" if e.ok else " refused:"
+    return f"  {e.tool} {e.summary}{word}  {e.answer}"
+
+
+def _attempted(e: ev.AttemptFinished, s: RunState) -> str:
+    files = f"{len(e.files)} files, +{e.added} -{e.removed}" if e.files else "nothing changed"
+    line = f"attempt {e.number} ended: {e.outcome}; {files}"
+    return line + (f"\n  {e.summary}" if e.summary else "") + (f"\n  transient: {e.transient}" if e.transient else "")
+
+
+def _verified(e: ev.VerificationFinished, s: RunState) -> str:
+    moved = e.progress
+    line = f"verification {e.attempt}: {e.verdict}; {len(moved.fixed)} fixed, {len(moved.still) + len(moved.gone)} still failing, {len(moved.broken)} broken"  # noqa: E501
+    return line if e.verdict is Verdict.VERIFIED else "\n  ".join([line, *e.reasons])
+
+
+def _diet(e: ev.DietFinished, s: RunState) -> str:
+    word = "minimal" if e.minimal else "not shown to be minimal"
+    taken = f", {e.dropped} pieces taken away" if e.dropped else ""
+    return f"diet: +{e.added} -{e.removed}, {word}{taken}" + (f"; {e.note}" if e.note else "")
+
+
+def _gate(e: ev.GateSet, s: RunState) -> str:
+    return f"gate {e.gate.name}: {e.gate.word}" + (f"  {e.gate.evidence}" if e.gate.evidence else "")
+
+
+def _proposal(e: ev.ProposalMade, s: RunState) -> str:
+    return f"recommended: {e.proposal.best.route}: {e.proposal.reason}"
+
+
+def _ended(e: Any, s: RunState) -> str:
+    word = "interrupted" if isinstance(e, ev.RunInterrupted) else "failed"
+    return f"{word}: {e.why}" + (f"\n  {e.hint}" if e.hint else "")
+
+
+_LINES: dict[type, Callable[[Any, RunState], str]] = {
+    ev.RunStarted: _started,
+    ev.RunResumed: lambda e, s: "resumed",
+    ev.EnvironmentProbed: _environment,
+    ev.SnapshotTaken: _snapshot,
+    ev.SuiteFinished: _suite,
+    ev.TestFinished: _test,
+    ev.AuditFinished: _audit,
+    ev.AttemptStarted: _attempt,
+    ev.ActivityReported: lambda e, s: f"  {e.text}",
+    ev.ToolCalled: _tool,
+    ev.EditApplied: lambda e, s: f"  edited {e.path} +{e.added} -{e.removed}",
+    ev.AttemptFinished: _attempted,
+    ev.VerificationFinished: _verified,
+    ev.DietFinished: _diet,
+    ev.GateSet: _gate,
+    ev.ProposalMade: _proposal,
+    ev.DecisionTaken: lambda e, s: f"decided by {e.by}: {e.route}",
+    ev.HopAdded: lambda e, s: f"hop: [{e.hop.agent}] {e.hop.text}; {e.hop.route}",
+    ev.AdvisoryRaised: lambda e, s: f"[ADVISORY] {e.advisory.code}: {e.advisory.text}",
+    ev.Paused: lambda e, s: "paused",
+    ev.Continued: lambda e, s: "going on",
+    ev.CheckoutCompared: lambda e, s: "" if e.untouched else f"note: {e.note}",
+    ev.CommitCreated: lambda e, s: f"commit {e.sha[:10]} on {e.branch}: {e.subject}",
+    ev.ReceiptWritten: lambda e, s: e.check,
+    ev.RunInterrupted: _ended,
+    ev.RunFailed: _ended,
+}
+
+
+def counter(state: RunState) -> str:
+    """The live line on a terminal: what runs now, and how far it is."""
+    running = next((r for r in state.suites.values() if r.running), None)
+    if running is not None:
+        of = f"/{running.expected}" if running.expected else ""
+        return f"{running.running} · {running.name} {running.done}{of}"
+    if state.ended is None and state.step is not None:
+        last = state.activity[-1] if state.activity and state.step == "edit" else state.step_note
+        return safe(f"{state.step} · {last}")
+    return ""

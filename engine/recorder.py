@@ -1,0 +1,51 @@
+"""Where events go: the journal first, then the state, then whoever watches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine.events import Event
+from engine.feed import Feed
+from engine.records.journal import Journal
+from engine.state import RunState, fold
+
+LOG_BYTES = 50_000_000
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Holds the only state of a run.
+
+    Parameters
+    ----------
+    log
+        The run log; output beyond 50 MB is not kept, and that is said.
+    """
+
+    journal: Journal
+    feed: Feed
+    log: Path
+    state: RunState = field(default_factory=RunState)
+    _logged: int = 0
+
+    def emit(self, event: Event) -> None:
+        """Record one event."""
+        record = self.journal.append(event)
+        self.state = fold(self.state, record)
+        self.feed.publish(record)
+
+    def line(self, text: str) -> None:
+        """Keep a line of a child's output."""
+        self.feed.output(text)
+        if self._logged > LOG_BYTES:
+            return
+        self._logged += len(text) + 1
+        if self._logged > LOG_BYTES:
+            text = "… the log has reached 50 MB; what follows is not kept …"
+        try:
+            with self.log.open("a", encoding="utf-8", errors="replace") as file:
+                file.write(text + "\n")
+        except OSError:
+            # The journal says so for what matters; a log line is not worth a run.
+            self._logged = LOG_BYTES + 1

@@ -1,0 +1,200 @@
+"""Writes what a run leaves behind: ledger, patch, receipt, commit. Reads trees for those who judge."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from engine import events as ev
+from engine.errors import EnvironmentFailure
+from engine.gates.tools import ToolBench
+from engine.launch import Plan
+from engine.model import Route
+from engine.policy import impl_passes
+from engine.recorder import Recorder
+from engine.records import ledger, receipt
+from engine.state import AttemptRow
+from engine.suites.runner import Place, SuiteRunner
+from engine.workspace.repository import Snapshot
+from engine.workspace.scope import Scope
+
+
+@dataclass(slots=True)
+class Keeper:
+    """The records of one run."""
+
+    run: str
+    plan: Plan
+    recorder: Recorder
+
+    @property
+    def folder(self) -> Path:
+        return self.plan.home.run(self.run)
+
+    @property
+    def ledger_path(self) -> Path:
+        return self.folder / "ledger.md"
+
+    @property
+    def patch_path(self) -> Path:
+        return self.folder / "patch.diff"
+
+    @property
+    def receipt_path(self) -> Path:
+        return self.folder / "receipts" / "impl.json"
+
+    # -- reading trees ------------------------------------------------------------------------------------------------
+
+    def protected(self, worktree: Path, scope: Scope, files: Sequence[str]) -> dict[str, str]:
+        """Digest of every protected file of a worktree."""
+        found = {}
+        for path in files:
+            if scope.refusal(path):
+                try:
+                    found[path] = hashlib.sha256((worktree / path).read_bytes()).hexdigest()
+                except OSError:
+                    found[path] = "missing"
+        return found
+
+    def texts(self, before: str, after: str) -> tuple[dict[str, str], dict[str, str]] | None:
+        """The changed files of two trees as text; None if one is not text, or is gone."""
+        repository = self.plan.repository
+        old, new = {}, {}
+        have = {e.path for e in repository.entries(before)}
+        left = {e.path for e in repository.entries(after)}
+        for path, _, _ in repository.numstat(before, after):
+            if path not in left:
+                return None
+            for tree, texts, known in ((before, old, have), (after, new, left)):
+                if path in known:
+                    data = repository.blob(tree, path)
+                    if b"\0" in data:
+                        return None
+                    texts[path] = data.decode("utf-8", "surrogateescape")
+        return old, new
+
+    def bench(self, place: Place, runner: SuiteRunner, before: str, after: str) -> ToolBench:
+        """Tools on the files that differ between two trees, in a worktree of the second."""
+        changed = [p for p, _, _ in self.plan.repository.numstat(before, after)]
+        return self.bench_of(place, runner, before, changed)
+
+    def bench_of(self, place: Place, runner: SuiteRunner, before: str, changed: Sequence[str]) -> ToolBench:
+        repository = self.plan.repository
+        have = {e.path for e in repository.entries(before)}
+        contents = {p: repository.blob(before, p) if p in have else None for p in changed}
+        return ToolBench(
+            place.cwd, place.worktree, runner.environment(place), contents, self.plan.interpreter.executable
+        )
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    def write_patch(self, before: str, after: str) -> None:
+        """The change so far as a patch against the snapshot; an empty one removes the file."""
+        patch = self.plan.repository.patch(before, after) if after and after != before else ""
+        if patch:
+            receipt.write_atomically(self.patch_path, patch.encode("utf-8", "surrogateescape"))
+        else:
+            self.patch_path.unlink(missing_ok=True)
+
+    def write_ledger(self, route: Route | None) -> str:
+        """Renew the ledger from the state; its digest."""
+        state = self.recorder.state
+        passes = impl_passes(state)
+        status = "ready" if passes or route is None else "in-progress" if route.retry else "needs-rework"
+        why = state.gates["impl"].evidence if "impl" in state.gates else ""
+        after = state.hops[-1].route if state.hops else None
+        decision = ledger.Decision(status, why, after)
+        now = ledger.Ledger(tuple(state.gates.values()), self._trace(), state.hops, decision)
+        there = self.ledger_path.read_text(encoding="utf-8") if self.ledger_path.is_file() else ""
+        return receipt.write_atomically(self.ledger_path, ledger.update(there, now).encode("utf-8", "replace"))
+
+    def _trace(self) -> tuple[ledger.Trace, ...]:
+        """Which tests led to which code: one row a changed file."""
+        state = self.recorder.state
+        attempt = state.attempt
+        if attempt is None or attempt.finished is None:
+            return ()
+        fixed = [k.split(" ", 1)[1] for k in attempt.progress.fixed]
+        names = ", ".join(fixed[:5]) + (f" and {len(fixed) - 5} more" if len(fixed) > 5 else "")
+        return tuple(ledger.Trace("red tests", "–", names or "–", path) for path in attempt.finished.files)
+
+    def commit(self, snapshot: Snapshot, attempt: AttemptRow) -> ev.CommitCreated:
+        """One commit on a branch of its own; nothing the user has checked out moves."""
+        fixed = len(attempt.progress.fixed)
+        subject = f"fix({_part(attempt.finished.files if attempt.finished else ())}): make {_tests(fixed)} pass"
+        summary = attempt.finished.summary.strip() if attempt.finished else ""
+        trailers = [f"Bitnet-Tui-Run: {self.run}", f"Tests-Fixed: {fixed}", "Receipt: receipts/impl.json"]
+        message = "\n\n".join(p for p in (subject, summary[:600], "\n".join(trailers)) if p) + "\n"
+        sha = self.plan.repository.commit(attempt.tree, snapshot.commit, message)
+        branch = f"bitnet-tui/{self.run}"
+        self.plan.repository.set_branch(branch, sha)
+        return ev.CommitCreated(branch, sha, subject)
+
+    def compare(self, snapshot: Snapshot) -> None:
+        """Show that the user's checkout is as it was when the run began."""
+        if self.recorder.state.checkout is not None:
+            return
+        now = self.plan.repository.snapshot(self.plan.home.scratch(self.run))
+        same = (now.tree, now.head) == (snapshot.tree, snapshot.head)
+        note = "" if same else "files of the checkout changed during the run, not by it: apply merges or refuses"
+        self.recorder.emit(ev.CheckoutCompared(same, note))
+
+    def write(self, route: Route | None) -> None:
+        """Ledger and receipt, each once."""
+        state = self.recorder.state
+        attempt = state.attempt
+        if state.snapshot is not None and attempt is not None:
+            self.write_patch(state.snapshot.tree, attempt.tree)
+        if state.ledger is None:
+            digest = self.write_ledger(route)
+            self.recorder.emit(ev.LedgerWritten(str(self.ledger_path), digest))
+        if state.receipt is None:
+            remotes = self.plan.repository.run("remote").split()
+            check = receipt.why_no_check(self.plan.environ, remotes)
+            digest = receipt.write_atomically(self.receipt_path, receipt.dumps(self._receipt()))
+            self.recorder.emit(ev.ReceiptWritten(str(self.receipt_path), digest, check))
+
+    def _receipt(self) -> dict[str, object]:
+        state, plan = self.recorder.state, self.plan
+        tree = state.snapshot.tree if state.snapshot else ""
+        scope = Scope(plan.config.scope.allow, plan.config.scope.deny, plan.config.scope.protect, plan.prefix)
+        protected = {e.path: e.sha for e in plan.repository.entries(tree) if scope.refusal(e.path)}
+        runner = SuiteRunner(self.run, plan.interpreter, plan.confinement, plan.environ, None)  # type: ignore[arg-type]
+        facts = receipt.Facts(
+            journal_sha256=receipt.sha256(self.recorder.journal.path),
+            patch_sha256=receipt.sha256(self.patch_path),
+            protected=protected,
+            environment_names=sorted(plan.environ),
+            commands={n: runner.argv(plan.config.suites[n]) for n in plan.suites},
+        )
+        return receipt.build(state, facts)
+
+    def apply(self) -> None:
+        """Bring the verified change into the user's files: all of it, or nothing.
+
+        Raises
+        ------
+        EnvironmentFailure
+            Their files changed meanwhile where the patch wants to.
+        """
+        if not self.patch_path.is_file():
+            raise EnvironmentFailure("there is no change to apply")
+        self.plan.repository.apply(self.patch_path)
+
+
+def _part(files: Sequence[str]) -> str:
+    """The scope of a commit subject: the file, or the folder the files share."""
+    if not files:
+        return "code"
+    if len(files) == 1:
+        path = PurePosixPath(files[0])
+        return path.stem if path.stem != "__init__" else path.parent.name or "code"
+    parents = {str(PurePosixPath(f).parent) for f in files}
+    shared = PurePosixPath(min(parents, key=len)).name if len(parents) == 1 else files[0].split("/")[0]
+    return shared or "code"
+
+
+def _tests(count: int) -> str:
+    return "1 failing test" if count == 1 else f"{count} failing tests"

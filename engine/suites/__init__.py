@@ -1,0 +1,1 @@
+"""Run a suite in a child process and tell what happened: live rows, a checked report, crashes as what they are."""

@@ -1,0 +1,295 @@
+"""pytest plug-in of bitnet-tui; runs inside the target's interpreter and imports nothing of ours.
+
+It streams one JSON line per event over an inherited descriptor, bounds each test in time, and at the end
+says which files were really imported. Python 3.8 syntax, standard library and pytest only.
+"""
+
+import json
+import os
+import signal
+import sys
+
+import pytest
+
+LINE = 300
+HEAD, TAIL, CAPTURED = 2500, 5000, 1500
+
+
+class _Control:
+    """What the engine told us through the pipe, taken off the environment before any other code could look."""
+
+    def __init__(self, fd_in, fd_out):
+        with os.fdopen(fd_in, "r", encoding="utf-8") as pipe:
+            self.__dict__.update(json.loads(pipe.read()))
+        os.set_inheritable(fd_out, False)
+        self.fd_out = fd_out
+
+    def send(self, event, **data):
+        data["event"] = event
+        line = json.dumps(data, ensure_ascii=True).encode("ascii") + b"\n"
+        while line:
+            try:
+                line = line[os.write(self.fd_out, line) :]
+            except OSError:  # the engine is gone; it would have killed us next
+                os._exit(70)
+
+
+def _die_with_parent():
+    """Have the kernel kill this process when the engine is killed (Linux; elsewhere the deadline does)."""
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        import ctypes
+
+        ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL, 0, 0, 0)
+    except (ImportError, OSError, AttributeError):
+        pass
+
+
+def _control():
+    given = os.environ.pop("BITNET_TUI_CONTROL", "")
+    if not given:
+        return None
+    fd_in, fd_out = (int(n) for n in given.split(","))
+    _die_with_parent()
+    return _Control(fd_in, fd_out)
+
+
+def _shorten(text, head=HEAD, tail=TAIL):
+    if len(text) <= head + tail:
+        return text
+    cut = len(text) - head - tail
+    return text[:head] + f"\n… {cut} characters left out …\n" + text[-tail:]
+
+
+class Plugin:
+    """Hooks of one session."""
+
+    def __init__(self, control):
+        self.control = control
+        self.worktree = os.path.realpath(control.worktree)
+        self.pending = {}
+        self.timed_out = set()
+        self.causes = {}
+
+    # -- set-up ---------------------------------------------------------------------------------------------------
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config):
+        option = config.option
+        option.json_report = True
+        option.json_report_file = self.control.report
+        option.json_report_omit = ["keywords", "streams", "log", "traceback", "warnings"]
+        option.json_report_indent = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self, config):
+        # xdist's workers do not have this plug-in: a run of chosen tests stays in this process.
+        if (self.control.only is not None or self.control.without) and hasattr(config.option, "numprocesses"):
+            config.option.numprocesses, config.option.dist, config.option.tx = 0, "no", []
+
+    @pytest.hookimpl(optionalhook=True, trylast=True)
+    def pytest_json_modifyreport(self, json_report):
+        json_report["nonce"] = self.control.nonce
+
+    # -- collection -----------------------------------------------------------------------------------------------
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, session, config, items):
+        only, without = self.control.only, set(self.control.without)
+        if only is None and not without:
+            return
+        keep, drop = [], []
+        wanted = None if only is None else set(only)
+        for item in items:
+            chosen = wanted is None or item.nodeid in wanted or _file_of(item.nodeid) in wanted
+            (keep if chosen and item.nodeid not in without else drop).append(item)
+        if drop:
+            items[:] = keep
+            config.hook.pytest_deselected(items=drop)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session):
+        self.control.send("collected", ids=[item.nodeid for item in session.items])
+
+    def pytest_exception_interact(self, node, call, report):
+        if getattr(report, "when", "collect") not in (None, "collect"):
+            return
+        error = call.excinfo.value
+        while error.__cause__ is not None:
+            error = error.__cause__
+        frames, tb = [], error.__traceback__
+        while tb is not None:
+            frames.append([tb.tb_frame.f_code.co_filename, tb.tb_lineno])
+            tb = tb.tb_next
+        if isinstance(error, SyntaxError) and error.filename:
+            frames.append([error.filename, error.lineno or 0])
+        self.causes[report.nodeid] = {
+            "type": type(error).__name__,
+            "text": str(error)[:LINE],
+            "name": getattr(error, "name", None) if isinstance(error, ImportError) else None,
+            "frames": [[self._relative(path), line] for path, line in frames][-40:],
+        }
+
+    def pytest_collectreport(self, report):
+        if report.failed:
+            detail = _shorten(str(report.longrepr))
+            cause = self.causes.get(report.nodeid)
+            self.control.send("collect_error", nodeid=report.nodeid, detail=detail, cause=cause)
+
+    # -- tests ----------------------------------------------------------------------------------------------------
+
+    def pytest_runtest_logstart(self, nodeid, location):
+        self.control.send("started", nodeid=nodeid)
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_protocol(self, item, nextitem):
+        limit = self.control.test_timeout
+        usable = limit > 0 and hasattr(signal, "setitimer") and signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+        if usable:
+
+            def ring(signum, frame):
+                self.timed_out.add(item.nodeid)
+                pytest.fail(f"timed out after {limit:g} s")
+
+            try:
+                signal.signal(signal.SIGALRM, ring)
+            except ValueError:  # not the main thread
+                usable = False
+            else:
+                signal.setitimer(signal.ITIMER_REAL, limit, 1.0)
+        try:
+            yield
+        finally:
+            if usable:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+    def pytest_runtest_logreport(self, report):
+        if report.when == "call" and report.nodeid in self.timed_out and hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        self.pending.setdefault(report.nodeid, []).append(report)
+
+    def pytest_runtest_logfinish(self, nodeid, location):
+        reports = self.pending.pop(nodeid, [])
+        if reports:
+            self.control.send("finished", **self._summary(nodeid, reports))
+
+    def _summary(self, nodeid, reports):
+        outcome, phase, worst = "passed", "call", None
+        rerun = any(r.outcome == "rerun" for r in reports)
+        for report in reports:
+            found = _outcome(report)
+            if _RANK[found] > _RANK[outcome]:
+                outcome, phase, worst = found, report.when, report
+        if rerun and outcome == "passed":
+            outcome = "rerun"
+        if nodeid in self.timed_out and outcome in ("failed", "error"):
+            outcome = "timeout"
+        row = {
+            "nodeid": nodeid,
+            "outcome": outcome,
+            "phase": phase,
+            "seconds": round(sum(getattr(r, "duration", 0.0) for r in reports), 4),
+        }
+        if worst is not None:
+            row.update(self._why(worst, reports))
+        return row
+
+    def _why(self, report, reports):
+        longrepr = report.longrepr
+        crash = getattr(longrepr, "reprcrash", None)
+        if crash is not None:
+            message, path, line = crash.message, crash.path, crash.lineno
+        elif isinstance(longrepr, tuple) and len(longrepr) == 3:  # a skip
+            path, line, message = longrepr
+            message = message[len("Skipped: ") :] if message.startswith("Skipped: ") else message
+        else:
+            message, path, line = str(getattr(report, "wasxfail", "") or longrepr or ""), "", 0
+        row = {
+            "message": (message.splitlines() or [""])[0][:LINE],
+            "path": self._relative(path) if path else "",
+            "line": line or 0,
+        }
+        if _outcome(report) in ("failed", "error"):
+            parts = [_shorten(str(longrepr))]
+            for name, text in reports[-1].sections[-4:]:
+                parts.append(f"--- {name} ---\n{text[-CAPTURED:]}")
+            row["detail"] = "\n".join(parts)
+        return row
+
+    # -- end ------------------------------------------------------------------------------------------------------
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session, exitstatus):
+        self.control.send("ended", nonce=self.control.nonce, exit=int(exitstatus), foreign=self._foreign())
+
+    def _foreign(self):
+        """Modules that came from elsewhere than the worktree: (file used, file that should have been)."""
+        found = []
+        checkout = os.path.realpath(self.control.checkout) + os.sep
+        own = self.worktree + os.sep
+        prefix = os.path.realpath(sys.prefix) + os.sep
+        for name, module in list(sys.modules.items()):
+            path = getattr(module, "__file__", None)
+            if not isinstance(path, str):
+                continue
+            path = os.path.realpath(path)
+            if path.startswith(own) or not path.endswith(".py"):
+                continue
+            expected = self.control.modules.get(name)
+            if expected is None and path.startswith(checkout) and not path.startswith(prefix):
+                expected = path[len(checkout) :]
+            if expected is not None and os.path.exists(os.path.join(self.worktree, expected)):
+                found.append([path, os.path.join(self.worktree, expected)])
+        return found[:20]
+
+    def _relative(self, path):
+        real = os.path.realpath(os.path.join(self.worktree, path)) if path else path
+        if real.startswith(self.worktree + os.sep):
+            return real[len(self.worktree) + 1 :]
+        return path
+
+
+_RANK = {"passed": 0, "xpassed": 1, "skipped": 2, "xfailed": 3, "failed": 4, "error": 5}
+
+
+def _outcome(report):
+    if report.outcome == "rerun":
+        return "passed"
+    if hasattr(report, "wasxfail"):
+        if report.skipped:
+            return "xfailed"
+        if report.passed and report.when == "call":
+            return "xpassed"
+    if report.skipped:
+        return "skipped"
+    if report.failed:
+        return "failed" if report.when == "call" else "error"
+    return "passed"
+
+
+def _file_of(nodeid):
+    return nodeid.split("::", 1)[0]
+
+
+class _Blocker:
+    """Makes optional packages unimportable, for the smoke test without them."""
+
+    def __init__(self, names):
+        self.names = frozenset(names)
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname.split(".")[0] in self.names:
+            raise ModuleNotFoundError(f"No module named {fullname!r} (left out on purpose)", name=fullname)
+        return
+
+
+_given = _control()
+if _given is not None:
+    if _given.block:
+        sys.meta_path.insert(0, _Blocker(_given.block))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_load_initial_conftests(early_config, parser, args):
+        early_config.pluginmanager.register(Plugin(_given), "bitnet-tui")

@@ -1,0 +1,69 @@
+"""Asked of the target's interpreter once a run: versions, and where an editable install would import from.
+
+Run as a script; prints one JSON object. Python 3.8 syntax, standard library only.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import site
+import sys
+
+
+def _editable(checkout):
+    """Folders under the checkout that an editable install puts on the path or maps a package to."""
+    found = []
+    for entry in sys.path:
+        real = os.path.realpath(entry or ".")
+        if real.startswith(checkout + os.sep) and os.path.isdir(real):
+            found.append(real)
+    for name, module in list(sys.modules.items()):
+        mapping = getattr(module, "MAPPING", None)
+        if name.startswith("__editable__") and isinstance(mapping, dict):
+            for package, place in mapping.items():
+                parent = os.path.realpath(place)
+                for _ in package.split("."):
+                    parent = os.path.dirname(parent)
+                found.append(parent)
+    prefix = os.path.realpath(sys.prefix) + os.sep
+    return sorted({p for p in found if (p + os.sep).startswith(checkout + os.sep) and not p.startswith(prefix)})
+
+
+def _packages():
+    try:
+        from importlib import metadata
+    except ImportError:
+        return []
+    return sorted({"{}=={}".format(d.metadata["Name"], d.version) for d in metadata.distributions()})
+
+
+def main():
+    checkout = os.path.realpath(sys.argv[1])
+    packages = _packages()
+    answer = {
+        "executable": sys.executable,
+        "version": platform.python_version(),
+        "prefix": sys.prefix,
+        "base_prefix": sys.base_prefix,
+        "userbase": site.getuserbase(),
+        "platform": platform.platform(),
+        "packages": packages,
+        "packages_sha256": hashlib.sha256("\n".join(packages).encode()).hexdigest(),
+        "editable": _editable(checkout),
+        "pytest": "",
+        "compiled": False,
+    }
+    try:
+        import importlib.util
+
+        import pytest
+
+        answer["pytest"] = pytest.__version__
+        answer["compiled"] = os.path.exists(importlib.util.cache_from_source(pytest.__file__))
+    except ImportError:
+        pass
+    print(json.dumps(answer))
+
+
+main()

@@ -1,0 +1,102 @@
+"""Find the target's interpreter and ask it, once a run, what it is."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import EnvironmentFailure
+
+_PROBE = Path(__file__).parent / "child" / "probe.py"
+_BIN = ("bin/python", "Scripts/python.exe")
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """The target's Python as its own answers describe it."""
+
+    executable: str
+    version: str
+    pytest: str
+    prefixes: tuple[str, ...]
+    userbase: str
+    platform: str
+    packages_sha256: str
+    editable: tuple[str, ...]  # folders of the checkout it would import from
+    compiled: bool  # its installed packages have their byte code
+
+
+def find(project: Path, root: Path, named: str, environ: Mapping[str, str]) -> str:
+    """Path of the interpreter: the named one, a ``.venv`` or ``venv`` of the project, the active one, ours.
+
+    Raises
+    ------
+    EnvironmentFailure
+        The named one does not exist.
+    """
+    if named:
+        path = Path(named).expanduser()
+        path = path if path.is_absolute() else project / path
+        if not path.is_file():
+            raise EnvironmentFailure(
+                f"no interpreter at {path}", hint="set [python] interpreter to the project's python"
+            )
+        return str(path)
+    folders = [base / name for base in (project, root) for name in (".venv", "venv")]
+    if environ.get("VIRTUAL_ENV"):
+        folders.append(Path(environ["VIRTUAL_ENV"]))
+    for folder in folders:
+        for tail in _BIN:
+            if (folder / tail).is_file():
+                return str(folder / tail)
+    return sys.executable
+
+
+def probe(executable: str, checkout: Path, env: Mapping[str, str]) -> Interpreter:
+    """Start the interpreter and read its answers.
+
+    Raises
+    ------
+    EnvironmentFailure
+        It does not start, or has no pytest.
+    """
+    try:
+        done = subprocess.run(
+            [executable, str(_PROBE), str(checkout)],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=60,
+            env=dict(env),
+            cwd=_PROBE.parent,
+            stdin=subprocess.DEVNULL,
+        )
+        answer = json.loads(done.stdout.strip().splitlines()[-1]) if done.returncode == 0 else None
+    except (OSError, subprocess.TimeoutExpired, ValueError, IndexError) as error:
+        raise EnvironmentFailure(
+            f"{executable} does not answer as a Python interpreter: {error}",
+            hint="set [python] interpreter to the project's python",
+        ) from error
+    if answer is None:
+        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        raise EnvironmentFailure(f"{executable} failed: {last}", hint="set [python] interpreter")
+    if not answer["pytest"]:
+        raise EnvironmentFailure(
+            f"{executable} (Python {answer['version']}) has no pytest",
+            hint=f"{executable} -m pip install pytest, or set [python] interpreter to the project's python",
+        )
+    return Interpreter(
+        executable=executable,
+        version=answer["version"],
+        pytest=answer["pytest"],
+        prefixes=tuple(sorted({answer["prefix"], answer["base_prefix"]})),
+        userbase=answer["userbase"] or "",
+        platform=answer["platform"],
+        packages_sha256=answer["packages_sha256"],
+        editable=tuple(answer["editable"]),
+        compiled=answer["compiled"],
+    )

@@ -1,0 +1,151 @@
+"""What a child of pytest showed, checked: its stream and its report must exist, agree, and carry our nonce.
+
+No IO but reading the report file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.model import CollectError, TestOutcome, TestReport, TestResult
+
+# pytest-json-report's words for what our stream calls otherwise.
+_REPORT_WORDS = {"timeout": "failed", "rerun": "passed"}
+_REPORT_LIMIT = 200_000_000
+
+
+@dataclass(slots=True)
+class Stream:
+    """Collects the plug-in's events of one child; the only mutable thing here."""
+
+    suite: str
+    on_result: Callable[[TestResult], None]
+    on_collected: Callable[[int], None]
+    ours: Callable[[Mapping[str, Any]], bool]
+    results: dict[str, TestResult] = field(default_factory=dict)
+    collected: tuple[str, ...] | None = None
+    errors: list[CollectError] = field(default_factory=list)
+    running: str = ""
+    end: Mapping[str, Any] | None = None
+    garbled: int = 0
+
+    def feed(self, line: bytes) -> None:
+        """Take one line; what is not ours is counted, not believed."""
+        try:
+            event = json.loads(line)
+            handle = getattr(self, "_" + str(event["event"]))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            self.garbled += 1
+            return
+        handle(event)
+
+    def _collected(self, event: Mapping[str, Any]) -> None:
+        self.collected = tuple(map(str, event.get("ids", ())))
+        self.on_collected(len(self.collected))
+
+    def _started(self, event: Mapping[str, Any]) -> None:
+        self.running = str(event.get("nodeid", ""))
+
+    def _finished(self, event: Mapping[str, Any]) -> None:
+        self.running = ""
+        try:
+            outcome = TestOutcome(event["outcome"])
+        except (KeyError, ValueError):
+            self.garbled += 1
+            return
+        result = TestResult(
+            suite=self.suite,
+            nodeid=str(event.get("nodeid", "")),
+            outcome=outcome,
+            phase=str(event.get("phase", "call")),
+            seconds=float(event.get("seconds", 0.0)),
+            message=str(event.get("message", "")),
+            detail=str(event.get("detail", "")),
+            path=str(event.get("path", "")),
+            line=int(event.get("line", 0)),
+        )
+        self.results[result.nodeid] = result
+        self.on_result(result)
+
+    def _collect_error(self, event: Mapping[str, Any]) -> None:
+        cause = event.get("cause") or {}
+        detail = str(event.get("detail", ""))
+        message = f"{cause['type']}: {cause['text']}" if cause else _last_line(detail)
+        nodeid = str(event.get("nodeid", ""))
+        error = CollectError(nodeid, message, detail, self.ours(cause))
+        self.errors.append(error)
+        frames = [f for f in cause.get("frames", ()) if f and not str(f[0]).startswith(("/", "<"))]
+        path, line = (str(frames[-1][0]), int(frames[-1][1])) if frames else ("", 0)
+        result = TestResult(
+            self.suite, nodeid or self.suite, TestOutcome.ERROR, "collect", 0.0, message, detail, path, line
+        )
+        self.results[result.nodeid] = result
+        self.on_result(result)
+
+    def _ended(self, event: Mapping[str, Any]) -> None:
+        self.end = event
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return (lines or ["no reason given"])[-1][:300]
+
+
+def check(stream: Stream, report: Path, nonce: str, exit_code: int) -> str:
+    """Why the evidence of a child that ran to its end cannot be trusted; empty if it can."""
+    if stream.end is None:
+        return "the test process ended without its closing line"
+    if stream.end.get("nonce") != nonce:
+        return "the closing line lacks the run's nonce"
+    if stream.garbled:
+        return f"{stream.garbled} lines of the result stream are not the plug-in's"
+    try:
+        if report.stat().st_size > _REPORT_LIMIT:
+            return "the report is larger than 200 MB"
+        data = json.loads(report.read_bytes())
+    except FileNotFoundError:
+        return "the report was not written"
+    except (OSError, ValueError) as error:
+        return f"the report cannot be read: {error}"
+    if not isinstance(data, dict) or data.get("nonce") != nonce:
+        return "the report lacks the run's nonce"
+    return _disagreement(stream, data, exit_code)
+
+
+def _disagreement(stream: Stream, data: Mapping[str, Any], exit_code: int) -> str:
+    if data.get("exitcode") != exit_code:
+        return f"the report says exit {data.get('exitcode')}, the process ended with {exit_code}"
+    reported = {str(t.get("nodeid")): str(t.get("outcome")) for t in data.get("tests", ()) if isinstance(t, dict)}
+    streamed = {
+        n: _REPORT_WORDS.get(str(r.outcome), str(r.outcome)) for n, r in stream.results.items() if r.phase != "collect"
+    }
+    for nodeid, outcome in streamed.items():
+        other = _REPORT_WORDS.get(reported.get(nodeid, "absent"), reported.get(nodeid, "absent"))
+        red = {"failed", "error"}
+        if other != outcome and not (other in red and outcome in red):
+            return f"{nodeid}: streamed as {outcome}, reported as {other}"
+    if missing := [n for n in reported if n not in streamed]:
+        return f"{missing[0]}: reported, never streamed"
+    return ""
+
+
+def merge(suite: str, parts: list[TestReport]) -> TestReport:
+    """One report of the children it took (a crash or a hang ends one; the rest runs in the next)."""
+    if len(parts) == 1:
+        return parts[0]
+    results = {r.nodeid: r for part in parts for r in part.results}
+    last = parts[-1]
+    return TestReport(
+        suite=suite,
+        results=tuple(results.values()),
+        exit_code=1,
+        ended=last.ended,
+        seconds=sum(p.seconds for p in parts),
+        collect_errors=last.collect_errors,
+        foreign=tuple(dict.fromkeys(f for p in parts for f in p.foreign)),
+        problem=last.problem,
+    )

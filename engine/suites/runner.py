@@ -1,0 +1,312 @@
+"""Run one suite of the target in a child and report it: live, checked, with crashes and hangs as what they are."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from engine.cancel import CancelToken
+from engine.config import Suite
+from engine.errors import EnvironmentFailure, Stopped
+from engine.model import Ended, TestOutcome, TestReport, TestResult
+from engine.suites.environment import child_environment
+from engine.suites.interpreter import Interpreter
+from engine.suites.lend import PLUGIN, lend
+from engine.suites.process import Exited, run_child
+from engine.suites.report import Stream, check, merge
+from engine.suites.sandbox import Confinement
+
+RESTARTS = 5  # children one run of a suite may take when tests crash or hang
+PATIENCE = 5.0  # seconds the plug-in has to end a test that is over its time
+USAGE_ERROR = 4  # pytest's exit codes
+NO_TESTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A worktree as children see it."""
+
+    worktree: Path
+    checkout: Path  # the user's own tree, where nothing may be imported from
+    prefix: str  # project folder inside both
+    scratch: Path  # writable, private
+    import_roots: tuple[str, ...]  # relative to the worktree, first wins
+    editable: frozenset[str]  # files of the write scope, relative to the worktree
+
+    @property
+    def cwd(self) -> Path:
+        return self.worktree / self.prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """Where a running suite is shown."""
+
+    on_collected: Callable[[int], None] = lambda _n: None
+    on_result: Callable[[TestResult], None] = lambda _r: None
+    on_line: Callable[[str], None] = lambda _l: None
+
+
+@dataclass(slots=True)
+class SuiteRunner:
+    """Starts suites for one run; holds what does not change between them."""
+
+    run: str
+    interpreter: Interpreter
+    confinement: Confinement
+    environ: Mapping[str, str]
+    cancel: CancelToken
+    pass_env: tuple[str, ...] = ()
+    _lent: dict[Path, Path] = field(default_factory=dict)
+
+    def environment(self, place: Place) -> dict[str, str]:
+        """The complete environment of a child in ``place``."""
+        lent = self._lent.get(place.scratch)
+        if lent is None or not lent.is_dir():
+            lent = self._lent[place.scratch] = lend(place.scratch / "lent")
+        roots = [place.worktree / r for r in place.import_roots]
+        return child_environment(
+            self.environ,
+            run=self.run,
+            path=[lent, *roots],
+            scratch=place.scratch,
+            userbase=self.interpreter.userbase,
+            pycache=None if self.interpreter.compiled else place.scratch / "pycache",
+            extra=self.pass_env,
+        )
+
+    def argv(self, suite: Suite, files: Iterable[str] = (), *, collect_only: bool = False) -> list[str]:
+        """pytest's command line for a suite."""
+        line = [self.interpreter.executable, "-m", "pytest", "-p", PLUGIN, "-p", "no:cacheprovider"]
+        line += ["-q", "--color=no", "--tb=short", "--no-header", "--show-capture=no"]
+        line += ["--continue-on-collection-errors", "--maxfail=0"]
+        if suite.marker:
+            line += ["-m", suite.marker]
+        if collect_only:
+            line += ["--collect-only"]
+        files = list(files)
+        return [*line, *suite.args] if not files else [*line, *_options(suite.args), *files]
+
+    def report(
+        self,
+        name: str,
+        suite: Suite,
+        place: Place,
+        *,
+        only: Iterable[str] | None = None,
+        watcher: Watcher = Watcher(),
+        block: tuple[str, ...] = (),
+        collect_only: bool = False,
+    ) -> TestReport:
+        """Run the suite, or only some of its tests, and say what happened.
+
+        A test that takes its process down or never ends costs one child; the others run in the next.
+
+        Raises
+        ------
+        Stopped
+            The run was cancelled; the child and its group are gone.
+        EnvironmentFailure
+            The child cannot be started.
+        """
+        parts: list[TestReport] = []
+        without: set[str] = set()
+        wanted = None if only is None else tuple(only)
+        while True:
+            part, culprit = self._once(name, suite, place, wanted, without, watcher, block, collect_only)
+            parts.append(part)
+            if culprit:
+                without |= {culprit} | {r.nodeid for r in part.results}
+            left = culprit and part.ended is not Ended.TIMEOUT
+            if not left or len(parts) > RESTARTS:
+                return merge(name, _settle(parts, without))
+
+    def _once(
+        self,
+        name: str,
+        suite: Suite,
+        place: Place,
+        only: tuple[str, ...] | None,
+        without: set[str],
+        watcher: Watcher,
+        block: tuple[str, ...],
+        collect_only: bool,
+    ) -> tuple[TestReport, str]:
+        """One child; the report, and the test that took it down, if one did."""
+        place.scratch.mkdir(parents=True, exist_ok=True)
+        nonce = secrets.token_hex(16)
+        report = place.scratch / f"report-{secrets.token_hex(8)}.json"
+        ours = _Ours(place)
+        stream = Stream(name, watcher.on_result, watcher.on_collected, ours)
+        control = {
+            "nonce": nonce,
+            "report": str(report),
+            "worktree": str(place.worktree),
+            "checkout": str(place.checkout),
+            "test_timeout": suite.test_timeout_s,
+            "modules": _modules(place),
+            "only": None if only is None else list(only),
+            "without": sorted(without),
+            "block": list(block),
+        }
+        clock = _Clock(stream, suite.test_timeout_s + PATIENCE)
+        files = sorted({n.split("::", 1)[0] for n in only}) if only is not None else ()
+        argv = self.argv(suite, files, collect_only=collect_only)
+        argv[argv.index(PLUGIN) + 1 : argv.index(PLUGIN) + 1] = [f"--rootdir={place.cwd}"]
+        argv = self.confinement.wrap(
+            argv, writable=(place.worktree, place.scratch), cwd=place.cwd, devices="gpu" in (name, suite.marker)
+        )
+        try:
+            exited = run_child(
+                argv,
+                cwd=place.cwd,
+                env=self.environment(place),
+                cancel=self.cancel,
+                deadline_s=suite.timeout_s,
+                on_line=watcher.on_line,
+                control=json.dumps(control).encode(),
+                on_event=stream.feed,
+                silent=clock.silent,
+            )
+        except OSError as error:
+            raise EnvironmentFailure(f"suite {name} cannot be started: {error}") from error
+        try:
+            return self._judge(name, suite, stream, exited, report, nonce, watcher)
+        finally:
+            report.unlink(missing_ok=True)
+
+    def _judge(
+        self, name: str, suite: Suite, stream: Stream, exited: Exited, report: Path, nonce: str, watcher: Watcher
+    ) -> tuple[TestReport, str]:
+        if exited.killed == "stopped":
+            raise Stopped("stopped on request")
+        problem, culprit, ended = "", "", Ended.FINISHED
+        if exited.killed in ("timeout", "silent"):
+            culprit = stream.running
+            limit = suite.timeout_s if exited.killed == "timeout" else suite.test_timeout_s
+            ended = Ended.TIMEOUT if exited.killed == "timeout" or not culprit else Ended.CRASHED
+            problem = f"suite {name} was ended after {limit:g} s" + (f" in {culprit}" if culprit else "")
+            if culprit:
+                self._charge(name, culprit, TestOutcome.TIMEOUT, f"timed out after {limit:g} s", stream, watcher)
+        elif stream.end is None and stream.running:
+            culprit, ended = stream.running, Ended.CRASHED
+            problem = f"the test process ended with {_code(exited.code)} in {culprit}"
+            self._charge(
+                name, culprit, TestOutcome.CRASHED, f"process ended with {_code(exited.code)}", stream, watcher
+            )
+        elif exited.code == USAGE_ERROR or (stream.end is None and not stream.results):
+            ended = Ended.CRASHED
+            problem = _why(exited)
+        else:
+            problem = check(stream, report, nonce, exited.code)
+            ended = Ended.CRASHED if stream.end is None else Ended.FINISHED
+        foreign = tuple((str(a), str(b)) for a, b in (stream.end or {}).get("foreign", ()))
+        result = TestReport(
+            suite=name,
+            results=tuple(stream.results.values()),
+            exit_code=exited.code,
+            ended=ended,
+            seconds=exited.seconds,
+            collect_errors=tuple(stream.errors),
+            foreign=foreign,
+            problem=problem,
+        )
+        return result, culprit
+
+    def _charge(
+        self, name: str, nodeid: str, outcome: TestOutcome, message: str, stream: Stream, watcher: Watcher
+    ) -> None:
+        result = TestResult(name, nodeid, outcome, "call", 0.0, message)
+        stream.results[nodeid] = result
+        watcher.on_result(result)
+
+    def collect(self, name: str, suite: Suite, place: Place, *, block: tuple[str, ...] = ()) -> tuple[int, TestReport]:
+        """How many tests the suite has, without running them, and the report of that."""
+        counted: list[int] = []
+        watcher = Watcher(on_collected=counted.append)
+        report = self.report(name, suite, place, watcher=watcher, block=block, collect_only=True)
+        return (counted[-1] if counted else 0), report
+
+
+@dataclass(slots=True)
+class _Clock:
+    """Notices a test that goes on after its time: the plug-in could not end it."""
+
+    stream: Stream
+    limit: float
+    _test: str = ""
+    _since: float = 0.0
+
+    def silent(self) -> bool:
+        if self.stream.running != self._test:
+            self._test, self._since = self.stream.running, time.monotonic()
+        return bool(self._test) and time.monotonic() - self._since > self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class _Ours:
+    """Whether a production change could mend a collection error."""
+
+    place: Place
+
+    def __call__(self, cause: Mapping[str, Any]) -> bool:
+        frames = cause.get("frames") or ()
+        if frames and str(frames[-1][0]) in self.place.editable:
+            return True
+        name = cause.get("name")
+        if not name:
+            return False
+        top = str(name).split(".")[0]
+        roots = [r.strip("/") for r in self.place.import_roots] or [""]
+        starts = [f"{r}/{top}".removeprefix("./").removeprefix("/") if r not in ("", ".") else top for r in roots]
+        return any(f == f"{s}.py" or f.startswith(f"{s}/") for s in starts for f in self.place.editable)
+
+
+def _modules(place: Place) -> dict[str, str]:
+    """Dotted names of the packages' files in the write scope, by the file they must come from."""
+    found: dict[str, str] = {}
+    for root in place.import_roots:
+        base = "" if root in ("", ".") else root.rstrip("/") + "/"
+        for path in place.editable:
+            if not path.startswith(base) or "/" not in path[len(base) :]:
+                continue
+            parts = path[len(base) : -3].split("/")
+            if parts[-1] == "__init__":
+                parts.pop()
+            if all(p.isidentifier() for p in parts) and f"{base}{parts[0]}/__init__.py" in place.editable:
+                found.setdefault(".".join(parts), path)
+    return found
+
+
+def _options(args: tuple[str, ...]) -> list[str]:
+    """The suite's arguments without the paths, for a run of chosen files."""
+    kept, take_next = [], False
+    for arg in args:
+        if take_next or arg.startswith("-"):
+            kept.append(arg)
+        take_next = arg in ("-k", "-m", "-p", "-o", "-c", "-W", "-n", "-r")
+    return kept
+
+
+def _settle(parts: list[TestReport], accounted: set[str]) -> list[TestReport]:
+    """A crash that was charged to its test is a result, no longer a problem of the whole run."""
+    charged = [replace(p, problem="", ended=Ended.FINISHED, exit_code=1) if len(parts) > 1 else p for p in parts[:-1]]
+    last = parts[-1]
+    if len(parts) > 1 and last.exit_code == NO_TESTS and not last.results:
+        last = replace(last, problem="", ended=Ended.FINISHED)
+    return [*charged, last]
+
+
+def _code(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit {code}"
+
+
+def _why(exited: Exited) -> str:
+    lines = [line.strip() for line in exited.tail if line.strip()]
+    telling = [line for line in lines if line.startswith(("ERROR", "E ")) or "Error" in line]
+    return f"pytest ended with {_code(exited.code)}: {(telling or lines or ['no output'])[-1][:300]}"

@@ -1,0 +1,303 @@
+"""The four tools a provider may call.
+
+Every write is checked against the scope; a refusal is an answer, never an end.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.advisories import advise
+from engine.cancel import CancelToken
+from engine.errors import EnvironmentFailure
+from engine.events import AdvisoryRaised, EditApplied, Event, ToolCalled
+from engine.model import Advisory, Outcome, TestReport
+from engine.providers import ToolResult
+from engine.workspace.area import Area, Refused, Text
+from engine.workspace.changes import line_counts
+from engine.workspace.repository import Repository
+from engine.workspace.scope import Scope
+
+EDITOR = "str_replace_based_edit_tool"
+VIEW_LINES, VIEW_CHARS = 600, 40_000
+SEARCH_LINES = 120
+DETAIL_CHARS = 1800
+FALSE_CLAIMS = 2  # how often `finish done` is turned back before it is taken as more-work
+
+RunTests = Callable[[str | None, Sequence[str] | None], list[TestReport]]
+
+
+@dataclass(slots=True)
+class Toolbox:
+    """Tools of one attempt.
+
+    Parameters
+    ----------
+    area
+        The worktree of the run.
+    scope
+        What may be written.
+    run_tests
+        Runs a suite, or some tests of it (node ids); None means all.
+    claim
+        Asked when a provider says it is done: whether every suite agrees, and what it showed.
+    """
+
+    repository: Repository
+    area: Area
+    scope: Scope
+    run_tests: RunTests
+    claim: Callable[[], tuple[bool, str]]
+    suites: tuple[str, ...]
+    report: Callable[[Event], None]
+    cancel: CancelToken
+    claim_holds: bool = False
+    refused_claims: int = 0
+    finished: Mapping[str, Any] | None = None
+    _advised: set[tuple[str, str, int]] = field(default_factory=set)
+
+    def call(self, name: str, arguments: object) -> ToolResult:
+        """Run one tool; what the caller did wrong comes back as an error result."""
+        self.cancel.check()
+        started = time.monotonic()
+        given: Mapping[str, Any] = arguments if isinstance(arguments, Mapping) else {}
+        try:
+            result = self._dispatch(name, given)
+        except Refused as refusal:
+            result = ToolResult(str(refusal), is_error=True)
+        first = (result.text.splitlines() or [""])[0][:160]
+        seconds = round(time.monotonic() - started, 3)
+        self.report(ToolCalled(name, _summary(name, given), not result.is_error, seconds, first))
+        return result
+
+    def _dispatch(self, name: str, arguments: Mapping[str, Any]) -> ToolResult:
+        match name:
+            case "str_replace_based_edit_tool":
+                return self._editor(arguments)
+            case "search":
+                return self._search(_text(arguments, "pattern"), str(arguments.get("path") or ""))
+            case "run_tests":
+                return self._run_tests(arguments.get("suite"), arguments.get("tests"))
+            case "finish":
+                return self._finish(arguments)
+        raise Refused(f"there is no tool {name!r}; the tools are {EDITOR}, search, run_tests, finish")
+
+    # -- the editor ---------------------------------------------------------------------------------------------------
+
+    def _editor(self, arguments: Mapping[str, Any]) -> ToolResult:
+        command = _text(arguments, "command")
+        path = self.area.locate(_text(arguments, "path"))
+        if command == "view":
+            return self._view(path, arguments.get("view_range"))
+        if command not in ("create", "str_replace", "insert"):
+            raise Refused(f"unknown command {command!r}; the commands are view, create, str_replace, insert")
+        if refusal := self.scope.refusal(path):
+            self._advise(Advisory("SCOPE", f"a write was refused: {refusal}", path))
+            raise Refused(f"{refusal}. Scope: {self.scope.words}")
+        if command == "create":
+            return self._create(path, _text(arguments, "file_text", empty=True))
+        text = self.area.read(path)
+        if command == "str_replace":
+            new = _replaced(path, text.content, _text(arguments, "old_str"), str(arguments.get("new_str") or ""))
+        else:
+            new = _inserted(path, text.content, arguments)
+        return self._save(path, text, new)
+
+    def _view(self, path: str, view_range: object) -> ToolResult:
+        if self.area.kind(path) == "folder":
+            return ToolResult(self._listing(path))
+        lines = self.area.read(path).content.split("\n")
+        first, last = _range(view_range, len(lines))
+        shown: list[str] = []
+        size = 0
+        for number in range(first, last + 1):
+            line = f"{number:6}\t{lines[number - 1]}"
+            size += len(line)
+            if len(shown) >= VIEW_LINES or size > VIEW_CHARS:
+                shown.append(f"… {last - number + 1} more lines; view_range [{number}, {last}] shows them")
+                break
+            shown.append(line)
+        return ToolResult("\n".join(shown))
+
+    def _listing(self, path: str) -> str:
+        base = self.area.root if path == "." else self.area.root / path
+        names = []
+        for entry in sorted(base.iterdir()):
+            if entry.name in (".git", "__pycache__"):
+                continue
+            names.append(entry.name + ("/" if entry.is_dir() else ""))
+            if entry.is_dir() and not entry.is_symlink():
+                inner = [e for e in sorted(entry.iterdir()) if e.name != "__pycache__"]
+                names += [f"{entry.name}/{e.name}" + ("/" if e.is_dir() else "") for e in inner[:60]]
+        return "\n".join(names[:400]) or "(empty folder)"
+
+    def _create(self, path: str, content: str) -> ToolResult:
+        if self.area.kind(path):
+            return self._save(path, self.area.read(path), content)
+        return self._save(path, Text("", "utf-8", "\n"), content)
+
+    def _save(self, path: str, text: Text, new: str) -> ToolResult:
+        if new == text.content:
+            return ToolResult(f"{path} is unchanged: the new text equals the old", is_error=True)
+        try:
+            data = text.encode(new)
+        except UnicodeEncodeError as error:
+            raise Refused(f"{path} is {text.encoding}; it cannot hold {new[error.start : error.end]!r}") from error
+        self.area.write(path, data)
+        added, removed = line_counts(text.content, new)
+        self.report(EditApplied(path, added, removed))
+        notes = []
+        for advisory in advise(path, text.content, new):
+            if self._advise(advisory):
+                notes.append(f"[ADVISORY] {advisory.code}: {advisory.text} ({advisory.path}:{advisory.line})")
+        return ToolResult("\n".join([f"{path} written: +{added} -{removed} lines", *notes]))
+
+    def _advise(self, advisory: Advisory) -> bool:
+        key = (advisory.code, advisory.path, advisory.line)
+        if key in self._advised:
+            return False
+        self._advised.add(key)
+        self.report(AdvisoryRaised(advisory))
+        return True
+
+    # -- search -------------------------------------------------------------------------------------------------------
+
+    def _search(self, pattern: str, path: str) -> ToolResult:
+        where = self.area.locate(path) if path else "."
+        # `git grep` has no catastrophic patterns and knows what is ignored.
+        inside = Repository(self.area.root)
+        args = (
+            "grep",
+            "-n",
+            "-I",
+            "-E",
+            "--untracked",
+            "--no-color",
+            "--no-recurse-submodules",
+            "-e",
+            pattern,
+            "--",
+            where,
+        )
+        try:
+            found = inside.run(*args).splitlines()
+        except EnvironmentFailure as failure:
+            if "status 1" in str(failure):
+                return ToolResult(f"no match for {pattern!r} in {where}")
+            raise Refused(f"search failed: {failure.message}") from failure
+        cut = [line[:300] for line in found[:SEARCH_LINES]]
+        if len(found) > SEARCH_LINES:
+            cut.append(f"… {len(found) - SEARCH_LINES} more matches; give a path or a narrower pattern")
+        return ToolResult("\n".join(cut))
+
+    # -- tests --------------------------------------------------------------------------------------------------------
+
+    def _run_tests(self, suite: object, tests: object) -> ToolResult:
+        if suite not in (None, "", *self.suites):
+            raise Refused(f"there is no suite {suite!r}; the suites are {', '.join(self.suites)}")
+        if isinstance(tests, str):
+            tests = [tests]
+        if tests is not None and not (isinstance(tests, Sequence) and all(isinstance(t, str) for t in tests)):
+            raise Refused("tests must be a list of pytest node ids")
+        reports = self.run_tests(str(suite) if suite else None, list(tests) if tests else None)
+        return ToolResult(summarise(reports))
+
+    # -- finish -------------------------------------------------------------------------------------------------------
+
+    def _finish(self, arguments: Mapping[str, Any]) -> ToolResult:
+        given = _text(arguments, "outcome")
+        try:
+            outcome = Outcome(given)
+        except ValueError:
+            raise Refused(f"outcome {given!r} is unknown; it is one of {', '.join(Outcome)}") from None
+        summary = str(arguments.get("summary") or "")[:2000]
+        if outcome is Outcome.DONE:
+            self.claim_holds, said = self.claim()
+            if not self.claim_holds:
+                self.refused_claims += 1
+                if self.refused_claims <= FALSE_CLAIMS:
+                    return ToolResult(f"not done: {said}\nGo on, or finish with another outcome.", is_error=True)
+                outcome = Outcome.MORE_WORK
+        self.finished = {
+            "outcome": str(outcome),
+            "summary": summary,
+            "evidence": str(arguments.get("evidence") or "")[:4000],
+        }
+        return ToolResult(f"finished: {outcome}", finished=True)
+
+
+def summarise(reports: Sequence[TestReport]) -> str:
+    """What a run of tests showed, failures first, within a budget."""
+    lines: list[str] = []
+    for report in reports:
+        red = [r for r in report.results if r.outcome.red]
+        passed = sum(r.outcome.passed for r in report.results)
+        other = len(report.results) - len(red) - passed
+        lines.append(f"suite {report.suite}: {passed} passed, {len(red)} failed, {other} other")
+        if report.problem:
+            lines.append(f"  {report.problem}")
+        for result in red[:8]:
+            lines.append(f"FAILED {result.nodeid} ({result.outcome}): {result.message}")
+            lines.append(result.detail[-DETAIL_CHARS:])
+        lines += [f"FAILED {r.nodeid}: {r.message}" for r in red[8:40]]
+        if len(red) > 40:
+            lines.append(f"… {len(red) - 40} more failures; run single tests to see them")
+        if not report.results and not report.problem:
+            lines.append("  no test was collected")
+    return "\n".join(lines) or "no suite ran"
+
+
+def _text(arguments: Mapping[str, Any], key: str, *, empty: bool = False) -> str:
+    value = arguments.get(key)
+    if not isinstance(value, str) or (not value and not empty):
+        raise Refused(f"{key} is missing or not a string")
+    return value
+
+
+def _range(value: object, count: int) -> tuple[int, int]:
+    if value is None:
+        return 1, count
+    if not (isinstance(value, Sequence) and len(value) == 2 and all(isinstance(v, int) for v in value)):
+        raise Refused("view_range must be two line numbers, as in [1, 40]; -1 means the last line")
+    first, last = int(value[0]), int(value[1])
+    last = count if last == -1 else last
+    if not 1 <= first <= count or last < first:
+        raise Refused(f"view_range [{first}, {last}] is not within lines 1 to {count}")
+    return first, min(last, count)
+
+
+def _replaced(path: str, content: str, old: str, new: str) -> str:
+    found = content.count(old)
+    if found == 0:
+        raise Refused(f"old_str does not occur in {path}; view the file and copy it exactly, with its indentation")
+    if found > 1:
+        places = [content.count("\n", 0, m.start()) + 1 for m in re.finditer(re.escape(old), content)]
+        raise Refused(f"old_str occurs {found} times in {path} (lines {', '.join(map(str, places[:10]))}); add context")
+    return content.replace(old, new, 1)
+
+
+def _inserted(path: str, content: str, arguments: Mapping[str, Any]) -> str:
+    at = arguments.get("insert_line")
+    lines = content.split("\n")
+    count = len(lines) - (1 if content.endswith("\n") else 0)
+    if not isinstance(at, int) or isinstance(at, bool) or not 0 <= at <= count:
+        raise Refused(f"insert_line must be between 0 and {count} in {path}")
+    added = arguments.get("insert_text", arguments.get("new_str"))
+    if not isinstance(added, str) or not added:
+        raise Refused("insert_text is missing or not a string")
+    return "\n".join([*lines[:at], *added.removesuffix("\n").split("\n"), *lines[at:]])
+
+
+def _summary(name: str, arguments: Mapping[str, Any]) -> str:
+    if name == EDITOR:
+        return f"{arguments.get('command', '')} {arguments.get('path', '')}"[:200]
+    if name == "run_tests":
+        tests = arguments.get("tests")
+        chosen = f"{len(tests)} tests" if isinstance(tests, list) else "all"
+        return f"{arguments.get('suite') or 'every suite'}, {chosen}"
+    keys = ("pattern", "path", "outcome")
+    return " ".join(str(arguments[k]) for k in keys if arguments.get(k))[:200]

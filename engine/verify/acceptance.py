@@ -1,0 +1,128 @@
+"""The acceptance rule: when a verification run counts. Pure: outcomes in, reasons out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from engine.model import Ended, Progress, TestOutcome, TestReport
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What the red audit found, by test key.
+
+    ``outcomes`` is the first round's; ``flaky`` tests decide nothing, in either direction.
+    """
+
+    outcomes: Mapping[str, TestOutcome]
+    flaky: frozenset[str]
+    targets: tuple[str, ...]
+    skipped_suites: frozenset[str] = frozenset()
+
+    @property
+    def green(self) -> frozenset[str]:
+        return frozenset(k for k, o in self.outcomes.items() if o.passed and k not in self.flaky)
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """``reasons`` is empty when everything holds; ``integrity`` are those no honest change causes."""
+
+    reasons: tuple[str, ...]
+    integrity: tuple[str, ...]
+    progress: Progress
+
+    @property
+    def holds(self) -> bool:
+        return not self.reasons
+
+
+def _is_module(key: str) -> bool:
+    """A target that is a file: it could not be collected."""
+    return "::" not in key
+
+
+def _target_holds(key: str, found: Mapping[str, TestOutcome]) -> bool:
+    if not _is_module(key):
+        return found.get(key) is TestOutcome.PASSED
+    inside = [o for k, o in found.items() if k.startswith(key + "::")]
+    return key not in found and bool(inside) and all(o is TestOutcome.PASSED for o in inside)
+
+
+def progress(baseline: Baseline, found: Mapping[str, TestOutcome]) -> Progress:
+    """What a full round of results means against the baseline."""
+    fixed = tuple(k for k in baseline.targets if _target_holds(k, found))
+    gone = tuple(k for k in baseline.targets if k not in fixed and not _is_module(k) and k not in found)
+    still = tuple(k for k in baseline.targets if k not in fixed and k not in gone)
+    broken = tuple(sorted(k for k in baseline.green if found.get(k) is not TestOutcome.PASSED))
+    return Progress(fixed, broken, still, gone)
+
+
+def judge(baseline: Baseline, reports: Sequence[TestReport]) -> Acceptance:
+    """Apply the rule to one full round of every suite in a fresh worktree.
+
+    Every report present and agreeing with its stream, the collected set equal to the baseline's, every target
+    passed in its call phase, nothing newly skipped, expected to fail or rerun, no green test lost, and an exit
+    code that says the same.
+    """
+    found = {r.key: r.outcome for report in reports for r in report.results}
+    moved = progress(baseline, found)
+    integrity = [*_report_reasons(baseline, reports), *_set_reasons(baseline, found)]
+    reasons: list[str] = []
+    if moved.still or moved.gone:
+        names = [*moved.still, *moved.gone]
+        reasons.append(f"{len(names)} of {len(baseline.targets)} target tests do not pass: {_some(names)}")
+    if moved.broken:
+        reasons.append(f"{len(moved.broken)} tests that passed before do not: {_some(moved.broken)}")
+    others = [k for k, o in found.items() if o.red and k not in baseline.targets and _new_red(baseline, k)]
+    if others := [k for k in others if k not in moved.broken]:
+        reasons.append(f"{len(others)} tests are newly red: {_some(others)}")
+    return Acceptance((*reasons, *integrity), tuple(integrity), moved)
+
+
+def _new_red(baseline: Baseline, key: str) -> bool:
+    if key in baseline.flaky:
+        return False
+    before = baseline.outcomes.get(key)
+    return before is None or not before.red
+
+
+def _report_reasons(baseline: Baseline, reports: Sequence[TestReport]) -> Iterable[str]:
+    for report in reports:
+        if report.ended is Ended.SKIPPED:
+            if report.suite not in baseline.skipped_suites:
+                yield f"suite {report.suite} ran before and is skipped now: {report.reason}"
+            continue
+        if report.problem:
+            yield f"suite {report.suite}: {report.problem}"
+        for used, wanted in report.foreign[:1]:
+            yield f"suite {report.suite} imported {used} in place of {wanted}"
+        red = any(r.outcome.red for r in report.results)
+        if not report.problem and report.exit_code != (1 if red else 0) and report.results:
+            yield f"suite {report.suite}: exit code {report.exit_code} does not fit its results"
+
+
+def _set_reasons(baseline: Baseline, found: Mapping[str, TestOutcome]) -> Iterable[str]:
+    """Tests that vanished, appeared, or stopped deciding."""
+    modules = tuple(k + "::" for k in baseline.targets if _is_module(k))
+    before = set(baseline.outcomes)
+    gone = sorted(k for k in before - set(found) if k not in baseline.flaky and not _is_module(k))
+    new = sorted(k for k in set(found) - before if not k.startswith(modules) and not found[k].red)
+    if gone:
+        yield f"{len(gone)} tests of the baseline were not collected: {_some(gone)}"
+    if new:
+        yield f"{len(new)} tests are not in the baseline: {_some(new)}"
+    quiet = (TestOutcome.SKIPPED, TestOutcome.XFAILED, TestOutcome.XPASSED, TestOutcome.RERUN)
+    silenced = sorted(
+        k
+        for k, o in found.items()
+        if o in quiet and k in before and baseline.outcomes[k] is not o and k not in baseline.flaky
+    )
+    if silenced:
+        yield f"{len(silenced)} tests are newly skipped, expected to fail or rerun: {_some(silenced)}"
+
+
+def _some(keys: Sequence[str], shown: int = 3) -> str:
+    names = [k.split(" ", 1)[-1] for k in keys[:shown]]
+    return ", ".join(names) + (f" and {len(keys) - shown} more" if len(keys) > shown else "")

@@ -1,0 +1,166 @@
+"""The worktree an attempt writes in: every read and write goes through here, by descriptor, under the root."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tokenize
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+
+READ_LIMIT = 2_000_000
+
+
+class Refused(Exception):
+    """A path or a file the area does not hand out; the message is for whoever asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text file as people see it: ``\\n`` between lines, and what it takes to write it back unchanged."""
+
+    content: str
+    encoding: str
+    newline: str
+
+    def encode(self, content: str) -> bytes:
+        """Bytes of ``content`` in this file's encoding and line endings."""
+        return content.replace("\n", self.newline).encode(self.encoding)
+
+
+@dataclass(slots=True)
+class Area:
+    """One worktree. Remembers which files were written, nothing else."""
+
+    root: Path
+    touched: set[str] = field(default_factory=set)
+
+    def locate(self, path: str) -> str:
+        """``path`` as posix path relative to the root.
+
+        Raises
+        ------
+        Refused
+            It leads out of the root, through a symbolic link, or is no path at all.
+        """
+        if "\0" in path or not path.strip():
+            raise Refused(f"{path!r} is not a path")
+        root = os.path.realpath(self.root)
+        given = path if os.path.isabs(path) else os.path.join(root, path)
+        full = os.path.normpath(given)
+        if os.path.isabs(path) and not _inside(full, root):
+            # Models like to write /src/x.py for a path in the project.
+            full = os.path.normpath(os.path.join(root, path.lstrip("/")))
+            if not os.path.lexists(full):
+                raise Refused(f"{path} is outside the project; paths are relative to {root}")
+        if not _inside(full, root):
+            raise Refused(f"{path} leads out of the project")
+        if _inside(full, os.path.join(root, ".git")):
+            raise Refused(f"{path} belongs to git")
+        parent = os.path.dirname(full)
+        if full != root and os.path.realpath(parent) != parent:
+            raise Refused(f"{path} leads through a symbolic link")
+        return Path(os.path.relpath(full, root)).as_posix()
+
+    def kind(self, relative: str) -> str:
+        """``file``, ``folder``, ``link``, ``other``, or an empty string if there is nothing."""
+        try:
+            mode = (self.root / relative).lstat().st_mode
+        except OSError:
+            return ""
+        if stat.S_ISLNK(mode):
+            return "link"
+        return "file" if stat.S_ISREG(mode) else "folder" if stat.S_ISDIR(mode) else "other"
+
+    def read_bytes(self, relative: str) -> bytes:
+        """Content of a regular file.
+
+        Raises
+        ------
+        Refused
+            It is missing, a link, a folder or a device, or cannot be read.
+        """
+        try:
+            fd = self._open(relative, os.O_RDONLY)
+        except FileNotFoundError:
+            raise Refused(f"no such file: {relative}") from None
+        except OSError as error:
+            raise Refused(f"{relative} cannot be read: {error.strerror}") from error
+        with os.fdopen(fd, "rb") as file:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise Refused(f"{relative} is not a regular file")
+            return file.read()
+
+    def read(self, relative: str) -> Text:
+        """A text file, with what it takes to write it back.
+
+        Raises
+        ------
+        Refused
+            It cannot be read, is binary, or larger than 2 MB.
+        """
+        data = self.read_bytes(relative)
+        if len(data) > READ_LIMIT:
+            raise Refused(f"{relative} has {len(data)} bytes; files up to {READ_LIMIT} can be edited")
+        if b"\0" in data:
+            raise Refused(f"{relative} is a binary file")
+        encoding = "utf-8-sig" if data.startswith(b"\xef\xbb\xbf") else "utf-8"
+        if relative.endswith(".py") and encoding == "utf-8":
+            try:
+                encoding = tokenize.detect_encoding(BytesIO(data).readline)[0]
+            except SyntaxError:
+                encoding = "utf-8"
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError as error:
+            raise Refused(f"{relative} is not {encoding} text (byte {error.start})") from error
+        crlf = text.count("\r\n")
+        newline = "\r\n" if crlf and crlf == text.count("\n") else "\n"
+        return Text(text.replace("\r\n", "\n") if newline == "\r\n" else text, encoding, newline)
+
+    def write(self, relative: str, data: bytes) -> None:
+        """Write a file, in place; folders in between are made.
+
+        Raises
+        ------
+        Refused
+            It is a link, has other names (hard links), or cannot be written.
+        """
+        kind = self.kind(relative)
+        if kind not in ("", "file"):
+            raise Refused(f"{relative} is a {kind}")
+        if kind and (self.root / relative).stat().st_nlink > 1:
+            raise Refused(f"{relative} has other names (hard links); changing it would change them too")
+        try:
+            (self.root / relative).parent.mkdir(parents=True, exist_ok=True)
+            fd = self._open(relative, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            with os.fdopen(fd, "wb") as file:
+                file.write(data)
+        except OSError as error:
+            raise Refused(f"{relative} cannot be written: {error.strerror}") from error
+        self.touched.add(relative)
+
+    def changes(self) -> dict[str, bytes | None]:
+        """What was written, as it is now; None for a file that is gone."""
+        found: dict[str, bytes | None] = {}
+        for relative in sorted(self.touched):
+            found[relative] = self.read_bytes(relative) if self.kind(relative) == "file" else None
+        return found
+
+    def _open(self, relative: str, flags: int) -> int:
+        """Open below the root, following no link on the way."""
+        *folders, name = relative.split("/")
+        here = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            for folder in folders:
+                down = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=here)
+                os.close(here)
+                here = down
+            return os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644, dir_fd=here)
+        finally:
+            os.close(here)
+
+
+def _inside(path: str, root: str) -> bool:
+    return path == root or path.startswith(root + os.sep)

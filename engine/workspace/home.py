@@ -1,0 +1,124 @@
+"""The folder ``.bitnet-tui/`` in the target: runs, scratch space, the lock, and the cleaning after killed runs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import EnvironmentFailure
+from engine.workspace.repository import STATE, Repository, remove_tree
+
+
+def new_run_id(now: float | None = None) -> str:
+    """``20261123-031500-9f3a``: sorts by time, unique enough for one repository."""
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
+    return f"{stamp}-{secrets.token_hex(2)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Places of all runs in one repository; making it writes nothing."""
+
+    root: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.root / STATE
+
+    @property
+    def runs(self) -> Path:
+        return self.folder / "runs"
+
+    @property
+    def lock(self) -> Path:
+        return self.folder / "lock"
+
+    def run(self, run: str) -> Path:
+        return self.runs / run
+
+    def scratch(self, run: str) -> Path:
+        return self.folder / "scratch" / run
+
+    @staticmethod
+    def temp(run: str) -> Path:
+        """Short paths for children: a socket's name may have no more than 107 bytes."""
+        return Path(tempfile.gettempdir()).resolve() / f"bitnet-tui-{run}"
+
+    def make(self) -> None:
+        """Create the folder; it ignores itself.
+
+        Raises
+        ------
+        EnvironmentFailure
+            The target is write-protected or the disk is full.
+        """
+        try:
+            self.runs.mkdir(parents=True, exist_ok=True)
+            ignore = self.folder / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text("*\n", encoding="utf-8")
+        except OSError as error:
+            raise EnvironmentFailure(
+                f"{self.folder} cannot be written: {error.strerror}", hint="make the repository writable, or free space"
+            ) from error
+
+    def known(self) -> list[str]:
+        """Run ids, oldest first."""
+        if not self.runs.is_dir():
+            return []
+        return sorted(p.name for p in self.runs.iterdir() if (p / "journal.jsonl").is_file())
+
+    def find(self, name: str) -> str:
+        """The run whose id is or ends with ``name``; an empty name is the newest.
+
+        Raises
+        ------
+        EnvironmentFailure
+            There is none, or more than one.
+        """
+        known = self.known()
+        if not known:
+            raise EnvironmentFailure(f"no runs in {self.root}", hint="start one: bitnet-tui")
+        found = known[-1:] if not name else [r for r in known if r == name] or [r for r in known if name in r]
+        if len(found) != 1:
+            what = "no run" if not found else f"{len(found)} runs"
+            raise EnvironmentFailure(f"{what} match {name!r}", hint="`bitnet-tui runs` lists them")
+        return found[0]
+
+    def sweep(self, repository: Repository) -> list[str]:
+        """Remove what killed runs left: processes, worktrees, scratch. Call it with the lock held."""
+        swept = []
+        scratch = self.folder / "scratch"
+        left = sorted(p.name for p in scratch.iterdir()) if scratch.is_dir() else []
+        for run in left:
+            for pid in _processes_of(run):
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+                swept.append(f"process {pid}")
+            for worktree in ("work", "verify", "diet"):
+                repository.remove_worktree(scratch / run / worktree)
+            remove_tree(scratch / run)
+            remove_tree(self.temp(run))
+            swept.append(f"scratch of run {run}")
+        return swept
+
+
+def _processes_of(run: str) -> list[int]:
+    """Processes started by a run, by the mark in their environment (Linux; elsewhere none are found)."""
+    mark = f"BITNET_TUI_RUN={run}".encode()
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if mark in entry.read_bytes().split(b"\0"):
+                pid = int(entry.parent.name)
+                if pid != os.getpid():
+                    found.append(pid)
+        except OSError:
+            continue  # it ended, or it is not ours to read
+    return found

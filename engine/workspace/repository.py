@@ -1,0 +1,333 @@
+"""Git, through GitPython: snapshots, trees, worktrees and branches, without touching the user's index or files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import git
+
+from engine.errors import EnvironmentFailure
+
+# A repository may bring hooks and helpers of its own; none of them runs for us.
+_QUIET = (
+    "-c",
+    "core.hooksPath=/dev/null",
+    "-c",
+    "core.fsmonitor=false",
+    "-c",
+    "gc.auto=0",
+    "-c",
+    "core.quotePath=false",
+)
+_IDENTITY = {
+    "GIT_AUTHOR_NAME": "bitnet-tui",
+    "GIT_AUTHOR_EMAIL": "bitnet-tui@localhost",
+    "GIT_COMMITTER_NAME": "bitnet-tui",
+    "GIT_COMMITTER_EMAIL": "bitnet-tui@localhost",
+}
+STATE = ".bitnet-tui"
+EMPTY_SHA = "0" * 40
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The user's tree as it is: committed, changed and untracked files in one tree object."""
+
+    head: str
+    branch: str
+    commit: str
+    tree: str
+    dirty: int
+    untracked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file of a tree."""
+
+    mode: str
+    sha: str
+    path: str
+
+
+class Repository:
+    """A git repository with at least one commit.
+
+    Parameters
+    ----------
+    root
+        Top of the working tree.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._git = git.Git(str(root))
+
+    @classmethod
+    def open(cls, target: Path) -> Repository:
+        """The repository that holds ``target``.
+
+        Raises
+        ------
+        EnvironmentFailure
+            No such folder, no repository, a bare one, one without a commit, or git refuses it.
+        """
+        if not target.exists():
+            raise EnvironmentFailure(f"{target}: no such file or directory", hint="name a folder of a git repository")
+        folder = target if target.is_dir() else target.parent
+        if shutil.which("git") is None:
+            raise EnvironmentFailure("git is not installed", hint="install git 2.30 or newer")
+        here = git.Git(str(folder))
+        try:
+            inside = here.execute(["git", "rev-parse", "--is-bare-repository", "--is-inside-work-tree"])
+        except git.GitCommandError as error:
+            text = str(error.stderr)
+            if "dubious ownership" in text:
+                raise EnvironmentFailure(
+                    f"{folder}: git refuses a repository that belongs to somebody else",
+                    hint=f"git config --global --add safe.directory {folder}",
+                ) from error
+            raise EnvironmentFailure(
+                f"{folder} is not inside a git repository", hint="run `git init` and commit, or name another folder"
+            ) from error
+        bare, work_tree = str(inside).split()
+        if bare == "true":
+            raise EnvironmentFailure(f"{folder} is a bare repository: it has no files to test", hint="clone it first")
+        if work_tree != "true":
+            raise EnvironmentFailure(f"{folder} lies inside .git, not in a working tree", hint="name the folder above")
+        root = Path(str(here.execute(["git", "rev-parse", "--show-toplevel"])))
+        repository = cls(root)
+        if not repository.succeeds("rev-parse", "--verify", "--quiet", "HEAD^{commit}"):
+            raise EnvironmentFailure(f"{root} has no commit yet", hint="commit once: git add -A && git commit")
+        return repository
+
+    @classmethod
+    def create(cls, root: Path, message: str) -> Repository:
+        """Make a repository of a folder and commit everything in it."""
+        here = cls(root)
+        here.run("init", "--quiet", "--initial-branch", "main")
+        here.run("add", "-A")
+        here.run("commit", "--quiet", "--no-gpg-sign", "-m", message, env=_IDENTITY)
+        return here
+
+    # -- plumbing -----------------------------------------------------------------------------------------------------
+
+    def run(self, *args: str, env: Mapping[str, str] | None = None, data: bytes | None = None) -> str:
+        """Run git and return what it printed.
+
+        Raises
+        ------
+        EnvironmentFailure
+            Git failed; its own words are in the message.
+        """
+        return self.run_bytes(*args, env=env, data=data).decode("utf-8", "surrogateescape").rstrip("\n")
+
+    def run_bytes(self, *args: str, env: Mapping[str, str] | None = None, data: bytes | None = None) -> bytes:
+        full = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_LFS_SKIP_SMUDGE": "1", "LC_ALL": "C"}
+        try:
+            with _stdin(data) as stream:
+                done = self._git.execute(
+                    ["git", *_QUIET, *args],
+                    env={**full, **(env or {})},
+                    istream=stream,
+                    stdout_as_string=False,
+                    strip_newline_in_stdout=False,
+                )
+        except git.GitCommandError as error:
+            said = str(error.stderr).strip().removeprefix("stderr: ").strip("'") or f"status {error.status}"
+            hint = "free some space" if "No space left" in said else ""
+            raise EnvironmentFailure(f"git {args[0]}: {said.splitlines()[-1]}", hint=hint) from error
+        return done if isinstance(done, bytes) else str(done).encode()
+
+    def succeeds(self, *args: str) -> bool:
+        """Whether git ends with 0."""
+        try:
+            self.run(*args)
+        except EnvironmentFailure:
+            return False
+        return True
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    @property
+    def git_dir(self) -> Path:
+        return (self.root / self.run("rev-parse", "--git-dir")).resolve()
+
+    def entries(self, tree: str) -> list[Entry]:
+        """Every file of a tree; submodules are left out."""
+        found = []
+        for line in self.run_bytes("ls-tree", "-r", "-z", "--full-tree", tree).split(b"\0"):
+            if line:
+                head, path = line.split(b"\t", 1)
+                mode, kind, sha = head.decode().split()
+                if kind == "blob":
+                    found.append(Entry(mode, sha, path.decode("utf-8", "surrogateescape")))
+        return found
+
+    def blob(self, tree: str, path: str) -> bytes:
+        return self.run_bytes("cat-file", "blob", f"{tree}:{path}")
+
+    def patch(self, before: str, after: str) -> str:
+        """Unified diff of two trees, as `git apply` takes it."""
+        args = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", "--binary", "--full-index", before, after)
+        return self.run_bytes(*args).decode("utf-8", "surrogateescape")
+
+    def numstat(self, before: str, after: str) -> list[tuple[str, int, int]]:
+        """Changed files with their added and removed lines."""
+        rows = []
+        for line in self.run("diff", "--numstat", "--no-renames", "-z", before, after).split("\0"):
+            if line:
+                added, removed, path = line.split("\t", 2)
+                rows.append((path, int(added) if added != "-" else 0, int(removed) if removed != "-" else 0))
+        return rows
+
+    # -- snapshot -----------------------------------------------------------------------------------------------------
+
+    def snapshot(self, scratch: Path, ref: str = "") -> Snapshot:
+        """Commit the user's tree as it is, without touching their index or files.
+
+        Parameters
+        ----------
+        scratch
+            Holds the temporary index.
+        ref
+            Kept pointing at the commit, so that it is not collected; empty: not kept.
+        """
+        head = self.run("rev-parse", "HEAD")
+        branch = (
+            self.run("symbolic-ref", "--short", "--quiet", "HEAD")
+            if self.succeeds("symbolic-ref", "-q", "HEAD")
+            else ""
+        )
+        tree = self._tree_of_files(scratch)
+        commit, dirty, untracked = head, 0, 0
+        if tree != self.run("rev-parse", "HEAD^{tree}"):
+            commit = self._commit(tree, [head], "bitnet-tui: the working tree as it was", _IDENTITY)
+            for line in self.run("diff-tree", "-r", "--name-status", "--no-renames", head, commit).splitlines():
+                dirty += not line.startswith("A")
+                untracked += line.startswith("A")
+        if ref:
+            self.run("update-ref", ref, commit)
+        return Snapshot(head, branch, commit, tree, dirty, untracked)
+
+    def _tree_of_files(self, scratch: Path) -> str:
+        scratch.mkdir(parents=True, exist_ok=True)
+        index = scratch / "index"
+        real = self.root / self.run("rev-parse", "--git-path", "index")
+        env = {"GIT_INDEX_FILE": str(index)}
+        if real.is_file():
+            shutil.copyfile(real, index)
+            # "Assume unchanged" would hide a file's true content from the snapshot.
+            flagged = [e[2:] for e in self.run("ls-files", "-v", "-z", env=env).split("\0") if e[:1].islower()]
+            if flagged:
+                names = "\0".join(flagged).encode("utf-8", "surrogateescape")
+                self.run("update-index", "--no-assume-unchanged", "-z", "--stdin", env=env, data=names)
+        else:
+            self.run("read-tree", "HEAD", env=env)
+        self.run("add", "-A", "--", ".", f":(exclude){STATE}", env=env)
+        tree = self.run("write-tree", env=env)
+        index.unlink()
+        return tree
+
+    # -- trees and commits --------------------------------------------------------------------------------------------
+
+    def tree_with(self, base: str, changes: Mapping[str, bytes | None], scratch: Path) -> str:
+        """The tree ``base`` with some files changed, added or (None) removed; nothing is checked out."""
+        scratch.mkdir(parents=True, exist_ok=True)
+        index = scratch / "tree-index"
+        env = {"GIT_INDEX_FILE": str(index)}
+        modes = {e.path: e.mode for e in self.entries(base)}
+        self.run("read-tree", base, env=env)
+        lines = []
+        for path, content in changes.items():
+            if content is None:
+                lines.append(f"0 {EMPTY_SHA}\t{path}")
+            else:
+                # The path lets line-ending and other filters do what `git add` would do.
+                sha = self.run("hash-object", "-w", "--stdin", "--path", path, data=content)
+                lines.append(f"{modes.get(path, '100644')} {sha}\t{path}")
+        if lines:
+            data = "".join(line + "\0" for line in lines).encode("utf-8", "surrogateescape")
+            self.run("update-index", "-z", "--index-info", env=env, data=data)
+        tree = self.run("write-tree", env=env)
+        index.unlink(missing_ok=True)
+        return tree
+
+    def commit(self, tree: str, parent: str, message: str) -> str:
+        """A commit under the user's identity, or ours where git knows none."""
+        known = self.succeeds("config", "user.name") and self.succeeds("config", "user.email")
+        return self._commit(tree, [parent], message, {} if known else _IDENTITY)
+
+    def _commit(self, tree: str, parents: list[str], message: str, env: Mapping[str, str]) -> str:
+        args = [a for p in parents for a in ("-p", p)]
+        return self.run("commit-tree", tree, *args, "-F", "-", env=env, data=message.encode())
+
+    def scratch_commit(self, tree: str, parent: str) -> str:
+        """A commit to check a tree out from; no ref points at it."""
+        return self._commit(tree, [parent], "bitnet-tui: under verification", _IDENTITY)
+
+    def set_branch(self, name: str, commit: str) -> None:
+        self.run("update-ref", f"refs/heads/{name}", commit)
+
+    def delete_ref(self, ref: str) -> None:
+        if self.succeeds("rev-parse", "--verify", "--quiet", ref):
+            self.run("update-ref", "-d", ref)
+
+    # -- worktrees ----------------------------------------------------------------------------------------------------
+
+    def add_worktree(self, path: Path, commit: str) -> None:
+        """Check a commit out into a new linked worktree at ``path``."""
+        self.remove_worktree(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.run("worktree", "add", "--detach", "--force", "--quiet", str(path), commit)
+
+    def remove_worktree(self, path: Path) -> None:
+        """Remove a worktree of ours with its record; one that is not there is fine."""
+        known = f"worktree {path}" in self.run("worktree", "list", "--porcelain").splitlines()
+        if (known and not self.succeeds("worktree", "remove", "--force", "--force", str(path))) or path.exists():
+            remove_tree(path)
+        if known:
+            self.run("worktree", "prune")
+
+    def apply(self, patch: Path) -> None:
+        """Apply a patch to the user's files; where they changed meanwhile, merge, or change nothing.
+
+        Raises
+        ------
+        EnvironmentFailure
+            It does not fit the files as they are now; nothing was written.
+        """
+        self.run("apply", "--check", "--whitespace=nowarn", str(patch))
+        self.run("apply", "--whitespace=nowarn", str(patch))
+
+
+@contextlib.contextmanager
+def _stdin(data: bytes | None) -> Iterator[BinaryIO | None]:
+    """A file git can read its input from."""
+    if data is None:
+        yield None
+        return
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        file.seek(0)
+        yield cast(BinaryIO, file)
+
+
+def remove_tree(path: Path) -> None:
+    """Delete a folder of ours, read-only parts too; children may have changed modes."""
+
+    shutil.rmtree(path, ignore_errors=True)
+    if path.exists():
+        for folder, _, _ in os.walk(path):
+            Path(folder).chmod(0o700)
+        shutil.rmtree(path, ignore_errors=True)
+
+
+__all__ = ["STATE", "Entry", "Repository", "Snapshot", "remove_tree"]

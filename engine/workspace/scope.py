@@ -1,0 +1,115 @@
+"""Which files a run may write: the settings' patterns minus everything that judges the work. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import pathspec
+
+# Tests, their configuration, and names that would change how tests are found or run.
+PROTECTED = (
+    "tests/",
+    "test/",
+    "testing/",
+    "test_*.py",
+    "*_test.py",
+    "tests.py",
+    "conftest.py",
+    "pytest.ini",
+    ".pytest.ini",
+    "pytest.toml",
+    ".pytest.toml",
+    "tox.ini",
+    "setup.cfg",
+    "setup.py",
+    "pyproject.toml",
+    "noxfile.py",
+    "bitnet-tui.toml",
+    "/config.toml",
+    "pytest.py",
+    "_pytest/",
+    "sitecustomize.py",
+    "usercustomize.py",
+    "bitnet_tui_*.py",
+    "*.pth",
+    ".git/",
+    ".git",
+    ".gitattributes",
+    ".gitignore",
+    ".gitmodules",
+    ".bitnet-tui/",
+    ".venv/",
+    "venv/",
+    ".github/",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Decides about one path at a time.
+
+    Parameters
+    ----------
+    allow, deny, protect
+        Gitignore-style patterns, relative to the project folder.
+    prefix
+        The project folder inside the repository; files outside it are never writable.
+    witnesses
+        Files the suites are collected from or read their data in; never writable, whatever their name.
+
+    Examples
+    --------
+    >>> scope = Scope(allow=("**/*.py",))
+    >>> scope.refusal("kernels/pack.py"), bool(scope.refusal("tests/test_pack.py"))
+    ('', True)
+    """
+
+    allow: tuple[str, ...]
+    deny: tuple[str, ...] = ()
+    protect: tuple[str, ...] = ()
+    prefix: str = ""
+    witnesses: frozenset[str] = field(default_factory=frozenset)
+    _allow: pathspec.PathSpec = field(init=False, repr=False, compare=False)  # type: ignore[type-arg]
+    _deny: pathspec.PathSpec = field(init=False, repr=False, compare=False)  # type: ignore[type-arg]
+    _protect: pathspec.PathSpec = field(init=False, repr=False, compare=False)  # type: ignore[type-arg]
+
+    def __post_init__(self) -> None:
+        for name, lines in (
+            ("_allow", self.allow),
+            ("_deny", self.deny),
+            ("_protect", (*PROTECTED, *self.protect)),
+        ):
+            object.__setattr__(self, name, pathspec.PathSpec.from_lines("gitignore", lines))
+
+    def refusal(self, path: str) -> str:
+        """Why ``path`` (posix, relative to the repository) may not be written; empty if it may."""
+        if path in self.witnesses:
+            return f"{path} is protected: the tests come from it or read it"
+        inner = path
+        if self.prefix:
+            if not path.startswith(self.prefix + "/"):
+                return f"{path} is outside the project folder {self.prefix}/"
+            inner = path[len(self.prefix) + 1 :]
+        # Some file systems take Tests/ for tests/.
+        if self._protect.match_file(inner) or self._protect.match_file(inner.lower()):
+            return f"{path} is protected: tests and their configuration are never changed"
+        if self._deny.match_file(inner):
+            return f"{path} is denied by [scope] deny"
+        if not self._allow.match_file(inner):
+            return f"{path} is outside the write scope ({', '.join(self.allow)})"
+        return ""
+
+    def editable(self, paths: Iterable[str]) -> tuple[str, ...]:
+        """Those of ``paths`` that may be written, in order."""
+        return tuple(p for p in paths if not self.refusal(p))
+
+    @property
+    def words(self) -> str:
+        """The scope as a person would say it."""
+        text = f"may write: {', '.join(self.allow)}"
+        if self.prefix:
+            text += f" inside {self.prefix}/"
+        if self.deny:
+            text += f"; not: {', '.join(self.deny)}"
+        return text + "; never: tests, conftest.py, test data, pytest and project configuration"

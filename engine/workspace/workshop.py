@@ -1,0 +1,88 @@
+"""The worktrees of one run and what children see of them."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pathspec
+
+from engine.suites.layout import import_roots
+from engine.suites.runner import Place
+from engine.workspace.home import Home
+from engine.workspace.repository import Repository, Snapshot, remove_tree
+from engine.workspace.scope import Scope
+
+
+@dataclass(slots=True)
+class Workshop:
+    """Makes places to run suites in, and takes all of them away again.
+
+    Parameters
+    ----------
+    files
+        The snapshot's files.
+    extra_roots
+        Import roots from the settings and from editable installs, relative to the repository.
+    carry
+        Patterns of ignored files that the tests need (built extensions, say).
+    """
+
+    repository: Repository
+    home: Home
+    run: str
+    prefix: str
+    snapshot: Snapshot
+    files: tuple[str, ...]
+    scope: Scope
+    extra_roots: Sequence[str] = ()
+    carry: Sequence[str] = ()
+    _open: dict[str, Place] = field(default_factory=dict)
+
+    def place(self, name: str, commit: str, *, fresh: bool) -> Place:
+        """A worktree of ``commit``: the open one of that name, or a new one.
+
+        A ``fresh`` one has a scratch of its own too: nothing an earlier child wrote is in it.
+        """
+        if not fresh and name in self._open:
+            return self._open[name]
+        worktree = self.home.scratch(self.run) / name
+        scratch = self.home.temp(self.run) / name
+        remove_tree(scratch)
+        scratch.mkdir(parents=True, mode=0o700)
+        self.repository.add_worktree(worktree, commit)
+        self._carry(worktree)
+        roots = import_roots(self.files, self.prefix, self.extra_roots)
+        editable = frozenset(p for p in self.scope.editable(self.files) if p.endswith(".py"))
+        place = Place(worktree, self.repository.root, self.prefix, scratch, roots, editable)
+        self._open[name] = place
+        return place
+
+    def drop(self, name: str) -> None:
+        """Take one worktree away."""
+        self._open.pop(name, None)
+        self.repository.remove_worktree(self.home.scratch(self.run) / name)
+        remove_tree(self.home.temp(self.run) / name)
+
+    def close(self) -> None:
+        """Take everything away."""
+        for name in ("work", "verify"):
+            self.drop(name)
+        remove_tree(self.home.scratch(self.run))
+        remove_tree(self.home.temp(self.run))
+        with contextlib.suppress(OSError):  # another run's scratch is there: its sweep is the next start's
+            self.home.scratch(self.run).parent.rmdir()
+
+    def _carry(self, worktree: Path) -> None:
+        if not self.carry:
+            return
+        wanted = pathspec.PathSpec.from_lines("gitignore", self.carry)
+        listed = self.repository.run("ls-files", "--others", "--ignored", "--exclude-standard", "-z").split("\0")
+        for path in filter(None, listed):
+            source = self.repository.root / path
+            if wanted.match_file(path) and source.is_file() and not path.startswith(".bitnet-tui/"):
+                (worktree / path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, worktree / path)

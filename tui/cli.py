@@ -1,0 +1,307 @@
+"""The ``bitnet-tui`` command. Parses, then imports what the chosen command needs, nothing before."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+_GIT_NAMES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_CONFIG")
+
+
+class RunGroup(click.Group):
+    """A group whose first word may be a target in place of a command."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        first = next((a for a in args if not a.startswith("-")), None)
+        if not args or (first not in self.commands and not {"--help", "-h", "--version"} & set(args)):
+            args = ["run", *args]
+        elif args[0].startswith("-") and first in self.commands and args[0] not in ("--help", "-h", "--version"):
+            # An option's value may be called like a command; options of a run come with a run.
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_usage("bitnet-tui", "[TARGET] [OPTIONS]  |  COMMAND [ARGS]")
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Run options (bitnet-tui run --help says more)"):
+            run = self.commands["run"]
+            rows = [p.get_help_record(ctx) for p in run.params]
+            formatter.write_dl([r for r in rows if r])
+
+
+@click.group(cls=RunGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="bitnet-tui", prog_name="bitnet-tui")
+def cli() -> None:
+    """Make failing tests pass with the smallest verified change, and keep the evidence.
+
+    TARGET is a folder of a git repository; it defaults to the current directory. With a terminal a dashboard
+    opens; --no-tui prints plain lines, --no-tui --json one object a line.
+    """
+
+
+_RUN_OPTIONS = [
+    click.argument("target", default=".", type=click.Path(path_type=Path)),
+    click.option("--config", type=click.Path(path_type=Path), help="Settings file in place of the project's."),
+    click.option("--provider", help="anthropic, repair or scripted; several, in order, with commas."),
+    click.option("--agent", default="", help="Agent by name, or an agent file."),
+    click.option("--suite", "suites", multiple=True, help="Only this suite; may be repeated."),
+    click.option("--test", "tests", multiple=True, help="Only this red test, file or class; may be repeated."),
+    click.option("--script", type=click.Path(path_type=Path), help="Tool calls for the provider scripted."),
+    click.option("--no-tui", is_flag=True, help="Plain lines, no full screen."),
+    click.option("--json", "as_json", is_flag=True, help="One JSON object a line; implies --no-tui."),
+    click.option("--apply", is_flag=True, help="Bring a verified change into your files at the end."),
+    click.option("--yes", is_flag=True, help="Take every recommended decision without asking."),
+    click.option("--max-retries", type=int, help="0, 1 or 2 retries after the first attempt."),
+    click.option("--max-usd", type=float, help="Money one run may cost."),
+    click.option("--max-minutes", type=float, help="Minutes one run may take."),
+    click.option("--max-turns", type=int, help="Turns a model may take."),
+]
+
+
+def _run_options(command: Any) -> Any:
+    for option in reversed(_RUN_OPTIONS):
+        command = option(command)
+    return command
+
+
+@cli.command()
+@_run_options
+def run(target: Path, **given: Any) -> None:
+    """Run on TARGET (the default command)."""
+    sys.exit(_start(target, given))
+
+
+def _start(target: Path, given: dict[str, Any], resume: str = "") -> int:
+    from engine.launch import guard, prepare
+
+    as_json = given.get("as_json", False)
+    flow, allowed = guard(os.environ)
+    if not allowed:
+        return _out_of_scope(flow, as_json)
+    plan = prepare(_options(target, given), dict(os.environ))
+    from engine.run import Run
+
+    run = Run(plan, resume=resume)
+    headless = given.get("no_tui") or as_json or not (sys.stdin.isatty() and sys.stdout.isatty())
+    if headless:
+        from engine.headless import run_headless
+
+        return int(run_headless(run, as_json=as_json))
+    return _dashboard(run, ask=not given.get("yes"))
+
+
+def _dashboard(run: Any, *, ask: bool) -> int:
+    from engine.model import Exit
+    from tui.app import BitnetApp
+
+    settings = run.plan.config
+    asks = ask and settings.flow.decide == "ask"
+    app = BitnetApp(run, theme=settings.tui.theme, glyphs=settings.tui.glyphs, folder=run.folder, ask=asks)
+    code = app.run()
+    code = Exit.DEFECT if code is None else code
+    from engine.headless import closing
+
+    click.echo(closing(run.state, code, run.folder if run.folder.is_dir() else None))
+    return int(code)
+
+
+def _options(target: Path, given: dict[str, Any]) -> Any:
+    from engine.launch import Options
+
+    providers = tuple(p.strip() for p in (given.get("provider") or "").split(",") if p.strip())
+    return Options(
+        target=target,
+        config=given.get("config"),
+        providers=providers,
+        agent=given.get("agent") or "",
+        suites=given.get("suites") or (),
+        tests=given.get("tests") or (),
+        script=given.get("script"),
+        apply=given.get("apply", False),
+        max_retries=given.get("max_retries"),
+        max_usd=given.get("max_usd"),
+        max_minutes=given.get("max_minutes"),
+        max_turns=given.get("max_turns"),
+    )
+
+
+def _out_of_scope(flow: str, as_json: bool) -> int:
+    import json
+
+    from engine.plain import safe
+    from engine.result import guarded
+
+    if as_json:
+        click.echo(json.dumps(guarded(flow)))
+    else:
+        click.echo(safe(f"generative:gate:guard = skipped (out-of-scope)\nCURRENT_FLOW is {flow}, not generative"))
+    return 0
+
+
+@cli.command()
+@click.option("--no-tui", is_flag=True, help="Plain lines, no full screen.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option(
+    "--keep", is_flag=True, help="Say where the copy is and leave it there (it is left there anyway).", hidden=True
+)
+@click.option("--yes", is_flag=True, help="Take every recommended decision without asking.")
+def demo(no_tui: bool, as_json: bool, keep: bool, yes: bool) -> None:
+    """Copy a small failing kernel project to a temporary folder and mend it there, offline."""
+    from tui.demo import copy_project, show_end
+
+    target = copy_project()
+    if not as_json:
+        click.echo(f"demo project: {target}")
+    given = {"provider": "repair", "no_tui": no_tui, "as_json": as_json, "yes": yes}
+    code = _start(target, given)
+    if not as_json:
+        show_end(target)
+    sys.exit(code)
+
+
+_TARGET = click.option("--in", "target", default=".", type=click.Path(path_type=Path), help="Folder of the repository.")
+
+
+@cli.command()
+@_TARGET
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def runs(target: Path, as_json: bool) -> None:
+    """List the runs of a repository."""
+    from tui import history
+
+    history.list_runs(target, as_json=as_json)
+
+
+@cli.command()
+@click.argument("run", default="")
+@_TARGET
+def show(run: str, target: Path) -> None:
+    """Tell what happened in RUN (default: the newest)."""
+    from tui import history
+
+    history.show(target, run)
+
+
+@cli.command()
+@click.argument("run", default="")
+@_TARGET
+def diff(run: str, target: Path) -> None:
+    """Print the patch of RUN."""
+    from tui import history
+
+    history.diff(target, run)
+
+
+@cli.command()
+@click.argument("run", default="")
+@_TARGET
+@click.option("--unverified", is_flag=True, help="Apply it although it was not verified.")
+def apply(run: str, target: Path, unverified: bool) -> None:
+    """Bring the change of RUN into your files: all of it, or nothing."""
+    from tui import history
+
+    history.apply(target, run, unverified=unverified)
+
+
+@cli.command()
+@click.argument("run", default="")
+@_TARGET
+@click.option("--no-tui", is_flag=True, help="Plain lines, no full screen.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--yes", is_flag=True, help="Take every recommended decision without asking.")
+@click.option("--config", type=click.Path(path_type=Path), help="Settings file in place of the project's.")
+@click.option("--max-usd", type=float, help="Money the run may cost.")
+@click.option("--max-minutes", type=float, help="Minutes it may take from now.")
+@click.option("--max-turns", type=int, help="Turns a model may take.")
+def resume(run: str, target: Path, **given: Any) -> None:
+    """Go on with RUN where it was interrupted (default: the newest)."""
+    from tui import history
+
+    sys.exit(_start(target, given | history.choices(target, run), resume=history.resumable(target, run)))
+
+
+@cli.command()
+@_TARGET
+@click.option("--all", "everything", is_flag=True, help="Also delete the records of finished runs.")
+def clean(target: Path, everything: bool) -> None:
+    """Remove what killed runs left: processes, worktrees, scratch files."""
+    from tui import history
+
+    history.clean(target, everything=everything)
+
+
+@cli.group()
+def ledger() -> None:
+    """Check ledgers."""
+
+
+@ledger.command("lint")
+@click.argument("file", type=click.Path(path_type=Path))
+def ledger_lint(file: Path) -> None:
+    """Say what is wrong with a ledger; exit 1 if something is."""
+    from engine.records.ledger import lint
+
+    try:
+        found = lint(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"{file}: {error}") from error
+    for line in found:
+        click.echo(f"{file}: {line}")
+    sys.exit(1 if found else 0)
+
+
+@cli.command()
+@click.argument("target", default=".", type=click.Path(path_type=Path))
+@click.option("--config", type=click.Path(path_type=Path), help="Settings file in place of the project's.")
+def doctor(target: Path, config: Path | None) -> None:
+    """Show what a run here would use, and what is missing."""
+    from tui.doctor import report
+
+    sys.exit(report(target, config))
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Entry point: errors become a sentence on stderr and an exit code."""
+    # Inside a git hook these point at somebody else's repository.
+    for name in _GIT_NAMES:
+        os.environ.pop(name, None)
+    from engine.errors import BitnetError
+
+    try:
+        cli.main(args=argv, prog_name="bitnet-tui", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except click.Abort:
+        sys.exit(130)
+    except KeyboardInterrupt:
+        click.echo("stopped", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except BitnetError as error:
+        _say(error, "--json" in (argv if argv is not None else sys.argv))
+        sys.exit(int(error.exit))
+
+
+def _say(error: Any, as_json: bool) -> None:
+    from engine.plain import safe
+
+    click.echo(safe(f"bitnet-tui: {error}"), err=True)
+    if as_json:
+        import json
+
+        from engine.result import result
+        from engine.state import RunState
+
+        click.echo(json.dumps(result(RunState(), error.exit, None, error=error.message, hint=error.hint)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""``bitnet-tui doctor``: what a run here would use, line by line, and what is missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import click
+
+from engine.errors import BitnetError
+from engine.launch import Options, prepare
+from engine.plain import safe
+
+
+def report(target: Path, config: Path | None) -> int:
+    """Print the findings; the exit code a run would be refused with, or 0."""
+    try:
+        plan = prepare(Options(target=target, config=config), dict(os.environ))
+    except BitnetError as error:
+        click.echo(safe(f"✗ {error}"))
+        return int(error.exit)
+    rows = [
+        ("repository", str(plan.repository.root) + (f", project {plan.prefix}" if plan.prefix else "")),
+        ("settings", plan.config_source),
+        ("agent", plan.agent.name),
+        ("provider", f"{', '.join(plan.providers)}: {plan.why_provider}"),
+        ("suites", ", ".join(plan.suites)),
+        ("python", f"{plan.interpreter.version} at {plan.interpreter.executable}"),
+        ("pytest", plan.interpreter.pytest),
+        ("protections", "; ".join(plan.confinement.protections)),
+        ("ruff", shutil.which("ruff") or "not on the path: gates format and clippy use the one beside bitnet-tui"),
+        ("lock", "free" if not plan.home.lock.exists() else f"{plan.home.lock} (taken only while a run works)"),
+    ]
+    for name, text in rows:
+        click.echo(safe(f"✓ {name:<12} {text}"))
+    return 0

@@ -1,0 +1,180 @@
+"""What earlier runs left, as commands: list, show, diff, apply, resume, clean."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from engine.errors import ConfigError, EnvironmentFailure
+from engine.events import Record, RunFinished, SnapshotTaken
+from engine.headless import closing
+from engine.lock import Lock
+from engine.model import Exit
+from engine.narrate import narrate
+from engine.plain import safe
+from engine.policy import impl_passes
+from engine.records import journal
+from engine.state import RunState, fold, fold_all
+from engine.workspace.home import Home
+from engine.workspace.repository import Repository, remove_tree
+
+
+def _home(target: Path) -> tuple[Repository, Home]:
+    repository = Repository.open(target)
+    return repository, Home(repository.root)
+
+
+def _load(home: Home, run: str) -> tuple[str, list[Record], RunState]:
+    name = home.find(run)
+    records = journal.read(home.run(name) / "journal.jsonl")
+    return name, records, fold_all(RunState(), records)
+
+
+def _row(name: str, state: RunState) -> dict[str, Any]:
+    attempt = state.attempt
+    before = len(state.audit.targets) if state.audit else 0
+    after = attempt.failing_after if attempt and attempt.failing_after is not None else before
+    return {
+        "run": name,
+        "started": time.strftime("%Y-%m-%d %H:%M", time.localtime(state.started_at)) if state.started_at else "",
+        "status": state.status if state.ended is not None else "unfinished",
+        "exit": getattr(state.ended, "exit", None),
+        "red_before": before,
+        "red_after": after,
+        "diff": str(attempt.diff) if attempt else "",
+        "provider": attempt.provider if attempt else "",
+        "route": getattr(state.ended, "route", ""),
+    }
+
+
+def list_runs(target: Path, *, as_json: bool) -> None:
+    """One line a run, newest last."""
+    _, home = _home(target)
+    rows = []
+    for name in home.known():
+        try:
+            rows.append(_row(*((name, _load(home, name)[2]))))
+        except EnvironmentFailure as error:
+            rows.append({"run": name, "status": f"damaged: {error.message}"})
+    if as_json:
+        for row in rows:
+            click.echo(json.dumps(row))
+        return
+    if not rows:
+        click.echo(f"no runs in {home.root}")
+    for row in rows:
+        if "started" not in row:
+            click.echo(safe(f"{row['run']}  {row['status']}"))
+            continue
+        code = "-" if row["exit"] is None else row["exit"]
+        moved = f"{row['red_before']} → {row['red_after']} red"
+        click.echo(
+            safe(
+                f"{row['run']}  {row['started']}  {row['status']:<11} exit {code:<3} "
+                f"{moved:<14} {row['diff']:<9} {row['route']}"
+            )
+        )
+
+
+def show(target: Path, run: str) -> None:
+    """The lines of a run again, and its closing block."""
+    _, home = _home(target)
+    name, records, _ = _load(home, run)
+    state = RunState()
+    for record in records:
+        state = fold(state, record)
+        if text := narrate(record.event, state):
+            click.echo(text)
+    click.echo(closing(state, Exit(getattr(state.ended, "exit", 130)), home.run(name)))
+
+
+def diff(target: Path, run: str) -> None:
+    """The patch as it is on disk."""
+    _, home = _home(target)
+    patch = _patch(home, home.find(run))
+    click.echo(patch.read_bytes(), nl=False)
+
+
+def _patch(home: Home, name: str) -> Path:
+    patch = home.run(name) / "patch.diff"
+    if not patch.is_file():
+        raise EnvironmentFailure(f"run {name} has no patch: nothing was changed", hint="`bitnet-tui show` says why")
+    return patch
+
+
+def apply(target: Path, run: str, *, unverified: bool) -> None:
+    """Bring a change into the user's files."""
+    repository, home = _home(target)
+    name, _, state = _load(home, run)
+    patch = _patch(home, name)
+    if not impl_passes(state) and not unverified:
+        raise ConfigError(
+            f"run {name} is not verified", hint="look at it with `diff`; --unverified applies it all the same"
+        )
+    repository.apply(patch)
+    click.echo(f"applied {patch}; undo with: git apply -R {patch}")
+
+
+def resumable(target: Path, run: str) -> str:
+    """The id of a run that can go on.
+
+    Raises
+    ------
+    ConfigError
+        It has ended by itself.
+    """
+    _, home = _home(target)
+    name, _, state = _load(home, run)
+    if isinstance(state.ended, RunFinished):
+        raise ConfigError(f"run {name} has finished: {state.ended.why}", hint="start a new one: bitnet-tui")
+    if state.started is None:
+        raise ConfigError(f"run {name} was interrupted before it began", hint="start a new one: bitnet-tui")
+    return name
+
+
+def choices(target: Path, run: str) -> dict[str, Any]:
+    """What the interrupted run was asked for, so that it goes on the same way."""
+    _, home = _home(target)
+    started = _load(home, run)[2].started
+    if started is None:
+        return {}
+    return {
+        "provider": ",".join(started.providers),
+        "suites": started.suites,
+        "tests": started.tests,
+        "agent": started.agent_source,
+        "script": Path(started.script) if started.script else None,
+        "apply": started.apply,
+        "max_retries": started.retry_limit,
+    }
+
+
+def clean(target: Path, *, everything: bool) -> None:
+    """Remove what killed runs left, and with ``everything`` the records of runs that have ended."""
+    repository, home = _home(target)
+    if not home.folder.is_dir():
+        click.echo(f"nothing to clean in {home.root}")
+        return
+    lock = Lock(home.lock, "clean")
+    try:
+        swept = home.sweep(repository)
+        if everything:
+            for name in home.known():
+                try:
+                    snapshot = _load(home, name)[2].snapshot
+                except EnvironmentFailure:
+                    snapshot = None
+                remove_tree(home.run(name))
+                if isinstance(snapshot, SnapshotTaken):
+                    repository.delete_ref(f"refs/bitnet-tui/{name}/base")
+                swept.append(f"run {name}")
+    finally:
+        lock.release()
+    for what in swept:
+        click.echo(f"removed {what}")
+    if not swept:
+        click.echo("nothing was left behind")
