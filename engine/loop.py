@@ -175,6 +175,7 @@ class Loop:
             environ=plan.environ,
             cancel=self.steering.cancel,
             pass_env=plan.config.sandbox.pass_env,
+            memory_mb=plan.config.sandbox.memory_mb,
         )
         self.rounds = Rounds(
             self.runner, dict(plan.config.suites), self.emit, self.recorder.line, self._mentions(snapshot.tree)

@@ -62,6 +62,7 @@ class SuiteRunner:
     environ: Mapping[str, str]
     cancel: CancelToken
     pass_env: tuple[str, ...] = ()
+    memory_mb: int = 0
     _lent: dict[Path, Path] = field(default_factory=dict)
 
     def environment(self, place: Place) -> dict[str, str]:
@@ -153,6 +154,7 @@ class SuiteRunner:
             "only": None if only is None else list(only),
             "without": sorted(without),
             "block": list(block),
+            "memory_mb": self.memory_mb,
         }
         clock = _Clock(stream, suite.test_timeout_s + PATIENCE)
         files = sorted({n.split("::", 1)[0] for n in only}) if only is not None else ()

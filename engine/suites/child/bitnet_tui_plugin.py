@@ -46,6 +46,17 @@ def _die_with_parent():
         pass
 
 
+def _limit_memory(megabytes):
+    if megabytes > 0:
+        try:
+            import resource
+
+            # Data, not address space: numeric libraries reserve much they never touch.
+            resource.setrlimit(resource.RLIMIT_DATA, (megabytes << 20, megabytes << 20))
+        except (ImportError, ValueError, OSError):
+            pass
+
+
 def _control():
     given = os.environ.pop("BITNET_TUI_CONTROL", "")
     if not given:
@@ -287,6 +298,7 @@ class _Blocker:
 
 _given = _control()
 if _given is not None:
+    _limit_memory(_given.memory_mb)
     if _given.block:
         sys.meta_path.insert(0, _Blocker(_given.block))
 

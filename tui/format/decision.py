@@ -1,0 +1,87 @@
+"""The decision screen: what is known, every route with its key, and why some are off."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from textual.content import Content
+
+from engine.model import Option, Proposal, RouteKind
+from tui.format.status import retries
+from tui.format.text import clean, count, cut, fit, line, wrapped
+from tui.theme import GOOD, MUTED, STRONG
+from tui.view import View
+
+
+class Choice(NamedTuple):
+    """A route and the key that takes it."""
+
+    key: str
+    option: Option
+    recommended: bool = False
+
+
+def choices(proposal: Proposal) -> list[Choice]:
+    """The recommended route first, then those that hand over by number, then retry and finalize by letter."""
+    best = proposal.best
+    rows = [Choice("a", best, recommended=True)]
+    letters: list[Choice] = []
+    number = 0
+    for option in proposal.options:
+        if option is best:
+            continue
+        if option.route.retry:
+            letters.append(Choice("r", option))
+        elif option.route.kind is RouteKind.FINALIZE:
+            letters.append(Choice("f", option))
+        else:
+            number += 1
+            rows.append(Choice(str(number) if number <= 9 else "", option))
+    return [*rows, *sorted(letters, key=lambda c: c.key, reverse=True)]
+
+
+def question(view: View) -> str:
+    number = view.state.attempt.number if view.state.attempt else 0
+    return f"{view.glyphs.asks} Where next, after attempt {number}" if number else f"{view.glyphs.asks} Where next"
+
+
+def facts(view: View, width: int) -> list[Content]:
+    """What a person needs to know before choosing."""
+    attempt = view.state.attempt
+    dots, words = retries(view)
+    lines: list[Content] = []
+    if attempt is not None and attempt.failing_after is not None:
+        p = attempt.progress
+        broken = f"{len(p.broken)} newly broken" if p.broken else "none newly broken"
+        said = f"{attempt.failing_before} → {attempt.failing_after} failing, {len(p.fixed)} newly passing, {broken}."
+        lines += wrapped(said, width, STRONG)
+    if attempt is not None and attempt.finished is not None and attempt.finished.summary:
+        who = clean(attempt.provider) or "the provider"
+        lines.append(line((cut(f"{who} says: {clean(attempt.finished.summary)}", width), MUTED)))
+    lines.append(Content(f"Retries {dots} {words} used."))
+    return lines
+
+
+def choice_row(choice: Choice, width: int) -> Content:
+    option = choice.option
+    key = (f" {choice.key or ' '}  ", MUTED if not option.allowed else STRONG)
+    route = fit(clean(str(option.route)), 36)
+    if not option.allowed:
+        return line(key, (f"{route} off: {clean(option.why_not)}", MUTED)).truncate(width, ellipsis=True)
+    word = ("recommended", GOOD) if choice.recommended else (clean(option.outcome), "")
+    return line(key, (route, STRONG if choice.recommended else ""), " ", word).truncate(width, ellipsis=True)
+
+
+def rows(proposal: Proposal, width: int) -> list[tuple[Choice | None, Content]]:
+    """The list as drawn: a line a choice, and the reason below the recommended one."""
+    out: list[tuple[Choice | None, Content]] = []
+    for choice in choices(proposal):
+        out.append((choice, choice_row(choice, width)))
+        if choice.recommended:
+            out.append((None, line((cut(f"    {clean(proposal.reason)}", width), MUTED))))
+    return out
+
+
+def taken(option: Option, hint: str) -> str:
+    """What the toast says after a choice."""
+    return f"{option.route}" + (f", with a hint of {count(len(hint.split()), 'word')}" if hint else "")

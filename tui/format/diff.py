@@ -1,0 +1,68 @@
+"""A unified diff as lines that read without colour: the files first, then every hunk with line numbers."""
+
+from __future__ import annotations
+
+import re
+
+from textual.content import Content
+
+from tui.format.text import clean, count, fit, line
+from tui.glyphs import Glyphs
+from tui.theme import ALIVE, BAD, GOOD, MUTED, STRONG
+
+_HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@(.*)")
+MOST = 20_000
+
+
+def files(diff: str) -> list[tuple[str, int, int]]:
+    """Every file of a diff with its added and removed lines."""
+    found: list[tuple[str, int, int]] = []
+    left_old = left_new = 0
+    for text in diff.split("\n"):
+        if left_old > 0 or left_new > 0:
+            name, added, removed = found[-1]
+            found[-1] = (name, added + text.startswith("+"), removed + text.startswith("-"))
+            left_old -= not text.startswith(("+", "\\"))
+            left_new -= not text.startswith(("-", "\\"))
+        elif text.startswith("diff --git "):
+            found.append((text.rsplit(" b/", 1)[-1], 0, 0))
+        elif text.startswith("+++ ") and not found:
+            found.append((text[4:].removeprefix("b/"), 0, 0))
+        elif (hunk := _HUNK.match(text)) is not None and found:
+            left_old, left_new = int(hunk[2] or 1), int(hunk[4] or 1)
+    return found
+
+
+def lines(diff: str, glyphs: Glyphs) -> list[Content]:
+    """The whole diff, one screen line a line; long lines are cut by the pane, not wrapped."""
+    out: list[Content] = []
+    stat = files(diff)
+    for name, added, removed in stat:
+        out.append(line((f"{fit(clean(name), 44)} ", STRONG), (f"+{added:<4}", GOOD), (f" −{removed}", BAD)))
+    old = new = left_old = left_new = 0
+    texts = diff.rstrip("\n").split("\n")
+    for text in texts[:MOST]:
+        if left_old > 0 or left_new > 0:
+            sign, body = text[:1], clean(text[1:])
+            if sign == "+":
+                out.append(line((f"     {new:>4} ", MUTED), (f"+ {body}", GOOD)))
+                new, left_new = new + 1, left_new - 1
+            elif sign == "-":
+                out.append(line((f"{old:>4}      ", MUTED), (f"− {body}", BAD)))
+                old, left_old = old + 1, left_old - 1
+            elif sign == "\\":
+                out.append(line((f"          {clean(text)}", MUTED)))
+            else:
+                out.append(line((f"{old:>4} {new:>4}   ", MUTED), body))
+                old, new, left_old, left_new = old + 1, new + 1, left_old - 1, left_new - 1
+        elif (hunk := _HUNK.match(text)) is not None:
+            old, new = int(hunk[1]), int(hunk[3])
+            left_old, left_new = int(hunk[2] or 1), int(hunk[4] or 1)
+            out += [Content(""), line((f"{glyphs.here} line {new}", ALIVE), (clean(hunk[5]), MUTED))]
+        elif text.startswith("diff --git "):
+            out += [Content(""), line((clean(text.rsplit(" b/", 1)[-1]), STRONG))]
+        elif text.startswith(("new file", "deleted file", "rename ", "Binary ")):
+            out.append(line((clean(text), MUTED)))
+    if len(texts) > MOST:
+        out.append(line((f"{count(len(texts) - MOST, 'more line')} in patch.diff", MUTED)))
+    return out

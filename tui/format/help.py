@@ -1,0 +1,55 @@
+"""The key line and the help page, both read off the table of keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.content import Content
+from textual.style import Style
+
+from tui import keys
+from tui.format.reasons import why_off
+from tui.format.text import line, wrapped
+from tui.glyphs import Glyphs
+from tui.theme import ALIVE, BAD, GOOD, MUTED, STRONG, WANTS
+from tui.view import View
+
+
+def key_line(view: View, width: int) -> Content:
+    """``r Retry o Route …``; what is off is dimmed, and still says why when pressed. A click is a press."""
+    parts: list[Content] = []
+    for key in keys.of("main"):
+        if not key.label:
+            continue
+        label = "Continue" if key.id == "run.pause" and view.state.paused else key.label
+        off = bool(why_off(key.id, view))
+        text = line((keys.written(key), MUTED if off else STRONG), (f" {label}", MUTED))
+        parts.append(text.stylize(Style.from_meta({"@click": f"screen.{key.action}"})))
+    return Content(" ").join(parts).truncate(width, ellipsis=True)
+
+
+def _rows(found: Sequence[keys.Key]) -> list[Content]:
+    return [line((f"  {keys.written(k):<9}", STRONG), k.tooltip) for k in found]
+
+
+def page(pane: str, pane_help: str, glyphs: Glyphs, width: int) -> list[Content]:
+    """The keys of the focused pane first, then those that work everywhere, then the signs."""
+    lines = [line((pane, STRONG)), *wrapped(pane_help, width, MUTED), *_rows(keys.of("list")), Content("")]
+    lines += [line(("Everywhere", STRONG)), *_rows(keys.of("main")), Content("")]
+    lines += [line(("Signs", STRONG)), *legend(glyphs)]
+    return lines
+
+
+def legend(glyphs: Glyphs) -> list[Content]:
+    """What each sign means."""
+    signs = (
+        (glyphs.holds, GOOD, "pass: it holds"),
+        (glyphs.fails, BAD, "fail: it does not hold"),
+        (glyphs.skipped, MUTED, "skipped, always with its reason"),
+        (glyphs.absent, MUTED, "nothing known yet"),
+        (glyphs.asks, WANTS, "the run is parked and asks you"),
+        (glyphs.advisory, WANTS, "advisory: worth knowing, never blocks"),
+        (glyphs.alive, ALIVE, "under way"),
+        (glyphs.used + glyphs.unused, "", "retries: used, left"),
+    )
+    return [line((f"  {sign:<9}", style), text) for sign, style, text in signs]

@@ -1,0 +1,47 @@
+"""Why a key does nothing right now, in words; an empty string if it would do something."""
+
+from __future__ import annotations
+
+from engine.model import RouteKind
+from tui.view import View
+
+
+def _no_question(view: View) -> str:
+    if view.ended:
+        return "the run has ended"
+    if view.status == "stopping":
+        return "the run is stopping"
+    return "" if view.state.deciding else f"nothing to decide yet, the run is {_going(view)}"
+
+
+def _going(view: View) -> str:
+    return {"analyze": "at its audit", "starting": "starting"}.get(view.status, f"at step {view.status}")
+
+
+def _route(view: View, *, retry: bool) -> str:
+    why = _no_question(view)
+    if why or view.state.proposal is None:
+        return why
+    for option in view.state.proposal.options:
+        if option.route.retry if retry else option.route.kind is RouteKind.FINALIZE:
+            return "" if option.allowed else option.why_not
+    return "the proposal has no such route"
+
+
+def why_off(action: str, view: View) -> str:
+    """The reason ``action`` (an id of keys.py) is off, or an empty string."""
+    if action in ("decide.accept", "decide.open"):
+        return _no_question(view)
+    if action == "run.retry":
+        return _route(view, retry=True)
+    if action == "run.finalize":
+        return _route(view, retry=False)
+    if action in ("run.pause", "run.stop"):
+        if view.ended:
+            return "the run has ended"
+        if action == "run.stop":
+            return ""
+        if view.status == "stopping":
+            return "the run is stopping"
+        return "the run is parked already and waits for your decision" if view.state.deciding else ""
+    return ""

@@ -1,0 +1,245 @@
+"""The tests pane: which rows there are, cheaply and in a stable order, and how one row reads."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from textual.content import Content
+
+from engine.model import Ended, Label, TestOutcome, TestResult
+from engine.state import RunState, SuiteRow, TestRow
+from tui.format.status import round_words, suite_progress
+from tui.format.text import clean, cut, fit, line, took
+from tui.glyphs import Glyphs
+from tui.theme import ALIVE, BAD, GOOD, MUTED, STRONG, WANTS
+
+SKIPPED_SHOWN = 2
+FIXED_SHOWN = 6
+NAME_CELLS = 48
+TAIL_CELLS = 8
+
+
+class Item(NamedTuple):
+    """One row of the pane; ``key`` is empty where the cursor does not rest."""
+
+    kind: str  # suite, running, test, more, heading, blank, sentence
+    key: str
+    row: TestRow | None = None
+    suite: SuiteRow | None = None
+    text: str = ""
+    counts: tuple[int, int, int] = (0, 0, 0)  # red, holding, skipped
+    result: TestResult | None = None
+
+
+def tally(rows: Collection[TestRow]) -> tuple[int, int, int]:
+    """How many are red, hold, were skipped."""
+    red = held = skipped = 0
+    for row in rows:
+        outcome = row.latest.outcome if row.latest else None
+        if outcome is None:
+            continue
+        if outcome.red:
+            red += 1
+        elif outcome is TestOutcome.SKIPPED:
+            skipped += 1
+        else:
+            held += 1
+    return red, held, skipped
+
+
+def _fold_away(key: str, rows: list[TestRow], shown: int, word: str, expanded: Collection[str]) -> list[Item]:
+    """``rows``, all but the first ``shown`` behind one line that opens them."""
+    if key in expanded or len(rows) <= shown:
+        items = [Item("test", r.key, r) for r in rows]
+        return items if len(rows) <= shown else [*items, Item("more", key, text=f"all {len(rows)} {word}, ⏎ folds")]
+    return [*(Item("test", r.key, r) for r in rows[:shown]), Item("more", key, text=f"+{len(rows) - shown} {word}")]
+
+
+def items(
+    state: RunState,
+    latest: Mapping[str, TestResult] | None = None,
+    expanded: Collection[str] = (),
+    needle: str = "",
+) -> list[Item]:
+    """The rows of the pane, suite by suite, each group in the order its tests were first met."""
+    if not state.tests:
+        return [*_suite_heads(state), Item("sentence", "", text=empty(state))]
+    red: dict[str, list[TestRow]] = {}
+    skipped: dict[str, list[TestRow]] = {}
+    held: dict[str, int] = {}
+    fixed: list[TestRow] = []
+    holding: list[TestRow] = []
+    needle = needle.casefold()
+    for row in state.tests.values():
+        outcome = row.latest.outcome if row.latest else None
+        if outcome is None or (needle and needle not in row.nodeid.casefold()):
+            continue
+        if outcome.red:
+            red.setdefault(row.suite, []).append(row)
+        elif outcome is TestOutcome.SKIPPED:
+            skipped.setdefault(row.suite, []).append(row)
+        else:
+            held[row.suite] = held.get(row.suite, 0) + 1
+            (fixed if row.label is Label.RED else holding).append(row)
+    rows: list[Item] = []
+    for name in dict.fromkeys([*state.suites, *red, *skipped, *held]):
+        suite = state.suites.get(name, SuiteRow(name))
+        bad, off = red.get(name, []), skipped.get(name, [])
+        rows.append(Item("suite", f"suite:{name}", suite=suite, counts=(len(bad), held.get(name, 0), len(off))))
+        if suite.running and not needle:
+            rows.append(Item("running", "", suite=suite, result=(latest or {}).get(name)))
+        rows += [Item("test", r.key, r) for r in bad]
+        rows += _fold_away(f"skipped:{name}", off, SKIPPED_SHOWN, "more skipped", expanded)
+    if fixed:
+        rows += [Item("blank", ""), Item("heading", "", text="newly passing since the audit")]
+        rows += _fold_away("fixed", fixed, FIXED_SHOWN, "more newly passing", expanded)
+    if holding:
+        rows.append(Item("blank", ""))
+        rows += _fold_away("passing", holding, len(holding) if needle else 0, "passing", expanded)
+    if needle and not (red or skipped or held):
+        rows.append(Item("sentence", "", text=f"No test has “{needle}” in its name. esc shows all."))
+    return rows
+
+
+def _suite_heads(state: RunState) -> list[Item]:
+    return [Item("suite", f"suite:{n}", suite=r) for n, r in state.suites.items() if r.running or r.last is not None]
+
+
+def empty(state: RunState) -> str:
+    """Why there is no test to see."""
+    if state.ended is not None:
+        return "No test was run."
+    if state.started is None:
+        return "No tests yet. The engine is starting."
+    if not state.started.suites:
+        return "No tests: no suite is set up."
+    names = " and ".join(clean(n) for n in state.started.suites)
+    plural = "suites" if len(state.started.suites) > 1 else "suite"
+    return f"No tests yet. The audit runs {plural} {names} first, to see what fails every time."
+
+
+@lru_cache(4096)
+def short_name(suite: str, nodeid: str) -> str:
+    """A node id as people say it: the file's subject, a dot, the test.
+
+    Examples
+    --------
+    >>> short_name("cpu", "tests/kernels/test_cpu_i2s.py::test_cpu_i2s_round_trip[width=33]")
+    'i2s · round_trip[width=33]'
+    """
+    path, _, rest = clean(nodeid).partition("::")
+    stem = path.rsplit("/", 1)[-1].removesuffix(".py").removeprefix("test_")
+    if not rest:
+        return path
+    stem = stem.removeprefix(f"{suite}_") or stem
+    head, bracket, parameters = rest.partition("[")
+    *classes, name = head.split("::")
+    name = name.removeprefix("test_").removeprefix(f"{suite}_")
+    name = name.removeprefix(f"{stem}_") or name
+    return f"{stem} · {'.'.join([*classes, name])}{bracket}{parameters}"
+
+
+def stages(state: RunState) -> list[str]:
+    """The columns of a test's history: the audit, then each attempt that was verified."""
+    verified = [stage_ for a in state.attempts if (stage_ := stage_of(a.number)) and a.verdict is not None]
+    return ["audit1", *verified]
+
+
+def stage_of(attempt: int) -> str:
+    return f"verify{attempt}"
+
+
+def history(row: TestRow, columns: list[str], glyphs: Glyphs) -> str:
+    """One glyph a column; a dot where the test did not run."""
+    return "".join(glyphs.outcome(row.outcomes.get(c)) for c in columns)
+
+
+def outcome_style(outcome: TestOutcome | None) -> str:
+    if outcome is None or outcome is TestOutcome.SKIPPED:
+        return MUTED
+    return BAD if outcome.red else GOOD
+
+
+def _tail(row: TestRow) -> tuple[str, str]:
+    """The last column: a word where a word says more than the seconds."""
+    result = row.latest
+    if result is None:
+        return "", ""
+    if result.outcome.red and row.label is Label.GREEN:
+        return "broken", BAD
+    if row.label is Label.FLAKY:
+        return "flaky", WANTS
+    if result.outcome.red and result.outcome is not TestOutcome.FAILED:
+        return str(result.outcome), BAD
+    return took(result.seconds), MUTED
+
+
+def _test(row: TestRow, state: RunState, glyphs: Glyphs, width: int) -> Content:
+    outcome = row.outcome
+    mark = (f"{glyphs.outcome(outcome)} ", outcome_style(outcome))
+    name = short_name(row.suite, row.nodeid)
+    if outcome is TestOutcome.SKIPPED:
+        reason = clean(row.latest.message).removeprefix("Skipped: ") if row.latest else ""
+        text = f"  skipped ({reason})" if reason else "  skipped"
+        return line(mark, cut(name, max(12, width - 2 - min(len(text), 24))), (text, MUTED)).truncate(
+            width, ellipsis=True
+        )
+    columns = stages(state)
+    seen = max(3, state.retries.limit + 2)
+    room = min(NAME_CELLS, width - 2 - 1 - seen - TAIL_CELLS)
+    past = fit(history(row, columns, glyphs), seen)
+    tail, tail_style = _tail(row)
+    return line(mark, fit(name, room), " ", (past, MUTED), (f"{tail:>{TAIL_CELLS}}", tail_style))
+
+
+def counts_text(counts: tuple[int, int, int], glyphs: Glyphs, cells: int = 1) -> list[tuple[str, str]]:
+    """``3 ✗  37 ✓  4 –``; what there is none of is left out, but never all."""
+    red, held, skipped = counts
+    parts = [(f"{red:>{cells}} {glyphs.fails}  ", BAD)] if red else []
+    parts += [(f"{held:>{cells}} {glyphs.holds}  ", GOOD)] if held or not (red or skipped) else []
+    parts += [(f"{skipped:>{cells}} {glyphs.skipped}  ", MUTED)] if skipped else []
+    return parts
+
+
+def _suite(item: Item, glyphs: Glyphs) -> Content:
+    suite = item.suite or SuiteRow("")
+    parts: list[str | tuple[str, str]] = [(f"{clean(suite.name):<5} ", STRONG)]
+    if suite.skipped and suite.last is not None:
+        left = f", {suite.last.left_out} tests left out" if suite.last.left_out else ""
+        return line(*parts, (f"{glyphs.skipped} skipped ({clean(suite.last.reason)}){left}", MUTED))
+    parts += counts_text(item.counts, glyphs, cells=2)
+    if suite.last is not None and not suite.running:
+        if suite.last.problem:
+            parts.append((f"{glyphs.fails} {clean(suite.last.problem)}", BAD))
+        elif suite.last.collect_errors:
+            parts.append((f"{glyphs.fails} {len(suite.last.collect_errors)} not collectable", BAD))
+        elif suite.last.ended is not Ended.FINISHED:
+            parts.append((f"{glyphs.fails} {suite.last.ended}", BAD))
+    return line(*parts)
+
+
+def _running(item: Item, glyphs: Glyphs) -> Content:
+    suite = item.suite or SuiteRow("")
+    parts: list[str | tuple[str, str]] = [(f"{glyphs.alive} {round_words(suite.running)} · ", ALIVE)]
+    parts.append((suite_progress(suite), ALIVE))
+    if item.result is not None:
+        done = item.result
+        parts += [(f"  {glyphs.outcome(done.outcome)} ", outcome_style(done.outcome))]
+        parts += [(short_name(done.suite, done.nodeid), MUTED)]
+    return line(*parts)
+
+
+def draw(item: Item, state: RunState, glyphs: Glyphs, width: int) -> Content:
+    """One row at a width."""
+    if item.kind == "test" and item.row is not None:
+        return _test(item.row, state, glyphs, width)
+    if item.kind == "suite":
+        return _suite(item, glyphs)
+    if item.kind == "running":
+        return _running(item, glyphs)
+    return line((item.text, MUTED))
+
+
+__all__ = ["Item", "draw", "empty", "history", "items", "short_name", "stages", "tally"]

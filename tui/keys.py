@@ -1,0 +1,87 @@
+"""Every key of the program, once: what it does, where it works, and what the key line and the help say of it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from textual.binding import Binding
+
+
+class Key(NamedTuple):
+    """``id`` is stable, so that people may remap it; ``label`` puts it in the key line."""
+
+    id: str
+    keys: str
+    action: str
+    tooltip: str
+    where: str = "main"
+    label: str = ""
+    shown: str = ""  # how the key is written, if not as ``keys``
+
+
+KEYS: tuple[Key, ...] = (
+    Key("run.retry", "r", "act('run.retry')", "retry: another attempt, with a hint if you like", label="Retry"),
+    Key("decide.open", "o", "act('decide.open')", "all routes, and why some are off", label="Route"),
+    Key("run.finalize", "f", "act('run.finalize')", "finalize: hand the verified patch on", label="Finalize"),
+    Key("run.pause", "p", "act('run.pause')", "pause at the next safe point, or go on", label="Pause"),
+    Key("run.stop", "x", "act('run.stop')", "stop the run: after this step, or now", label="Stop"),
+    Key("view.diff", "d", "view('diff')", "the diff of the current patch", label="Diff"),
+    Key("view.log", "l", "view('log')", "the output of the run", label="Log"),
+    Key("list.filter", "slash", "filter", "show only what has a text in it", label="Filter", shown="/"),
+    Key("help", "question_mark", "help", "the keys and the signs", label="Help", shown="?"),
+    Key("quit", "q,ctrl+q,ctrl+c", "leave", "leave; asks first while the run goes on", label="Quit", shown="q"),
+    Key("decide.accept", "a", "act('decide.accept')", "accept the recommended route"),
+    Key("pane.1", "1", "pane(1)", "go to Tests", shown="1"),
+    Key("pane.2", "2", "pane(2)", "go to Attempts", shown="2"),
+    Key("pane.3", "3", "pane(3)", "go to Gates", shown="3"),
+    Key("pane.4", "4", "pane(4)", "go to Detail", shown="4"),
+    Key("pane.5", "5", "pane(5)", "go to Hoplog", shown="5"),
+    Key("pane.next", "tab", "next_pane(1)", "next pane"),
+    Key("pane.previous", "shift+tab", "next_pane(-1)", "previous pane", shown="S-tab"),
+    Key("pane.zoom", "z", "zoom", "this pane alone, and back"),
+    Key("test.next", "n", "failing(1)", "next failing test"),
+    Key("test.previous", "N", "failing(-1)", "previous failing test"),
+    Key("back", "escape", "back", "back out one level", shown="esc"),
+    Key("palette", "ctrl+p", "app.command_palette", "every action by name", shown="ctrl+p"),
+    Key("list.down", "j,down", "move(1)", "down", "list", shown="j ↓"),
+    Key("list.up", "k,up", "move(-1)", "up", "list", shown="k ↑"),
+    Key("list.page_down", "pagedown,ctrl+d", "page(1)", "a page down", "list", shown="PgDn"),
+    Key("list.page_up", "pageup,ctrl+u", "page(-1)", "a page up", "list", shown="PgUp"),
+    Key("list.first", "g,home", "first", "to the top", "list", shown="g"),
+    Key("list.last", "G,end", "last", "to the end; in the log: follow", "list", shown="G end"),
+    Key("item.open", "enter", "open", "open what is selected", "list", shown="⏎"),
+    Key("copy", "y", "copy", "copy what is selected", "list"),
+    Key("decide.take", "a", "take('a')", "accept the recommended route", "decision"),
+    Key("decide.retry", "r", "take('r')", "retry, with a hint if you like", "decision"),
+    Key("decide.finalize", "f", "take('f')", "finalize", "decision"),
+    *(Key(f"decide.{n}", str(n), f"take('{n}')", f"take route {n}", "decision") for n in range(1, 10)),
+    Key("decide.down", "j,down", "move(1)", "down", "decision", shown="j ↓"),
+    Key("decide.up", "k,up", "move(-1)", "up", "decision", shown="k ↑"),
+    Key("decide.pick", "enter", "pick", "take the marked route", "decision", shown="⏎"),
+    Key("decide.diff", "d", "look('diff')", "leave it parked and look at the diff", "decision"),
+    Key("decide.log", "l", "look('log')", "leave it parked and look at the log", "decision"),
+    Key("decide.park", "escape,o", "park", "close; the engine stays parked", "decision", shown="esc"),
+    Key("stop.step", "s", "stop('step')", "after this step", "stop"),
+    Key("stop.now", "x", "stop('now')", "now", "stop"),
+    Key("stop.stay", "escape,q", "stop('')", "stay", "stop", shown="esc"),
+    Key("hint.back", "escape", "back", "back, nothing is sent", "hint", shown="esc"),
+    Key("help.close", "escape,question_mark,q", "app.pop_screen", "close", "help", shown="esc"),
+)
+
+
+def bindings(where: str) -> list[Binding]:
+    """The bindings of one place."""
+    return [
+        Binding(k.keys, k.action, k.label or k.tooltip, show=bool(k.label), id=k.id, tooltip=k.tooltip)
+        for k in KEYS
+        if k.where == where
+    ]
+
+
+def of(where: str) -> list[Key]:
+    return [k for k in KEYS if k.where == where]
+
+
+def written(key: Key) -> str:
+    """The key as a person reads it."""
+    return key.shown or key.keys

@@ -1,0 +1,209 @@
+"""The main screen: five panes, the question, the keys. It moves things about; the app speaks to the engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Input, Static
+
+from tui import keys
+from tui.format.reasons import why_off
+from tui.format.status import too_small
+from tui.view import View
+from tui.widgets.detail import DetailPane
+from tui.widgets.lines import Bar, Line, gates_row, header_line, keys_row
+from tui.widgets.pane import Pane
+from tui.widgets.rows import RowList
+from tui.widgets.tables import AttemptsPane, GatesPane, HoplogPane
+from tui.widgets.tests import TestsPane
+
+if TYPE_CHECKING:
+    from tui.app import BitnetApp
+
+SMALLEST = (80, 24)
+
+
+class MainScreen(Screen[None]):
+    """Shows a view, turns keys into movements and intents."""
+
+    BINDINGS = keys.bindings("main")
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012  # the name and type are Textual's
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
+    AUTO_FOCUS = "#tests"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tests = TestsPane()
+        self.detail = DetailPane()
+        self.panes: tuple[Pane, ...] = (self.tests, AttemptsPane(), GatesPane(), self.detail, HoplogPane())
+        self.view = View()
+        self.lines: tuple[Line, ...] = (header_line(), gates_row(), Bar(), keys_row())
+
+    @property
+    def main(self) -> BitnetApp:
+        from tui.app import BitnetApp
+
+        assert isinstance(self.app, BitnetApp)
+        return self.app
+
+    def compose(self) -> ComposeResult:
+        tests, attempts, gates, detail, hoplog = self.panes
+        header, gates_line, bar, key_line = self.lines
+        yield header
+        yield gates_line
+        with Horizontal(id="body"):
+            yield Vertical(tests, attempts, gates, id="left")
+            yield Vertical(detail, hoplog, id="right")
+        yield bar
+        yield Input(placeholder="show only…", id="filter", max_length=200)
+        yield key_line
+        yield Static(id="tiny", markup=False)
+
+    def show(self, view: View) -> None:
+        """Draw a view; a part that cannot be drawn says so, and the others go on."""
+        self.view = view
+        for part in (*self.lines, *self.panes):
+            try:
+                part.show(view)
+            except Exception as error:  # noqa: BLE001  # drawing must never take the run down
+                self.main.fault(error)
+
+    def on_resize(self, event: events.Resize) -> None:
+        small = event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1]
+        self.set_class(small, "-tiny")
+        self.query_one("#tiny", Static).update(Content(too_small(event.size.width, event.size.height)))
+        self.call_after_refresh(lambda: self.show(self.view))
+
+    # -- moving about -----------------------------------------------------------------------------------------------
+
+    @property
+    def focused_pane(self) -> Pane:
+        return self.focused if isinstance(self.focused, Pane) else self.tests
+
+    def zoom(self, pane: Pane | None) -> None:
+        """Show one pane alone, or all again."""
+        self.query_one("#body").set_class(pane is not None, "-zoom")
+        for each in self.panes:
+            each.set_class(each is pane, "-zoomed")
+            if each.parent is not None and isinstance(each.parent, Vertical):
+                each.parent.set_class(any(c is pane for c in each.parent.children), "-zoomed")
+        if pane is not None:
+            pane.focus()
+        self.call_after_refresh(lambda: self.show(self.view))
+
+    @property
+    def zoomed(self) -> Pane | None:
+        return next((p for p in self.panes if p.has_class("-zoomed")), None)
+
+    def go_to(self, pane: Pane) -> None:
+        """Focus a pane; one that has no room here opens alone."""
+        if pane is self.zoomed:
+            pane.focus()
+            return
+        self.zoom(None)
+        if pane.display:
+            pane.focus()
+        else:
+            self.zoom(pane)
+
+    def action_pane(self, number: int) -> None:
+        self.go_to(self.panes[number - 1])
+
+    def action_next_pane(self, step: int) -> None:
+        shown = [p for p in self.panes if p.display]
+        here = shown.index(self.focused_pane) if self.focused_pane in shown else 0
+        self.go_to(shown[(here + step) % len(shown)])
+
+    def action_zoom(self) -> None:
+        self.zoom(None if self.zoomed is not None else self.focused_pane)
+
+    def action_view(self, face: str) -> None:
+        self.detail.turn(face)
+        self.go_to(self.detail)
+
+    def action_back(self) -> None:
+        """Out of one level: the filter, the zoom, the face, the subject, the pane."""
+        field = self.query_one("#filter", Input)
+        if field.has_class("-on") or any(p.needle for p in self.panes):
+            self._close_filter("")
+        elif self.zoomed is not None:
+            if self.zoomed is self.detail:
+                self.detail.turn("detail", "")
+                self.zoom(None)
+                self.tests.focus()
+            else:
+                self.zoom(None)
+        elif self.detail.face != "detail":
+            self.detail.turn("detail")
+        elif self.detail.chosen:
+            self.detail.turn("detail", "")
+        else:
+            self.tests.focus()
+
+    def action_failing(self, step: int) -> None:
+        self.go_to(self.tests)
+        if not self.tests.failing(step):
+            self.main.say("no test fails", wrong=False)
+
+    def on_row_list_moved(self, event: RowList.Moved) -> None:
+        if isinstance(event.rows, Pane) and self.detail.face == "detail":
+            self.detail.turn("detail", event.rows.subject(event.key))
+
+    def on_row_list_opened(self, event: RowList.Opened) -> None:
+        pane = event.rows
+        if isinstance(pane, Pane) and pane is not self.detail:
+            self.detail.turn("detail", pane.subject(event.key) if event.key else "")
+            self.go_to(self.detail)
+
+    # -- the filter -------------------------------------------------------------------------------------------------
+
+    def action_filter(self) -> None:
+        pane = self.focused_pane
+        if pane is not self.tests and not (pane is self.detail and self.detail.face == "log"):
+            self.main.say("the filter works in Tests and in the log", wrong=True)
+            return
+        self._filtered: TestsPane | DetailPane = self.tests if pane is self.tests else self.detail
+        field = self.query_one("#filter", Input)
+        field.value = pane.needle
+        field.add_class("-on")
+        self.query_one("#bar").add_class("-off")
+        field.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        if event.input.has_class("-on"):
+            self._filtered.filter(event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        self._close_filter(event.value)
+
+    def _close_filter(self, needle: str) -> None:
+        field = self.query_one("#filter", Input)
+        if field.has_class("-on"):
+            field.remove_class("-on")
+            self.query_one("#bar").remove_class("-off")
+            self._filtered.focus()
+        for pane in (self.tests, self.detail):
+            if pane.needle:
+                pane.filter(needle if pane is self._filtered else "")
+
+    # -- intents ----------------------------------------------------------------------------------------------------
+
+    def action_act(self, name: str) -> None:
+        """Do what a key means, or say why it is off."""
+        why = why_off(name, self.view)
+        if why:
+            key = next(k for k in keys.KEYS if k.id == name)
+            self.main.say(f"{keys.written(key)} is off: {why}", wrong=True)
+        else:
+            self.main.act(name)
+
+    def action_help(self) -> None:
+        self.main.help(self.focused_pane.NAME, self.focused_pane.HELP)
+
+    def action_leave(self) -> None:
+        self.main.leave()

@@ -1,0 +1,48 @@
+"""Colour by meaning: the two themes and the tokens of our own."""
+
+from __future__ import annotations
+
+from textual.theme import Theme
+
+# Tokens the style sheet and the texts use beside Textual's; they must exist before any theme is chosen.
+TOKENS = {"muted": "#8F97AE", "quiet": "#3A4052", "bar": "#232733"}
+
+DARK = Theme(
+    name="bitnet-dark",
+    primary="#7AA2F7",
+    secondary="#7AA2F7",
+    accent="#7AA2F7",
+    success="#8FBF6B",
+    error="#F0708A",
+    warning="#E0AF68",
+    foreground="#C8CFE0",
+    background="#14161D",
+    surface="#14161D",
+    panel="#232733",
+    dark=True,
+    variables={"muted": "#8F97AE", "quiet": "#3A4052", "bar": "#232733", "border": "#3A4052"},
+)
+
+LIGHT = Theme(
+    name="bitnet-light",
+    primary="#1F4FB0",
+    secondary="#1F4FB0",
+    accent="#1F4FB0",
+    success="#2F6B2A",
+    error="#A8213D",
+    warning="#7A4E00",
+    foreground="#20242E",
+    background="#F6F7FA",
+    surface="#F6F7FA",
+    panel="#E3E6EE",
+    dark=False,
+    variables={"muted": "#5A6072", "quiet": "#B9BECC", "bar": "#E3E6EE", "border": "#B9BECC"},
+)
+
+# What a text may say of itself; the names of the style sheet's tokens.
+GOOD = "$text-success"
+BAD = "$text-error"
+WANTS = "$text-warning"
+ALIVE = "$text-primary"
+MUTED = "$muted"
+STRONG = "bold"

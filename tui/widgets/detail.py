@@ -1,0 +1,177 @@
+"""Pane 4: the detail of one thing, the diff, or the log."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from tui.format import detail, diff
+from tui.format.text import clean, count, line, wrapped
+from tui.theme import MUTED, WANTS
+from tui.view import View
+from tui.widgets.pane import Pane
+
+FACES = ("detail", "diff", "log")
+PATCH_BYTES = 2_000_000
+
+
+class DetailPane(Pane):
+    """Three faces in one place: ``detail`` follows what is selected, ``diff`` and ``log`` the run."""
+
+    NUMBER = 4
+    NAME = "Detail"
+    HELP = "d shows the diff, l the log, esc comes back. In the log, scrolling up stops following, G follows again."
+    CURSOR = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.face = "detail"
+        self.chosen = ""
+        self.following = True
+        self._view = View()
+        self._shown: tuple[object, ...] = ()
+        self._lines: list[Content] = []
+        self._patch: tuple[float, str] = (0.0, "")
+        self._log_end = 0  # the number of the last line when following stopped
+
+    def turn(self, face: str, chosen: str | None = None) -> None:
+        """Show another face, or another subject."""
+        if face != self.face or (chosen is not None and chosen != self.chosen):
+            self.scroll_to(y=0, animate=False)
+        self.face = face
+        if chosen is not None:
+            self.chosen = chosen
+        if face == "log":
+            self.following = True
+        else:
+            self.needle = ""
+        self.show(self._view)
+
+    def show(self, view: View) -> None:
+        self._view = view
+        foot = {"detail": self._detail, "diff": self._diff, "log": self._log}[self.face]()
+        self.set_edges(self._tabs(), foot)
+
+    def _tabs(self) -> Content:
+        parts: list[str | tuple[str, str]] = [f"{self.NUMBER} "]
+        for number, face in enumerate(FACES):
+            parts.append((" ─ ", MUTED) if number else "")
+            parts.append((face.title(), "bold underline" if face == self.face else MUTED))
+        return line(*parts)
+
+    def _fill(self, lines: list[Content]) -> None:
+        if len(lines) == len(self._lines) and all(a.is_same(b) for a, b in zip(lines, self._lines, strict=True)):
+            return
+        self._lines = lines
+        self.set_rows([""] * len(lines), lambda row, _width: lines[row])
+
+    def _detail(self) -> Content:
+        view, width = self._view, max(20, self.line_width)
+        s = view.state
+        moving = (view.now,) if not s.tests else ()
+        shown = (self.chosen, width, s.seq, view.ended, view.folder, view.glyphs, *moving)
+        if shown != self._shown or self._shown[:1] != (self.chosen,):
+            self._shown = shown
+            bottom = self.scroll_offset.y >= self.max_scroll_y
+            self._fill(detail.subject(view, self.chosen, width))
+            if not self.chosen and not view.ended and bottom and s.activity:
+                self.call_after_refresh(self._to_end)
+        return Content(detail.title(view, self.chosen))
+
+    def _diff(self) -> Content:
+        text = self._read_patch()
+        self._shown = ()
+        if not text:
+            self._fill(
+                wrapped("No patch yet. It is here once an attempt has changed something and was verified.", 60, MUTED)
+            )
+            return Content("")
+        self._fill(diff.lines(text, self._view.glyphs))
+        stat = diff.files(text)
+        return Content(f"{count(len(stat), 'file')}  +{sum(f[1] for f in stat)} −{sum(f[2] for f in stat)}")
+
+    def _read_patch(self) -> str:
+        """The run's patch.diff, read again only when it changed."""
+        path = self._view.folder / "patch.diff" if self._view.folder is not None else None
+        try:
+            changed = path.stat().st_mtime if path is not None else 0.0
+            if path is not None and changed != self._patch[0]:
+                with path.open(encoding="utf-8", errors="replace") as file:
+                    self._patch = (changed, file.read(PATCH_BYTES))
+        except OSError:
+            return ""
+        return self._patch[1] if path is not None else ""
+
+    def _log(self) -> Content:
+        output = self._view.output
+        texts = output.lines()
+        if self.needle:
+            texts = [t for t in texts if self.needle.casefold() in t.casefold()]
+        self._shown = ()
+        self._lines = []
+        if not texts:
+            return self._no_log()
+        at_end = self.scroll_offset.y >= self.max_scroll_y
+        self.set_rows([""] * len(texts), lambda row, _width: Content(clean(texts[row])))
+        if self.following:
+            self._log_end = output.total
+            self.call_after_refresh(self._to_end)
+        elif at_end and output.total == self._log_end:
+            self.following = True
+        if not self.following:
+            return line(
+                (f"{self._view.glyphs.paused} {count(output.total - self._log_end, 'new line')}, G to follow", WANTS)
+            )
+        lost = f", {output.dropped} only on disk" if output.dropped else ""
+        return line((f"{count(output.total, 'line')}{lost}", MUTED))
+
+    def _no_log(self) -> Content:
+        where = f" The whole log is {self._view.folder / 'run.log'}." if self._view.folder is not None else ""
+        self._fill(wrapped(("Nothing has that text." if self.needle else "No output yet.") + where, 60, MUTED))
+        return Content("")
+
+    def _to_end(self) -> None:
+        self.scroll_to(y=self.max_scroll_y, animate=False)
+
+    def filter(self, needle: str) -> None:
+        """In the log: show only lines with ``needle``."""
+        self.needle = needle
+        self.show(self._view)
+
+    def action_move(self, step: int) -> None:
+        self._leave_end(step)
+        super().action_move(step)
+
+    def action_page(self, step: int) -> None:
+        self._leave_end(step)
+        super().action_page(step)
+
+    def action_first(self) -> None:
+        self._leave_end(-1)
+        super().action_first()
+
+    def action_last(self) -> None:
+        self.following = True
+        super().action_last()
+        self.show(self._view)
+
+    def _on_mouse_scroll_up(self, event: object) -> None:
+        self._leave_end(-1)
+        super()._on_mouse_scroll_up(event)  # type: ignore[arg-type]
+
+    def _leave_end(self, step: int) -> None:
+        if self.face == "log" and step < 0 and self.following:
+            self.following = False
+            self._log_end = self._view.output.total
+            self.show(self._view)
+
+    def copied(self) -> str:
+        if self.face == "diff":
+            return self._read_patch()
+        lines = [part.plain for part in self._lines]
+        return "\n".join(lines) if self.face == "detail" else "\n".join(self._view.output.lines())
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        self._shown = ()
+        self._lines = []
+        self.show(self._view)
