@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,13 +107,16 @@ class Attempting:
     def _ask(self, name: str, place: Place, toolbox: Toolbox, hint: str, lessons: Sequence[str]) -> Finish:
         provider = self._provider(name)
         try:
-            return provider.attempt(
+            finish = provider.attempt(
                 self._brief(place, hint, lessons), toolbox, self.loop.emit, self.loop.steering.cancel
             )
         except ProviderError as error:
             if not error.transient:
                 raise
             return Finish(Outcome.MORE_WORK, error.message, transient=error.message)
+        # A claim the toolbox turned down is not a claim, whatever the provider makes of it.
+        taken = toolbox.finished or {}
+        return replace(finish, outcome=Outcome(taken["outcome"])) if "outcome" in taken else finish
 
     def _provider(self, name: str) -> Provider:
         plan = self.loop.plan
@@ -121,7 +124,11 @@ class Attempting:
         if name == "anthropic":
             module = importlib.import_module("engine.providers.anthropic")
             made = module.AnthropicProvider(
-                plan.config.anthropic, plan.config.budget, plan.environ, transcript=self._transcript()
+                plan.config.anthropic,
+                plan.config.budget,
+                plan.environ,
+                transcript=self._transcript(),
+                spent=self.loop.state.usage,
             )
         elif name == "repair":
             module = importlib.import_module("engine.providers.repair.provider")

@@ -10,10 +10,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from engine import config as settings
 from engine.config import Config
-from engine.errors import ConfigError
+from engine.errors import ConfigError, ProviderError
 from engine.flow import agents
 from engine.flow.agents import Agent
 from engine.suites import interpreter
@@ -111,6 +112,7 @@ def prepare(options: Options, environ: Mapping[str, str]) -> Plan:
         budget={"usd": options.max_usd, "minutes": options.max_minutes, "turns": options.max_turns},
         scripted={"file": str(options.script) if options.script else None},
     )
+    _trust(config, source, options.config is not None, environ)
     agent = agents.load(config.flow.agent)
     suites = _suites(config, options.suites)
     providers, why = _providers(config, environ)
@@ -132,6 +134,24 @@ def prepare(options: Options, environ: Mapping[str, str]) -> Plan:
         confinement=confine(config.sandbox.mode, visible),
         apply=options.apply,
         environ=environ,
+    )
+
+
+def _trust(config: Config, source: str, named: bool, environ: Mapping[str, str]) -> None:
+    """A repository may not send the user's key to a host of its choice.
+
+    Raises
+    ------
+    ConfigError
+        Its settings name a server that is neither on this machine nor the one the environment names.
+    """
+    url = config.anthropic.base_url
+    host = urlsplit(url).hostname or ""
+    if not url or named or host in ("localhost", "127.0.0.1", "::1") or url == environ.get("ANTHROPIC_BASE_URL"):
+        return
+    raise ConfigError(
+        f"{source}: [anthropic] base_url = {url!r} would get your key",
+        hint="if you trust it, say so outside the repository: ANTHROPIC_BASE_URL, or --config with a file of yours",
     )
 
 
@@ -161,7 +181,7 @@ def _providers(config: Config, environ: Mapping[str, str]) -> tuple[tuple[str, .
                 f"unknown provider {name!r}", hint=f"did you mean {near[0]!r}? {known}" if near else known
             )
     if "anthropic" in order and not (has_key or has_url):
-        raise ConfigError(
+        raise ProviderError(
             "provider anthropic has no key",
             hint="set ANTHROPIC_API_KEY, or [anthropic] base_url for a local server, or use --provider repair",
         )

@@ -23,7 +23,7 @@ from engine.workspace.repository import Repository
 from engine.workspace.scope import Scope
 
 EDITOR = "str_replace_based_edit_tool"
-VIEW_LINES, VIEW_CHARS = 600, 40_000
+VIEW_LINES, VIEW_CHARS = 400, 15_000
 SEARCH_LINES = 120
 DETAIL_CHARS = 1800
 FALSE_CLAIMS = 2  # how often `finish done` is turned back before it is taken as more-work

@@ -87,7 +87,9 @@ def _start(target: Path, given: dict[str, Any], resume: str = "") -> int:
     from engine.run import Run
 
     run = Run(plan, resume=resume)
-    headless = given.get("no_tui") or as_json or not (sys.stdin.isatty() and sys.stdout.isatty())
+    # The screen is drawn through stderr; with any of the three elsewhere there is no full screen.
+    terminal = all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+    headless = given.get("no_tui") or as_json or not terminal
     if headless:
         from engine.headless import run_headless
 

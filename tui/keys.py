@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 
 
 class Key(NamedTuple):
@@ -69,7 +69,7 @@ KEYS: tuple[Key, ...] = (
 )
 
 
-def bindings(where: str) -> list[Binding]:
+def bindings(where: str) -> list[BindingType]:
     """The bindings of one place."""
     return [
         Binding(k.keys, k.action, k.label or k.tooltip, show=bool(k.label), id=k.id, tooltip=k.tooltip)

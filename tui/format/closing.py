@@ -36,9 +36,8 @@ def closing(view: View, width: int) -> list[Content]:
         lines += field("commit", f"{s.commit.sha[:9]} {clean(s.commit.subject)}", width)
     if s.attempt is not None and s.attempt.finished is not None:
         minimal = ", minimal" if s.attempt.diff.minimal else ""
-        lines += field(
-            "patch", f"{s.attempt.diff} in {', '.join(map(clean, s.attempt.finished.files))}{minimal}", width
-        )
+        files = ", ".join(map(clean, s.attempt.finished.files)) or "no file"
+        lines += field("patch", f"{s.attempt.diff} in {files}{minimal}", width)
     if view.folder is not None:
         lines += field("", clean(str(view.folder / "patch.diff")), width) if s.attempt is not None else []
         lines += field("log", clean(str(view.folder / "run.log")), width)

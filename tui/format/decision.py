@@ -68,7 +68,9 @@ def choice_row(choice: Choice, width: int) -> Content:
     route = fit(clean(str(option.route)), 36)
     if not option.allowed:
         return line(key, (f"{route} off: {clean(option.why_not)}", MUTED)).truncate(width, ellipsis=True)
-    word = ("recommended", GOOD) if choice.recommended else (clean(option.outcome), "")
+    word = ("recommended" + (", r adds a hint" if option.route.retry else ""), GOOD)
+    if not choice.recommended:
+        word = (clean(option.outcome), "")
     return line(key, (route, STRONG if choice.recommended else ""), " ", word).truncate(width, ellipsis=True)
 
 

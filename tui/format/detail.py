@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from engine.model import Advisory, Label, TestResult
-from engine.state import AttemptRow, RunState, SuiteRow, TestRow
+from engine.state import RunState
 from tui.format import tests
 from tui.format.closing import closing, field
+from tui.format.evidence import advisories, attempt, suite, test
 from tui.format.status import running, under_way
-from tui.format.text import clean, clean_lines, count, line, money, took, wrapped
-from tui.theme import ALIVE, BAD, GOOD, MUTED, STRONG, WANTS
+from tui.format.text import clean, clean_lines, count, line, wrapped
+from tui.theme import ALIVE, BAD, GOOD, MUTED, STRONG
 from tui.view import View
 
 Lines = list[Content]
 BLANK = Content("")
-TRACE_LINES = 400
 
 
 def subject(view: View, chosen: str, width: int) -> Lines:
-    """The lines for ``chosen``: ``test:…``, ``suite:…``, ``attempt:…``, ``gate:…``, ``hop:…``; empty: what matters now."""
+    """The lines for ``chosen``, a kind and a name such as ``gate:impl``; for an empty one, what matters now."""
     kind, _, name = chosen.partition(":")
     state = view.state
     if kind == "test" and name in state.tests:
@@ -45,7 +44,13 @@ def title(view: View, chosen: str) -> str:
         return clean(f"{kind} {name}")
     if kind == "hop" and name.isdigit():
         return f"hop {int(name) + 1}"
-    return "how it ended" if view.ended else "now"
+    if not view.ended and _shows_failing(view):
+        return title(view, f"test:{view.state.failing[0].key}")
+    if view.ended:
+        return "how it ended"
+    if view.state.attempt is not None and running(view.state) is None:
+        return f"attempt {view.state.attempt.number}"
+    return "now"
 
 
 def now(view: View, width: int) -> Lines:
@@ -53,12 +58,22 @@ def now(view: View, width: int) -> Lines:
     state = view.state
     if view.ended:
         return closing(view, width)
-    busy = running(state)
-    if state.activity and state.step in ("edit", None) and not state.deciding:
+    if editing(state):
         return activity(view, width)
-    if busy is None and state.failing:
+    if _shows_failing(view):
         return test(state.failing[0], view, width)
+    if state.attempt is not None and running(state) is None:
+        return attempt(state.attempt, view, width)
     return [*wrapped(under_way(view), width, ALIVE), BLANK, *_facts(state, width)]
+
+
+def editing(state: RunState) -> bool:
+    """The provider is at work, so what it does is what matters."""
+    return bool(state.activity) and state.step == "edit" and not state.deciding
+
+
+def _shows_failing(view: View) -> bool:
+    return not editing(view.state) and running(view.state) is None and bool(view.state.failing)
 
 
 def _facts(state: RunState, width: int) -> Lines:
@@ -100,109 +115,6 @@ def activity(view: View, width: int) -> Lines:
     return lines
 
 
-def test(row: TestRow, view: View, width: int) -> Lines:
-    """Where it failed, why, and its history."""
-    result, state = row.latest, view.state
-    if result is None:
-        return wrapped(f"{clean(row.nodeid)} has not run yet.", width)
-    where = f"{clean(result.path)}:{result.line}" if result.path else clean(row.nodeid.partition("::")[0])
-    name = clean(row.nodeid.partition("::")[2] or row.nodeid)
-    word = str(result.outcome) + (f" in {result.phase}" if result.phase != "call" and result.outcome.red else "")
-    lines = [
-        *wrapped(where, width, ALIVE),
-        *wrapped(name, width, STRONG),
-        line(
-            (f"{view.glyphs.outcome(result.outcome)} {word}", tests.outcome_style(result.outcome)),
-            (f"    suite {clean(row.suite)}    {took(result.seconds)}", MUTED),
-        ),
-        BLANK,
-    ]
-    for text in clean_lines(result.message) if result.message else []:
-        lines += wrapped(text, width, BAD if result.outcome.red else "")
-    lines += _trace(result, view, width)
-    lines += [BLANK, *_past(row, view, width)]
-    near = [a for a in state.advisories if not a.path or not result.path or a.path == result.path]
-    touched = {f for a in state.attempts if a.finished for f in a.finished.files}
-    near += [a for a in state.advisories if a not in near and a.path in touched]
-    return [*lines, *advisories(tuple(near), width)]
-
-
-def _trace(result: TestResult, view: View, width: int) -> Lines:
-    if not result.detail:
-        return []
-    texts = clean_lines(result.detail.rstrip("\n"))
-    left_out = len(texts) - TRACE_LINES
-    lines: Lines = [BLANK]
-    if left_out > 0:
-        lines.append(line((f"  {count(left_out, 'earlier line')} in the log", MUTED)))
-    for text in texts[-TRACE_LINES:]:
-        mark = text[:2]
-        if mark.startswith("E "):
-            lines += wrapped(f"  {text}", width, BAD)
-        elif mark.startswith((">", "▶")):
-            lines += wrapped(
-                f"{view.glyphs.here} {text[1:].lstrip(' ') if text[1:2] != ' ' else text[2:]}", width, STRONG
-            )
-        else:
-            lines += wrapped(f"  {text}", width)
-    return lines
-
-
-def _past(row: TestRow, view: View, width: int) -> Lines:
-    state, g = view.state, view.glyphs
-    columns = tests.stages(state)
-    names = ["audit", *(f"#{c.removeprefix('verify')}" for c in columns[1:])]
-    parts = [f"{n} {g.outcome(row.outcomes.get(c))}" for n, c in zip(names, columns, strict=True)]
-    lines = field("history", "   ".join(parts), width)
-    if row.label is not None:
-        words = {
-            Label.RED: "red in every round of the audit" + (", a target of this run" if row.target else ""),
-            Label.FLAKY: "flaky: the audit's rounds disagree, so it decides nothing",
-            Label.GREEN: "green in every round of the audit, so it must stay green",
-            Label.SKIPPED: "skipped in the audit",
-            Label.UNCOLLECTABLE: "could not be collected in the audit",
-        }
-        lines += field("audit says", words[row.label], width)
-    edits = [
-        (a, f) for a in state.attempts if a.finished for f in a.finished.files if row.latest and f == row.latest.path
-    ]
-    if edits:
-        lines += field("last touched", f"{clean(edits[-1][1])} by attempt {edits[-1][0].number}", width)
-    return lines
-
-
-def advisories(given: tuple[Advisory, ...], width: int) -> Lines:
-    lines: Lines = []
-    for a in given:
-        where = f"{clean(a.path)}:{a.line}" if a.path and a.line else clean(a.path)
-        lines += [BLANK, line(("▲ advisory  ", WANTS), where or clean(a.code))]
-        lines += wrapped(clean(a.text), width)
-        lines += wrapped("never blocks a run", width, MUTED)
-    return lines
-
-
-def suite(row: SuiteRow, view: View, width: int) -> Lines:
-    lines = [line((f"suite {clean(row.name)}", STRONG)), BLANK]
-    if row.last is None:
-        return [*lines, *wrapped("It has not ended yet." if row.running else "It has not run yet.", width)]
-    last = row.last
-    lines += field("ended", str(last.ended) + (f" ({clean(last.reason)})" if last.reason else ""), width)
-    lines += field("exit code", str(last.exit_code), width)
-    lines += field("tests", f"{last.total} in {took(last.seconds)}", width)
-    if last.left_out:
-        lines += field("left out", count(last.left_out, "test"), width)
-    if last.problem:
-        lines += field("problem", clean(last.problem), width, BAD)
-    for error in last.collect_errors:
-        lines += [BLANK, *wrapped(f"{view.glyphs.fails} {clean(error.nodeid)}", width, BAD)]
-        lines += wrapped(clean(error.message), width)
-        for text in clean_lines(error.detail) if error.detail else []:
-            lines += wrapped(f"  {text}", width, MUTED)
-    for used, wanted in last.foreign:
-        lines += field("foreign", f"{clean(used)} was used, {clean(wanted)} should have been", width, BAD)
-    return lines
-
-
 def gate(name: str, view: View, width: int) -> Lines:
     known = view.state.gates.get(name)
     head = line((f"gate {clean(name)}", STRONG))
@@ -212,41 +124,6 @@ def gate(name: str, view: View, width: int) -> Lines:
     lines = [head, BLANK, *field("status", f"{view.glyphs.gate(known.status)} {known.word}", width, mark)]
     for number, text in enumerate(clean_lines(known.evidence) if known.evidence else ["none was given"]):
         lines += field("evidence" if not number else "", text, width)
-    return lines
-
-
-def attempt(row: AttemptRow, view: View, width: int) -> Lines:
-    lines = [line((f"attempt {row.number}", STRONG), (f"  {clean(row.provider)}", MUTED)), BLANK]
-    after = "?" if row.failing_after is None else str(row.failing_after)
-    lines += field("failing", f"{row.failing_before} → {after}", width)
-    if row.verdict is not None:
-        lines += field("verdict", str(row.verdict), width, GOOD if row.verdict == "verified" else BAD)
-    for number, reason in enumerate(row.reasons):
-        lines += field("" if number else "because", clean(reason), width)
-    if row.hint:
-        lines += field("your hint", clean(row.hint), width)
-    if row.finished is not None:
-        done = row.finished
-        lines += field("it said", f"{clean(done.outcome)}: {clean(done.summary)}", width)
-        lines += field("changed", f"{row.diff} in {clean(', '.join(done.files)) or 'no file'}", width)
-        if done.transient:
-            lines += field("cut short", clean(done.transient), width)
-        for number, text in enumerate(clean_lines(done.evidence) if done.evidence else []):
-            lines += field("" if number else "evidence", text, width)
-    if row.diet is not None:
-        minimal = "no smaller patch passes" if row.diet.minimal else "not shown to be minimal"
-        lines += field("diet", f"{row.diet.dropped} dropped in {row.diet.runs} runs, {minimal}", width)
-    u = row.usage
-    lines += field(
-        "used", f"{count(u.calls, 'call')}, {u.tokens_in + u.cached:,} in, {u.tokens_out:,} out, {money(u.usd)}", width
-    )
-    for word, keys in (
-        ("fixed", row.progress.fixed),
-        ("broken", row.progress.broken),
-        ("still red", row.progress.still),
-    ):
-        for number, key in enumerate(keys):
-            lines += field(word if not number else "", clean(key), width, BAD if word == "broken" else "")
     return lines
 
 

@@ -33,8 +33,8 @@ def files(diff: str) -> list[tuple[str, int, int]]:
     return found
 
 
-def lines(diff: str, glyphs: Glyphs) -> list[Content]:
-    """The whole diff, one screen line a line; long lines are cut by the pane, not wrapped."""
+def lines(diff: str, glyphs: Glyphs, width: int) -> list[Content]:
+    """The whole diff; a long line goes on below itself, since its end may be what changed."""
     out: list[Content] = []
     stat = files(diff)
     for name, added, removed in stat:
@@ -45,24 +45,31 @@ def lines(diff: str, glyphs: Glyphs) -> list[Content]:
         if left_old > 0 or left_new > 0:
             sign, body = text[:1], clean(text[1:])
             if sign == "+":
-                out.append(line((f"     {new:>4} ", MUTED), (f"+ {body}", GOOD)))
+                out += _folded(f"     {new:>4} ", "+ ", body, GOOD, width)
                 new, left_new = new + 1, left_new - 1
             elif sign == "-":
-                out.append(line((f"{old:>4}      ", MUTED), (f"− {body}", BAD)))
+                out += _folded(f"{old:>4}      ", "− ", body, BAD, width)
                 old, left_old = old + 1, left_old - 1
             elif sign == "\\":
                 out.append(line((f"          {clean(text)}", MUTED)))
             else:
-                out.append(line((f"{old:>4} {new:>4}   ", MUTED), body))
+                out += _folded(f"{old:>4} {new:>4} ", "  ", body, "", width)
                 old, new, left_old, left_new = old + 1, new + 1, left_old - 1, left_new - 1
         elif (hunk := _HUNK.match(text)) is not None:
             old, new = int(hunk[1]), int(hunk[3])
             left_old, left_new = int(hunk[2] or 1), int(hunk[4] or 1)
             out += [Content(""), line((f"{glyphs.here} line {new}", ALIVE), (clean(hunk[5]), MUTED))]
-        elif text.startswith("diff --git "):
+        elif text.startswith("diff --git ") and len(stat) > 1:
             out += [Content(""), line((clean(text.rsplit(" b/", 1)[-1]), STRONG))]
         elif text.startswith(("new file", "deleted file", "rename ", "Binary ")):
             out.append(line((clean(text), MUTED)))
     if len(texts) > MOST:
         out.append(line((f"{count(len(texts) - MOST, 'more line')} in patch.diff", MUTED)))
     return out
+
+
+def _folded(numbers: str, sign: str, body: str, style: str, width: int) -> list[Content]:
+    first, *rest = Content(body).fold(max(16, width - len(numbers) - len(sign)))
+    indent = " " * (len(numbers) + len(sign))
+    head = line((numbers, MUTED), (f"{sign}{first.plain}", style))
+    return [head, *(line((f"{indent}{part.plain}", style)) for part in rest)]

@@ -31,8 +31,9 @@ _EXITS = {
     Exit.INTERRUPTED: "interrupted",
 }
 _ROUNDS = {Purpose.AUDIT: "audit", Purpose.ATTEMPT: "attempt", Purpose.VERIFY: "verify", Purpose.DIET: "diet"}
-STATUS_CELLS = 14
-COST_CELLS = 6
+STATUS_CELLS = 13
+COST_CELLS = 5
+NARROW = 100
 
 
 def exit_code(view: View) -> int | None:
@@ -75,11 +76,9 @@ def header(view: View, width: int) -> Content:
     s = view.state
     glyph, word, style = status(view)
     dots, words = retries(view)
-    right = line(
-        "  ",
-        (f"{glyph} {word}".ljust(STATUS_CELLS), style),
-        f" retries {dots} {words}   {clock(view.elapsed):>5}   {money(s.usage.usd):>{COST_CELLS - 1}}  ",
-    )
+    gap = "  " if width < NARROW else "   "
+    tail = f"retries {dots} {words}{gap}{clock(view.elapsed):>5}{gap}{money(s.usage.usd):>{COST_CELLS}} "
+    right = line(gap, (f"{glyph} {word}".ljust(STATUS_CELLS), style), gap[1:], tail)
     who = [s.started.agent] if s.started else [view.title] if view.title else []
     if s.guard is not None:
         who.append(s.guard.flow)
@@ -117,18 +116,15 @@ def under_way(view: View) -> str:
     parts: list[str] = []
     if suite is not None:
         stage = round_words(suite.running)
-        parts = [
-            stage if not s.attempt or stage.startswith("attempt") else f"{attempt}, {stage}",
-            suite_progress(suite),
-        ]
+        if attempt:
+            stage = attempt if suite.running.startswith("attempt") else f"{attempt}, {stage.split()[0]}"
+        parts = [stage, suite_progress(suite)]
     elif s.step is not None and attempt:
         parts = [attempt]
     if s.step_note:
         parts.append(clean(s.step_note))
-    if s.step == "edit" and s.attempt is not None:
-        parts.append(clean(s.attempt.provider))
-        if suite is None and s.activity:
-            parts.append(clean(s.activity[-1]))
+    if s.step == "edit" and suite is None and s.activity:
+        parts.append(clean(s.activity[-1]))
     if parts:
         return " · ".join(p for p in parts if p)
     if s.started is None:

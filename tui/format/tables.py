@@ -60,10 +60,8 @@ def attempt_row(row: AttemptRow, view: View) -> Content:
     """``#1 ✗  32 → 12 failing   +340 −12   1m02   $0.11``"""
     g, state = view.glyphs, view.state
     open_ = row.verdict is None and state.ended is None and row is state.attempt
-    if row.verdict is Verdict.VERIFIED:
-        mark = (g.holds, GOOD)
-    else:
-        mark = (g.alive, ALIVE) if open_ else (g.fails, BAD)
+    mark = (g.alive, ALIVE) if open_ else (g.fails, BAD)
+    mark = (g.holds, GOOD) if row.verdict is Verdict.VERIFIED else mark
     after = str(row.failing_after) if row.failing_after is not None else "?" if open_ else g.absent
     until = row.finished_at if row.finished_at and not open_ else view.now if open_ else state.updated_at
     spent = took(max(0.0, until - row.started_at))

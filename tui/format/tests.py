@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
+from rich.cells import cell_len
 from textual.content import Content
 
 from engine.model import Ended, Label, TestOutcome, TestResult
@@ -18,6 +19,7 @@ from tui.theme import ALIVE, BAD, GOOD, MUTED, STRONG, WANTS
 SKIPPED_SHOWN = 2
 FIXED_SHOWN = 6
 NAME_CELLS = 48
+SKIPPED_CELLS = 16
 TAIL_CELLS = 8
 
 
@@ -183,9 +185,9 @@ def _test(row: TestRow, state: RunState, glyphs: Glyphs, width: int) -> Content:
     if outcome is TestOutcome.SKIPPED:
         reason = clean(row.latest.message).removeprefix("Skipped: ") if row.latest else ""
         text = f"  skipped ({reason})" if reason else "  skipped"
-        return line(mark, cut(name, max(12, width - 2 - min(len(text), 24))), (text, MUTED)).truncate(
-            width, ellipsis=True
-        )
+        name = cut(name, max(SKIPPED_CELLS, width - 2 - min(len(text), 24)))
+        name = fit(name, max(SKIPPED_CELLS, cell_len(name)))
+        return line(mark, name, (text, MUTED)).truncate(width, ellipsis=True)
     columns = stages(state)
     seen = max(3, state.retries.limit + 2)
     room = min(NAME_CELLS, width - 2 - 1 - seen - TAIL_CELLS)
@@ -195,10 +197,10 @@ def _test(row: TestRow, state: RunState, glyphs: Glyphs, width: int) -> Content:
 
 
 def counts_text(counts: tuple[int, int, int], glyphs: Glyphs, cells: int = 1) -> list[tuple[str, str]]:
-    """``3 ✗  37 ✓  4 –``; what there is none of is left out, but never all."""
+    """``3 ✗  37 ✓  4 –``; what there is none of is left out."""
     red, held, skipped = counts
     parts = [(f"{red:>{cells}} {glyphs.fails}  ", BAD)] if red else []
-    parts += [(f"{held:>{cells}} {glyphs.holds}  ", GOOD)] if held or not (red or skipped) else []
+    parts += [(f"{held:>{cells}} {glyphs.holds}  ", GOOD)] if held else []
     parts += [(f"{skipped:>{cells}} {glyphs.skipped}  ", MUTED)] if skipped else []
     return parts
 
@@ -209,6 +211,8 @@ def _suite(item: Item, glyphs: Glyphs) -> Content:
     if suite.skipped and suite.last is not None:
         left = f", {suite.last.left_out} tests left out" if suite.last.left_out else ""
         return line(*parts, (f"{glyphs.skipped} skipped ({clean(suite.last.reason)}){left}", MUTED))
+    if not any(item.counts):
+        return line(*parts, ("" if suite.running or suite.last else "not run yet", MUTED))
     parts += counts_text(item.counts, glyphs, cells=2)
     if suite.last is not None and not suite.running:
         if suite.last.problem:

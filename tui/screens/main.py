@@ -42,6 +42,7 @@ class MainScreen(Screen[None]):
         self.detail = DetailPane()
         self.panes: tuple[Pane, ...] = (self.tests, AttemptsPane(), GatesPane(), self.detail, HoplogPane())
         self.view = View()
+        self._filtered: TestsPane | DetailPane = self.tests
         self.lines: tuple[Line, ...] = (header_line(), gates_row(), Bar(), keys_row())
 
     @property
@@ -67,7 +68,8 @@ class MainScreen(Screen[None]):
     def show(self, view: View) -> None:
         """Draw a view; a part that cannot be drawn says so, and the others go on."""
         self.view = view
-        for part in (*self.lines, *self.panes):
+        parts: tuple[Line | Pane, ...] = (*self.lines, *self.panes)
+        for part in parts:
             try:
                 part.show(view)
             except Exception as error:  # noqa: BLE001  # drawing must never take the run down
@@ -167,7 +169,7 @@ class MainScreen(Screen[None]):
         if pane is not self.tests and not (pane is self.detail and self.detail.face == "log"):
             self.main.say("the filter works in Tests and in the log", wrong=True)
             return
-        self._filtered: TestsPane | DetailPane = self.tests if pane is self.tests else self.detail
+        self._filtered = self.tests if pane is self.tests else self.detail
         field = self.query_one("#filter", Input)
         field.value = pane.needle
         field.add_class("-on")

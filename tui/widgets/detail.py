@@ -31,6 +31,7 @@ class DetailPane(Pane):
         self._shown: tuple[object, ...] = ()
         self._lines: list[Content] = []
         self._patch: tuple[float, str] = (0.0, "")
+        self._editing = False  # the subject was the provider's activity, which is followed
         self._log_end = 0  # the number of the last line when following stopped
 
     def turn(self, face: str, chosen: str | None = None) -> None:
@@ -59,7 +60,11 @@ class DetailPane(Pane):
         return line(*parts)
 
     def _fill(self, lines: list[Content]) -> None:
-        if len(lines) == len(self._lines) and all(a.is_same(b) for a, b in zip(lines, self._lines, strict=True)):
+        if (
+            lines
+            and len(lines) == len(self._lines)
+            and all(a.is_same(b) for a, b in zip(lines, self._lines, strict=True))
+        ):
             return
         self._lines = lines
         self.set_rows([""] * len(lines), lambda row, _width: lines[row])
@@ -69,23 +74,28 @@ class DetailPane(Pane):
         s = view.state
         moving = (view.now,) if not s.tests else ()
         shown = (self.chosen, width, s.seq, view.ended, view.folder, view.glyphs, *moving)
-        if shown != self._shown or self._shown[:1] != (self.chosen,):
+        if shown != self._shown:
             self._shown = shown
             bottom = self.scroll_offset.y >= self.max_scroll_y
             self._fill(detail.subject(view, self.chosen, width))
-            if not self.chosen and not view.ended and bottom and s.activity:
+            editing = not self.chosen and detail.editing(s) and not view.ended
+            if editing and bottom:
                 self.call_after_refresh(self._to_end)
+            elif self._editing and not editing:
+                self.scroll_to(y=0, animate=False)
+            self._editing = editing
         return Content(detail.title(view, self.chosen))
 
     def _diff(self) -> Content:
-        text = self._read_patch()
-        self._shown = ()
+        text, width = self._read_patch(), max(20, self.line_width)
         if not text:
-            self._fill(
-                wrapped("No patch yet. It is here once an attempt has changed something and was verified.", 60, MUTED)
-            )
+            self._shown = ()
+            self._fill(wrapped("No patch yet. It is here once an attempt has changed something.", width, MUTED))
             return Content("")
-        self._fill(diff.lines(text, self._view.glyphs))
+        shown = ("diff", self._patch[0], width, self._view.glyphs)
+        if shown != self._shown:
+            self._shown = shown
+            self._fill(diff.lines(text, self._view.glyphs, width))
         stat = diff.files(text)
         return Content(f"{count(len(stat), 'file')}  +{sum(f[1] for f in stat)} −{sum(f[2] for f in stat)}")
 

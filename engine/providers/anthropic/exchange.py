@@ -1,0 +1,200 @@
+"""One request and its answer, whatever it takes: retries, a smaller profile, a shorter conversation.
+
+Every wait and every read ends at once when the token is cancelled.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from engine.cancel import CancelToken
+from engine.config import Anthropic as Settings
+from engine.errors import ProviderError
+from engine.events import ActivityReported, UsageCounted
+from engine.providers import Reporter
+from engine.providers.anthropic import profile as profiles
+from engine.providers.anthropic import tools
+from engine.providers.anthropic.client import Endpoint, Wire
+from engine.providers.anthropic.history import History
+from engine.providers.anthropic.meter import Meter
+from engine.providers.anthropic.models import Model
+from engine.providers.anthropic.pricing import Tokens
+from engine.providers.anthropic.profile import Profile
+from engine.providers.anthropic.reply import Reply, read
+from engine.providers.anthropic.retry import Backoff, Failure, Kind, classify
+
+SHOWN_CHARS = 4_000
+LEAST_TOKENS = 4_096  # max_tokens is not lowered below this
+
+
+class DoesNotFit(Exception):
+    """The conversation is too long for the model, however much of it is left out."""
+
+
+@dataclass(slots=True)
+class Shape:
+    """What was learnt about the server; it outlives an attempt."""
+
+    profile: Profile
+    max_tokens: int
+
+
+class Exchange:
+    """Asks the model, on behalf of one attempt."""
+
+    name = "anthropic"
+
+    def __init__(
+        self,
+        *,
+        where: Endpoint,
+        wire: Wire,
+        settings: Settings,
+        model: Model,
+        shape: Shape,
+        system: str,
+        meter: Meter,
+        backoff: Backoff,
+        report: Reporter,
+        cancel: CancelToken,
+        log: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self._where, self._wire, self._settings = where, wire, settings
+        self._model, self._shape, self._system = model, shape, system
+        self._meter, self._backoff = meter, backoff
+        self._report, self._cancel, self._log = report, cancel, log
+
+    def ask(self, history: History) -> Reply:
+        """The model's next turn.
+
+        Raises
+        ------
+        ProviderError
+            The server does not take the request, or did not answer within the bounded retries.
+        DoesNotFit
+            The conversation is too long and cannot be shortened further.
+        BudgetSpent, Stopped
+        """
+        retries = 0
+        self._note_freed(history.compact())
+        while True:
+            self._cancel.check()
+            self._meter.check(self._model.id)
+            outcome = self._once(history, retries)
+            if isinstance(outcome, Reply):
+                return outcome
+            if outcome.kind is Kind.TOO_LONG:
+                self.shorten(history, outcome.text)
+            elif outcome.kind is Kind.SHAPE and self._reshape(outcome.text):
+                pass
+            elif outcome.kind is Kind.RETRY and retries < self._backoff.limit:
+                retries += 1
+                self._wait(outcome, retries)
+            else:
+                raise self._error(outcome, retries)
+
+    def shorten(self, history: History, why: str) -> None:
+        """Leave out what can be left out of the conversation, or raise DoesNotFit."""
+        freed = history.compact(force=True)
+        if not freed:
+            raise DoesNotFit(why)
+        self._note_freed(freed)
+
+    def _once(self, history: History, retries: int) -> Reply | Failure:
+        request = self._request(history)
+        record = {"model": request["model"], "profile": self._shape.profile.name, "turns": len(history)}
+        self._log({"kind": "request", **record, "retry": retries, "new": history.tail()})
+        started = time.monotonic()
+        try:
+            reply = read(self._wire.client, request, self._say, self._spent)
+        except Exception as error:
+            self._cancel.check()  # a stop shows itself as any of a dozen errors of the wire
+            failure = classify(error, self._where.shown)
+            if failure is None:
+                raise
+            failure = replace(failure, text=self._where.redact(failure.text))
+            self._log({"kind": "failure", "what": failure.kind.value, "text": failure.text})
+            return failure
+        self._cancel.check()
+        self._log(
+            {
+                "kind": "answer",
+                "request_id": reply.request_id,
+                "model": reply.model,
+                "stop": reply.stop,
+                "content": list(reply.content),
+                "tokens": [reply.tokens.fresh, reply.tokens.written, reply.tokens.read, reply.tokens.out],
+                "seconds": round(time.monotonic() - started, 3),
+            }
+        )
+        return reply
+
+    def _request(self, history: History) -> dict[str, Any]:
+        shape, model = self._shape, self._model
+        request: dict[str, Any] = {
+            "model": model.id,
+            "max_tokens": min(shape.max_tokens, model.max_tokens or shape.max_tokens),
+            "system": self._system,
+            "tools": tools.schemas(shape.profile),
+            "messages": history.render(shape.profile),
+        }
+        if shape.profile.rich:
+            request["system"] = [{"type": "text", "text": self._system, "cache_control": {"type": "ephemeral"}}]
+        if shape.profile.thinking and self._settings.thinking and model.adaptive:
+            request["thinking"] = {"type": "adaptive"}
+            if self._where.own:
+                request["thinking"]["display"] = "summarized"  # else there is nothing to show while it works
+            if self._settings.effort:
+                request["output_config"] = {"effort": self._settings.effort}
+        return request
+
+    def _reshape(self, text: str) -> bool:
+        """Ask for less from now on; False if there is nothing less to ask for."""
+        shape = self._shape
+        if "max_tokens" in text and shape.max_tokens > LEAST_TOKENS:
+            shape.max_tokens = max(LEAST_TOKENS, shape.max_tokens // 4)
+            self._note(f"{text}; asking for {shape.max_tokens} tokens at most")
+            return True
+        less = profiles.smaller(shape.profile, self._settings.profile, text, own_host=self._where.own)
+        if less is None:
+            return False
+        shape.profile = less
+        lost = "no thinking" if less.rich else "ordinary tools, no thinking, no caching"
+        self._note(f"{text}; going on with profile {less.name}: {lost}")
+        return True
+
+    def _wait(self, failure: Failure, retry: int) -> None:
+        seconds = self._backoff.seconds(retry, failure.wait)
+        self._report(UsageCounted(self.name, self._model.id, self._meter.retried()))
+        told = f"{failure.text}; retry {retry} of {self._backoff.limit} in {seconds:.1f} s"
+        self._report(ActivityReported("retry", told))
+        self._cancel.wait(seconds)
+
+    def _error(self, failure: Failure, retries: int) -> ProviderError:
+        if failure.kind is Kind.RETRY:
+            text = f"provider anthropic: {failure.text}; gave up after {retries + 1} tries"
+            return ProviderError(text, hint=failure.hint, transient=True)
+        hint = failure.hint
+        if failure.kind is Kind.SHAPE:
+            hint = "[anthropic] profile = plain asks a server for the least" if self._shape.profile.rich else ""
+        return ProviderError(f"provider anthropic: {failure.text}", hint=hint)
+
+    def _spent(self, model: str, tokens: Tokens) -> None:
+        name = model or self._model.id
+        if self._meter.guessed(name):
+            rate = self._meter.rate(name)
+            self._note(f"no price known for {name}: counted as ${rate.into:g} in, ${rate.out:g} out a million tokens")
+        self._report(UsageCounted(self.name, name, self._meter.count(name, tokens)))
+
+    def _say(self, kind: str, text: str) -> None:
+        self._report(ActivityReported(kind, self._where.redact(text)[:SHOWN_CHARS]))
+
+    def _note(self, text: str) -> None:
+        self._report(ActivityReported("note", text))
+
+    def _note_freed(self, freed: int) -> None:
+        if freed:
+            self._note(f"the conversation grew long: {freed:,} characters of old tool answers left out")

@@ -1,0 +1,128 @@
+"""Turn a candidate into a trial and judge what came of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from engine.providers.repair.edits import Candidate, combined, patches
+from engine.providers.repair.locate import Spot
+from engine.providers.repair.observe import Seen, function_of, groups, round_robin
+from engine.providers.repair.source import Source
+from engine.providers.repair.trial import Trial, Verdict
+
+_MOST_GUARDS = 40
+_LEAST_PROBES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Plausible:
+    """A candidate that mends something and breaks nothing that was tried.
+
+    Attributes
+    ----------
+    whole : it mends every red test of each test function it touches.
+    """
+
+    candidates: tuple[Candidate, ...]
+    spot: Spot
+    mended: frozenset[int]
+    index: int
+    whole: bool
+
+    @property
+    def rank(self) -> tuple[bool, int, float, int]:
+        """Lower is better."""
+        cost = sum(candidate.cost for candidate in self.candidates)
+        return (not self.whole, -len(self.mended), cost, self.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """The state of the project at the start of a round: texts, what tests did, which are red."""
+
+    sources: Mapping[str, Source]
+    seen: Mapping[int, Seen]
+    red: tuple[int, ...]
+    green: tuple[int, ...]
+    keys: Sequence[str]
+
+    def relevant(self, spot: Spot) -> list[int]:
+        """Red tests an edit at this place may mend, the most telling first."""
+        tests = [at for at in self.red if spot.tests is None or at in spot.tests]
+        grouped = groups(self.keys, tests)
+        for group in grouped:
+            group.sort(key=lambda at: (self._seconds(at) > 0.2, self._size(at), at))
+        grouped.sort(key=lambda group: (self._seconds(group[0]) > 0.2, self._size(group[0]), group[0]))
+        return round_robin(grouped)
+
+    def guards(self, spot: Spot, most: int | None = _MOST_GUARDS) -> list[int]:
+        """Green tests an edit at this place may break, quick ones first."""
+        tests = [
+            at
+            for at in self.green
+            if spot.tests is None or at not in self.seen or self.seen[at].runs(spot.path, spot.first, spot.last)
+        ]
+        tests.sort(key=lambda at: (self._seconds(at), at))
+        if most is None:
+            return sorted(tests)
+        cheap = tests[:most]
+        return cheap
+
+    def _seconds(self, at: int) -> float:
+        return self.seen[at].seconds if at in self.seen else 0.0
+
+    def _size(self, at: int) -> int:
+        return self.seen[at].size if at in self.seen else 0
+
+    def trial(self, candidate: Candidate, spot: Spot, *, before: Sequence[tuple[str, int, str]] = ()) -> Trial:
+        """A quick look at one candidate; ``before`` are patches that it builds upon."""
+        tests = self.relevant(spot)
+        count = len(groups(self.keys, tests))
+        changed = () if candidate.early else patches(self.sources[candidate.path], [candidate])
+        kept = [patch for patch in before if patch[:2] not in [p[:2] for p in changed]]
+        return Trial(
+            patches=(*kept, *changed),
+            sources=combined(self.sources, [candidate]),
+            early=candidate.early,
+            tests=tuple(tests[:60]),
+            guard=tuple(self.guards(spot)),
+            probe=max(_LEAST_PROBES, min(count, 16)),
+        )
+
+    def full_trial(self, candidates: Sequence[Candidate], spots: Iterable[Spot]) -> Trial:
+        """Everything these candidates may mend or break, in a process of its own."""
+        places = list(spots)
+        tests = list(dict.fromkeys(at for spot in places for at in self.relevant(spot)))
+        guard = sorted({at for spot in places for at in self.guards(spot, None)})
+        early = any(candidate.early for candidate in candidates)
+        changed = []
+        for path in dict.fromkeys(candidate.path for candidate in candidates):
+            changed += [] if early else patches(self.sources[path], [c for c in candidates if c.path == path])
+        return Trial(
+            patches=tuple(changed),
+            sources=combined(self.sources, candidates),
+            early=early,
+            tests=tuple(tests),
+            guard=tuple(guard),
+            factor=3.0,
+            alone=True,
+        )
+
+    def judged(self, candidate: Candidate, spot: Spot, verdict: Verdict, index: int) -> Plausible | None:
+        """The candidate as a plausible one, if it is."""
+        if verdict.how != "ran" or not verdict.mended or verdict.broke >= 0:
+            return None
+        touched = {function_of(self.keys[at]) for at in verdict.mended}
+        rest = [at for at in self.relevant(spot) if at not in verdict.mended and function_of(self.keys[at]) in touched]
+        return Plausible((candidate,), spot, verdict.mended, index, not rest)
+
+    def further(self, verdict: Verdict) -> int:
+        """How many red tests came further than before without passing."""
+        count = 0
+        for at, sign in verdict.ends.items():
+            was = self.seen[at].sign if at in self.seen else None
+            if was is None or sign.passed or sign.code == "t":
+                continue
+            count += sign.line > was.line or (sign.line == was.line and 0 <= sign.missed < was.missed)
+        return count

@@ -1,0 +1,189 @@
+"""Run one collected test, as cheaply as its fixtures allow, and say how it ended. It must never print or raise."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import os
+import re
+import signal
+from types import TracebackType
+from typing import Any, Optional
+
+import pytest
+from _pytest.outcomes import Skipped
+from _pytest.runner import runtestprotocol
+
+from .steps import Steps
+
+PASSED, FAILED, SKIPPED, ENDLESS, MISSING = "p", "f", "s", "t", "m"
+_MISMATCH = re.compile(r"Mismatched elements: (\d+)")
+
+
+class TimeUp(BaseException):
+    """The clock of one test ran out; not an `Exception`, so that ordinary handlers let it pass."""
+
+
+class Ending:
+    """How one test ended.
+
+    Attributes
+    ----------
+    code : one of the letters above.
+    kind : name of the exception, or empty.
+    line : the last line of the test's own file in the traceback.
+    missed : how many elements an array comparison found wrong, or -1.
+    frames : (file, line) of each frame in an editable file, outermost first.
+    text : the message, cut short.
+    """
+
+    def __init__(self, code: str, error: Optional[BaseException] = None) -> None:
+        self.code = code
+        self.kind = type(error).__name__ if error is not None else ""
+        self.line = 0
+        self.missed = -1
+        self.frames: list[tuple[str, int]] = []
+        self.text = ""
+        self.error = error
+
+    def sign(self) -> list[Any]:
+        """What tells this ending from another one of the same test."""
+        return [self.code, self.kind, self.line, self.missed]
+
+
+def describe(ending: Ending, test_file: str, short: dict[str, str]) -> None:
+    """Fill in where the traceback of ``ending`` went."""
+    error = ending.error
+    if error is None:
+        return
+    trace: Optional[TracebackType] = error.__traceback__
+    while trace is not None:
+        name = os.path.realpath(trace.tb_frame.f_code.co_filename)
+        if name == test_file:
+            ending.line = trace.tb_lineno
+        elif name in short:
+            ending.frames.append((short[name], trace.tb_lineno))
+        trace = trace.tb_next
+    try:
+        text = str(error)
+    except Exception as broken:  # noqa: BLE001 - an exception of the code under trial may not even print
+        text = type(broken).__name__
+    ending.text = text[:600]
+    match = _MISMATCH.search(ending.text)
+    if match:
+        ending.missed = int(match.group(1))
+    ending.error = None
+
+
+def params_only(item: Any) -> Optional[dict[str, Any]]:
+    """The arguments of a test that needs nothing but parametrised values, or None where it needs more."""
+    if type(item) is not pytest.Function or inspect.iscoroutinefunction(item.obj):
+        return None
+    if item.config.getini("filterwarnings"):
+        return None
+    if any(mark.name in ("xfail", "skip", "skipif", "usefixtures", "filterwarnings") for mark in item.iter_markers()):
+        return None
+    spec = getattr(item, "callspec", None)
+    values: dict[str, Any] = {}
+    if spec is not None:
+        values = dict(getattr(spec, "funcargs", None) or spec.params)
+    definitions = item._fixtureinfo.name2fixturedefs
+    for name in item.fixturenames:
+        if name not in values:
+            return None
+        behind = definitions.get(name) or ()
+        if behind and getattr(behind[-1].func, "__name__", "") != "get_direct_param_fixture_func":
+            return None
+    return values
+
+
+class Runner:
+    """Runs tests under a clock and a step counter.
+
+    Parameters
+    ----------
+    steps : the store every instrumented loop takes from.
+    short : real path of each editable file, and its short name.
+    """
+
+    def __init__(self, steps: Steps, short: dict[str, str]) -> None:
+        self._steps = steps
+        self._short = short
+        self._direct: dict[str, Optional[dict[str, Any]]] = {}
+        self._caught: Optional[BaseException] = None
+        self.dirty = False
+        signal.signal(signal.SIGALRM, self._time_up)
+        signal.signal(signal.SIGPROF, self._time_up)
+
+    def _time_up(self, signum: int, frame: object) -> None:
+        raise TimeUp
+
+    def prepare(self, items: list[Any]) -> None:
+        """Find out, once, which tests may be called directly."""
+        for item in items:
+            self._direct[item.nodeid] = params_only(item)
+
+    def saw(self, error: Optional[BaseException]) -> None:
+        """Remember the exception of a test that runs through pytest's own protocol."""
+        self._caught = error
+
+    def run(self, item: Any, seconds: float, room: int, after: Any = None) -> Ending:
+        """Run ``item`` within ``seconds`` of processor time and ``room`` steps; ``after`` is the next test, if any."""
+        self._steps.refill(room)
+        # Processor time, so that a busy machine changes nothing; real time behind it, for code that sleeps.
+        signal.setitimer(signal.ITIMER_PROF, seconds, 0.05)
+        signal.setitimer(signal.ITIMER_REAL, seconds * 4 + 1, 0.05)
+        try:
+            ending = self._run(item, after)
+        except TimeUp as late:
+            ending = Ending(ENDLESS, late)
+            self.dirty = True
+        finally:
+            for _ in range(3):
+                try:
+                    signal.setitimer(signal.ITIMER_PROF, 0)
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+                    break
+                except TimeUp:
+                    self.dirty = True
+        if self._steps.spent or ending.kind == "TimeUp":
+            ending.code = ENDLESS
+            self.dirty = self.dirty or self._direct.get(item.nodeid) is None
+        describe(ending, os.path.realpath(str(item.path)), self._short)
+        return ending
+
+    def _run(self, item: Any, after: Any) -> Ending:
+        values = self._direct.get(item.nodeid)
+        if values is None:
+            return self._by_protocol(item, after)
+        if values:
+            values = copy.deepcopy(values)
+        try:
+            function = item.obj
+            if item.cls is not None:
+                function = getattr(item.cls(), item.originalname)
+            function(**values)
+        except TimeUp as late:
+            return Ending(ENDLESS, late)
+        except Skipped:
+            return Ending(SKIPPED)
+        except BaseException as error:  # noqa: BLE001 - code under trial may raise anything, SystemExit too
+            return Ending(FAILED, error)
+        return Ending(PASSED)
+
+    def _by_protocol(self, item: Any, after: Any) -> Ending:
+        self._caught = None
+        try:
+            reports = runtestprotocol(item, log=False, nextitem=after)
+        except TimeUp as late:
+            self.dirty = True
+            return Ending(ENDLESS, late)
+        except BaseException as error:  # noqa: BLE001 - pytest lets Exit and KeyboardInterrupt through
+            self.dirty = True
+            return Ending(FAILED, error)
+        if any(report.failed for report in reports):
+            if isinstance(self._caught, TimeUp):
+                self.dirty = True
+            return Ending(FAILED, self._caught)
+        called = [report for report in reports if report.when == "call"]
+        return Ending(PASSED if called and called[0].passed else SKIPPED)

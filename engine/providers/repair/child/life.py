@@ -1,0 +1,62 @@
+"""Tie a child's life to its parent's: when the parent's end of a pipe closes, the process group dies.
+
+It must never outlive a call to `Watch.stop`, because a process with threads cannot be forked safely.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import select
+import signal
+
+
+class Watch:
+    """A thread that ends the process group as soon as the parent is gone.
+
+    Parameters
+    ----------
+    fd : the reading end of a pipe whose other end only the parent holds.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._wake, self._waker = os.pipe()
+        self._ended = _thread.allocate_lock()
+        self._ended.acquire()
+        _thread.start_new_thread(self._run, ())
+
+    def _run(self) -> None:
+        # poll, not select: a project may hold more than 1024 descriptors.
+        poller = select.poll()
+        poller.register(self._fd, select.POLLIN | select.POLLHUP)
+        poller.register(self._wake, select.POLLIN)
+        ready = dict(poller.poll())
+        if self._wake in ready:
+            self._ended.release()
+            return
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End the thread and wait for it, so that a fork right after is safe."""
+        os.write(self._waker, b"x")
+        self._ended.acquire()
+        os.close(self._wake)
+        os.close(self._waker)
+
+
+def limit_resources(file_mib: int = 64, memory_gib: int = 8) -> None:
+    """Bound what code under trial may take: no core dumps, no huge files, no endless memory."""
+    try:
+        import resource
+    except ImportError:  # not a POSIX system: there is nothing to set
+        return
+    wanted = [
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, file_mib << 20),
+        (resource.RLIMIT_AS, memory_gib << 30),
+    ]
+    for what, value in wanted:
+        _, hard = resource.getrlimit(what)
+        ceiling = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(what, (ceiling, hard))

@@ -1,0 +1,190 @@
+"""What a fork does: trace the tests once, or try a batch of edits on them. Results leave as JSON lines.
+
+It must put back what it installed before the next trial, and stop the batch as soon as it cannot.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import Any, Optional
+
+from .install import Images, Overlay, Undo, Unfit, undo
+from .items import ENDLESS, MISSING, PASSED, Ending, Runner
+from .steps import Steps
+from .trace import Tracer
+
+
+class Trials:
+    """The tests of one process and how to run them under an edit."""
+
+    def __init__(self, session: Any, setup: dict[str, Any], runner: Runner, steps: Steps, real: dict[str, str]) -> None:
+        self.session = session
+        self.runner = runner
+        self.images: Optional[Images] = None
+        self.overlay: Optional[Overlay] = None
+        self.keys: list[str] = list(setup["tests"])
+        self.items: dict[int, Any] = {}
+        self.errors: list[dict[str, Any]] = []
+        self._root = os.path.realpath(setup["root"])
+        self._whole = set(setup["whole"])
+        self._steps = steps
+        self._files = {name: path for path, name in real.items()}
+        self._limits: dict[int, tuple[float, int]] = {}
+        self._usual: dict[int, list[Any]] = {}
+
+    def key_of(self, item: Any) -> str:
+        """A test's id with its file relative to the root of the copy, whatever pytest takes for its own root."""
+        path = os.path.relpath(os.path.realpath(str(item.path)), self._root).replace(os.sep, "/")
+        return "::".join([path, *item.nodeid.split("::")[1:]])
+
+    def take_items(self, items: list[Any]) -> None:
+        """Learn the collected tests; those of a file that is wanted whole are added to the list."""
+        known = {key: at for at, key in enumerate(self.keys)}
+        for item in items:
+            key = self.key_of(item)
+            if key not in known and key.split("::")[0] in self._whole:
+                known[key] = len(self.keys)
+                self.keys.append(key)
+            if key in known:
+                self.items[known[key]] = item
+        self.runner.prepare(list(self.items.values()))
+
+    def load(self, path: str, name: str) -> None:
+        """Give the loaded functions of one file their counted form."""
+        try:
+            with open(path, encoding="utf-8-sig", newline="") as file:
+                self.load_source(name, file.read())
+        except (OSError, UnicodeDecodeError, SyntaxError, ValueError):
+            return  # not readable as text or not Python: there is nothing loaded to count
+
+    def load_source(self, name: str, source: str) -> None:
+        """Make ``source`` the new starting point of a file."""
+        if self.images is not None:
+            try:
+                self.images.load(name, source)
+            except Unfit:
+                return
+
+    def know(self, request: dict[str, Any]) -> None:
+        """Learn how each test usually ends, and its limits."""
+        self._limits = {int(at): (limit[0], limit[1]) for at, limit in request["limits"].items()}
+        self._usual = {int(at): usual for at, usual in request["usual"].items()}
+
+    def work(self, request: dict[str, Any], into: int) -> None:
+        """Answer one request, in a fork."""
+        with os.fdopen(into, "w", encoding="utf-8") as out:
+            if request["op"] == "trace":
+                self._trace(request, out)
+                return
+            for trial in request["trials"]:
+                out.write(json.dumps(self._try(trial)) + "\n")
+                out.flush()
+                if self.runner.dirty:
+                    return
+            if len(request["trials"]) > 1 and self._leaks(request["sentinels"]):
+                out.write(json.dumps({"leak": True}) + "\n")
+
+    def _trace(self, request: dict[str, Any], out: Any) -> None:
+        tracer = Tracer({path: name for name, path in self._files.items()})
+        wanted = [at for at in request["tests"] if at in self.items]
+        for patch in request["patches"]:
+            assert self.images is not None
+            self.images.swap(*patch)
+        tracer.start()
+        tracer.take()
+        for nth, at in enumerate(wanted):
+            after = self.items[wanted[nth + 1]] if nth + 1 < len(wanted) else None
+            began = time.process_time()
+            ending = self.runner.run(self.items[at], request["seconds"], request["room"], after)
+            seconds = time.process_time() - began
+            line = {
+                "test": at,
+                "sign": ending.sign(),
+                "frames": ending.frames[-40:],
+                "text": ending.text,
+                "lines": tracer.take(),
+                "seconds": seconds,
+                "steps": self._steps.used,
+            }
+            out.write(json.dumps(line) + "\n")
+            out.flush()
+            if self.runner.dirty:
+                return
+
+    def _try(self, trial: dict[str, Any]) -> dict[str, Any]:
+        answer: dict[str, Any] = {"trial": trial["trial"], "how": "ran", "ends": {}, "broke": -1}
+        done: Undo = []
+        try:
+            if trial["early"]:
+                self._import_again(trial)
+            else:
+                assert self.images is not None
+                for patch in trial["patches"]:
+                    done += self.images.swap(*patch)
+                self.images.clear_caches()
+            self._run_tests(trial, answer)
+        except Unfit:
+            answer["how"] = "unfit"
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            answer["how"] = "invalid"
+        finally:
+            undo(done)
+        return answer
+
+    def _run_tests(self, trial: dict[str, Any], answer: dict[str, Any]) -> None:
+        better = False
+        for nth, at in enumerate(trial["tests"]):
+            ending = self._end_of(at, trial["factor"])
+            answer["ends"][at] = ending.sign()
+            better = better or ending.code == PASSED or self._gets_further(at, ending)
+            if self.runner.dirty or (not better and nth + 1 >= trial["probe"]):
+                return
+        if not any(sign[0] == PASSED for sign in answer["ends"].values()):
+            return
+        for nth, at in enumerate(trial["guard"]):
+            after = trial["guard"][nth + 1] if nth + 1 < len(trial["guard"]) else None
+            ending = self._end_of(at, trial["factor"] * 2, after)
+            if ending.code != PASSED or self.runner.dirty:
+                answer["broke"] = at
+                return
+
+    def _end_of(self, at: int, factor: float, after: Optional[int] = None) -> Ending:
+        item = self.items.get(at)
+        if item is None:
+            return self._end_of_file(at)
+        seconds, room = self._limits.get(at, (2.0, 200_000))
+        return self.runner.run(item, seconds * factor, int(room * factor), self.items.get(after or -1))
+
+    def _end_of_file(self, at: int) -> Ending:
+        """A test file as a whole passes when it can be collected."""
+        key = self.keys[at] if at < len(self.keys) else ""
+        if "::" in key or self.overlay is None:
+            return Ending(MISSING)
+        for error in self.errors:
+            if error["path"] == key:
+                ending = Ending("f")
+                ending.kind = error["kind"]
+                ending.line = error["frames"][-1][1] if error["frames"] else 0
+                return ending
+        return Ending(PASSED)
+
+    def _gets_further(self, at: int, ending: Ending) -> bool:
+        usual = self._usual.get(at)
+        if usual is None or ending.code == ENDLESS:
+            return False
+        return ending.line > usual[2] or (ending.line == usual[2] and 0 <= ending.missed < usual[3])
+
+    def _import_again(self, trial: dict[str, Any]) -> None:
+        """Collect the wanted files under the edit; this process has not imported the project yet."""
+        assert self.overlay is not None
+        self.overlay.show({self._files[name]: source for name, source in trial["sources"].items()})
+        wanted = [*trial["tests"], *trial["guard"]]
+        files = list(dict.fromkeys(self.keys[at].split("::")[0] for at in wanted))
+        self.errors.clear()
+        self.session.perform_collect([os.path.join(self._root, name) for name in files])
+        self.take_items(self.session.items)
+
+    def _leaks(self, sentinels: list[int]) -> bool:
+        return any(self._end_of(at, 2.0).sign() != self._usual.get(at) for at in sentinels)

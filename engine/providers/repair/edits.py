@@ -1,0 +1,80 @@
+"""An edit as offsets and text, what it needs to be tried, and how it is shown. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+
+from engine.providers.repair.source import Source
+from engine.providers.repair.task import Edit
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One edit to one file.
+
+    Attributes
+    ----------
+    start, end : the replaced span of the text.
+    text : what stands there afterwards.
+    line : line of the statement it belongs to.
+    cost : lower is more likely; settles which of several plausible edits is kept.
+    early : it reaches code that runs at import, so it needs a new one.
+    unit : name of the top-level definition it lies in, or empty.
+    """
+
+    path: str
+    start: int
+    end: int
+    text: str
+    line: int
+    cost: float
+    template: str
+    note: str
+    early: bool
+    unit: str
+
+    def applied(self, text: str) -> str:
+        return text[: self.start] + self.text + text[self.end :]
+
+    def clashes(self, other: Candidate) -> bool:
+        """Two edits of overlapping or touching spans cannot both be made."""
+        return self.path == other.path and self.start <= other.end and other.start <= self.end
+
+
+def apply_all(text: str, edits: Iterable[Candidate]) -> str:
+    """Apply edits of one file that do not clash."""
+    for edit in sorted(edits, key=lambda e: e.start, reverse=True):
+        text = edit.applied(text)
+    return text
+
+
+def combined(sources: Mapping[str, Source], edits: Iterable[Candidate]) -> dict[str, str]:
+    """Full text of each file that these edits change."""
+    ordered = sorted(edits, key=lambda e: e.path)
+    return {path: apply_all(sources[path].text, group) for path, group in groupby(ordered, key=lambda e: e.path)}
+
+
+def patches(source: Source, edits: Iterable[Candidate]) -> list[tuple[str, int, str]]:
+    """The changed top-level definitions of one file: (path, first line, new text), first lines as before the edits."""
+    found = []
+    ordered = sorted(edits, key=lambda e: e.unit)
+    for name, group in groupby(ordered, key=lambda e: e.unit):
+        unit = next(unit for unit in source.units if unit.name == name)
+        first, last = source.line_span(unit.first, unit.last)
+        text = source.text[first:last]
+        for edit in sorted(group, key=lambda e: e.start, reverse=True):
+            text = text[: edit.start - first] + edit.text + text[edit.end - first :]
+        found.append((source.path, unit.first, text))
+    return found
+
+
+def shown(source: Source, edit: Candidate) -> Edit:
+    """The edit by full lines, as a person reads it."""
+    first = source.line_of(edit.start)
+    last = source.line_of(max(edit.start, edit.end - 1))
+    start, end = source.line_span(first, last)
+    before = source.text[start:end]
+    after = source.text[start : edit.start] + edit.text + source.text[edit.end : end]
+    return Edit(source.path, first, before, after, edit.template, edit.note)

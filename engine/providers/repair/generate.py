@@ -1,0 +1,108 @@
+"""Turn suspicious statements and templates into candidates, lazily, the most promising first. Pure."""
+
+from __future__ import annotations
+
+import ast
+import random
+from collections.abc import Iterator, Mapping, Sequence
+
+from engine.providers.repair.edits import Candidate
+from engine.providers.repair.locate import Spot
+from engine.providers.repair.source import FUNCTIONS, Source
+from engine.providers.repair.templates import TEMPLATES, TIERS
+from engine.providers.repair.view import View, Words
+
+_TIER_COST = {1: 1.0, 2: 2.0, 3: 3.5, 4: 5.0}
+_REACH = 25.0  # a statement this many places down the ranking costs as much as one tier more
+
+
+class Quarry:
+    """Candidates of one state of the project.
+
+    Parameters
+    ----------
+    sources : editable files as they are now.
+    imported : lines that ran while the project was imported; functions there cannot be exchanged in memory.
+    wanted, expected : names and exceptions that red tests ask for in vain.
+    """
+
+    def __init__(
+        self,
+        sources: Mapping[str, Source],
+        imported: Mapping[str, frozenset[int]],
+        wanted: tuple[str, ...] = (),
+        expected: tuple[str, ...] = (),
+    ) -> None:
+        self._sources = dict(sources)
+        self._imported = imported
+        self._wanted = wanted
+        self._expected = expected
+        elsewhere = {path.rpartition("/")[2].removesuffix(".py"): _defined(source) for path, source in sources.items()}
+        for path, source in sources.items():
+            if path.endswith("/__init__.py"):
+                elsewhere[path.split("/")[-2]] = _defined(source)
+        self._words = {path: Words(source, elsewhere, wanted, expected) for path, source in sources.items()}
+
+    def with_source(self, source: Source) -> Quarry:
+        """The same project with one file in another state."""
+        return Quarry({**self._sources, source.path: source}, self._imported, self._wanted, self._expected)
+
+    def candidates(
+        self, spots: Sequence[Spot], *, seed: int = 0, tiers: Sequence[int] = TIERS
+    ) -> Iterator[tuple[Candidate, Spot]]:
+        """Edits in the order they should be tried; the same for the same arguments."""
+        chance = random.Random(seed)
+        buckets = [
+            (_TIER_COST[tier] * (1 + spot.order / _REACH), chance.random() if seed else 0.0, nth, tier)
+            for nth, spot in enumerate(spots)
+            for tier in tiers
+        ]
+        views: dict[int, View] = {}
+        given: set[tuple[str, int, int, str]] = set()
+        for _, _, nth, tier in sorted(buckets):
+            spot = spots[nth]
+            view = views.get(nth)
+            if view is None:
+                view = views[nth] = View(self._words[spot.path], spot.node)
+            for candidate in self._of(view, spot, tier):
+                key = (candidate.path, candidate.start, candidate.end, candidate.text)
+                if key not in given:
+                    given.add(key)
+                    yield candidate, spot
+
+    def _of(self, view: View, spot: Spot, tier: int) -> Iterator[Candidate]:
+        source = view.source
+        early, unit = self._place(source, spot)
+        for template in TEMPLATES:
+            if template.tier != tier:
+                continue
+            for swap in template.propose(view):
+                start, end = swap.span
+                if source.text[start:end] == swap.text:
+                    continue
+                text = swap.text
+                yield Candidate(
+                    spot.path, start, end, text, spot.first, swap.cost, template.name, swap.note, early, unit
+                )
+
+    def _place(self, source: Source, spot: Spot) -> tuple[bool, str]:
+        """Whether an edit here needs a new import, and the definition it lies in."""
+        unit = next((u for u in source.units if u.first <= spot.first and spot.last <= u.last), None)
+        function = source.outermost(spot.node)
+        if unit is None or function is None:
+            return True, ""
+        body = range(function.body[0].lineno, (function.end_lineno or function.lineno) + 1)
+        ran = self._imported.get(source.path, frozenset())
+        return any(line in ran for line in body), unit.name
+
+
+def _defined(source: Source) -> tuple[str, ...]:
+    found = []
+    for node in source.tree.body:
+        if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
+            found.append(node.name)
+        elif isinstance(node, ast.Assign):
+            found += [target.id for target in node.targets if isinstance(target, ast.Name)]
+        elif isinstance(node, ast.ImportFrom):
+            found += [alias.asname or alias.name for alias in node.names]
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,182 @@
+"""The warm processes of one search: open them, trace the tests, make an accepted edit the new starting point.
+
+It answers what is asked; which edit to try or keep is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from engine.providers.repair.observe import Seen, seen_from
+from engine.providers.repair.pool import Pool
+from engine.providers.repair.scratch import Scratch
+from engine.providers.repair.slot import Greeting, Slot, greet
+from engine.providers.repair.task import RepairTask
+from engine.providers.repair.trial import ENDLESS, Sign
+from engine.providers.repair.zygote import Message, Zygote
+
+_WORKED = 77
+_RED_CLOCK_S = 3.0  # a red test that runs longer than this is taken for an endless one
+_TRACE_ROOM = 20_000_000
+_LEAST_ROOM = 100_000
+
+
+class Lab:
+    """Slots, the numbers of their tests, and what is known of each.
+
+    Parameters
+    ----------
+    keys : tests that matter, red ones first.
+    whole : test files that cannot be collected now.
+    check : raises when the search has to end.
+    """
+
+    def __init__(self, task: RepairTask, keys: list[str], whole: list[str], check: Callable[[], None]) -> None:
+        self._task = task
+        self._check = check
+        self._whole = whole
+        self.keys = keys
+        self.greeting: Greeting | None = None
+        self.slots: list[Slot] = []
+        self.pool = Pool(self.slots, check, patience=max(8.0, task.test_timeout_s * 1.5))
+        self.start_s = 0.0
+        self._warm_is_unsafe = False
+
+    def open(self) -> Greeting:
+        """Copy the project for every worker and wait until each has collected the tests."""
+        began = time.monotonic()
+        count = max(1, self._task.workers)
+        with ThreadPoolExecutor(count) as copiers:
+            copies = list(copiers.map(lambda _: Scratch(self._task), range(count)))
+        self.slots.extend(Slot(self._task, scratch, self.keys, self._whole) for scratch in copies)
+        greeting = self._start()
+        self.start_s = time.monotonic() - began
+        return greeting
+
+    def _start(self) -> Greeting:
+        started = [slot.start(early=False, trace_imports=nth == 0) for nth, slot in enumerate(self.slots)]
+        greetings = [greet(zygote, self._check) for zygote in started]
+        self.greeting = greetings[0]
+        self.keys[:] = self.greeting.tests
+        for slot in self.slots:
+            slot.preload = [
+                name for name in self.greeting.outside if not name.startswith(("_", "bitnet_tui", "pytest"))
+            ]
+        return self.greeting
+
+    def ran_at_import(self) -> Mapping[str, frozenset[int]]:
+        """Lines that ran while the project was imported; all of them, where nothing may be exchanged in memory."""
+        assert self.greeting is not None
+        return _Everything() if self._warm_is_unsafe else self.greeting.imported
+
+    def avoid_warm(self) -> None:
+        """Try every edit with a new import from now on."""
+        self._warm_is_unsafe = True
+
+    def close(self) -> None:
+        for slot in self.slots:
+            slot.drop()
+            slot.scratch.remove()
+        self.slots.clear()
+
+    def trace(
+        self,
+        tests: Sequence[int],
+        *,
+        seconds: float | None = None,
+        patches: Sequence[tuple[str, int, str]] = (),
+        until: float | None = None,
+    ) -> dict[int, Seen]:
+        """Run tests once under the tracer, on every worker; after the time ``until`` the rest is left out."""
+        share = -(-len(tests) // max(1, len(self.slots)))
+        waiting = {
+            slot.ready(early=False, check=self._check): list(tests[nth * share : (nth + 1) * share])
+            for nth, slot in enumerate(self.slots)
+        }
+        found: dict[int, Seen] = {}
+        for zygote, rest in waiting.items():
+            self._ask(zygote, rest, seconds, patches)
+        try:
+            while any(waiting.values()):
+                self._check()
+                if until is not None and time.monotonic() > until:
+                    break
+                for zygote, rest in waiting.items():
+                    for message in zygote.receive() if zygote.busy else ():
+                        if self._take(zygote, message, rest, found):
+                            self._ask(zygote, rest, seconds, patches)
+                time.sleep(0.004)
+        finally:
+            self.pool.stop()
+        return found
+
+    def _ask(self, zygote: Zygote, tests: list[int], seconds: float | None, patches: Sequence[Any]) -> None:
+        zygote.busy = bool(tests)
+        if tests:
+            zygote.send(
+                {
+                    "op": "trace",
+                    "batch": 0,
+                    "tests": tests,
+                    "seconds": seconds or min(_RED_CLOCK_S, self._task.test_timeout_s),
+                    "room": _TRACE_ROOM,
+                    "patches": list(patches),
+                    "patience": self._task.test_timeout_s * 2 + 5,
+                }
+            )
+
+    def _take(self, zygote: Zygote, message: Message, rest: list[int], found: dict[int, Seen]) -> bool:
+        """Note one message; true when the remaining tests have to be asked for again."""
+        if "test" in message:
+            found[message["test"]] = seen_from(message)
+            # What was skipped over is not collected here.
+            del rest[: rest.index(message["test"]) + 1]
+        elif "done" in message:
+            zygote.busy = False
+            by_itself = message["done"] == "end" and message["status"] == _WORKED << 8
+            if rest and not by_itself:
+                found[rest[0]] = Seen(
+                    Sign(ENDLESS, "", 0, -1), (), "the process died", {}, self._task.test_timeout_s, 0
+                )
+                del rest[0]
+            elif by_itself and (not rest or not any(at in found for at in rest[:1])):
+                assert self.greeting is not None
+                rest[:] = [at for at in rest if at in self.greeting.found]
+            return bool(rest)
+        return False
+
+    def know(self, seen: Mapping[int, Seen]) -> None:
+        """Tell the processes how tests usually end and how long each may take under trial."""
+        slowest = max((view.seconds for view in seen.values() if view.sign.passed), default=0.0)
+        limits: dict[int, tuple[float, int]] = {}
+        for at, view in seen.items():
+            endless = view.sign.code == ENDLESS
+            room = max(_LEAST_ROOM, 0 if endless else 10 * view.steps + 2000)
+            seconds = 1.0 if endless else max(0.5, 8 * view.seconds, min(4 * slowest, 2.0))
+            limits[at] = (min(seconds, self._task.test_timeout_s), room)
+        message = {"op": "know", "limits": limits, "usual": {at: list(view.sign) for at, view in seen.items()}}
+        for slot in self.slots:
+            slot.tell(message)
+        quick = sorted((view.seconds, at) for at, view in seen.items() if not view.sign.passed)
+        self.pool.sentinels = [at for s, at in quick if s < 0.05 and seen[at].sign.code == "f"][:2]
+
+    def rebase(self, sources: Mapping[str, str], *, imported_again: bool) -> None:
+        """Make these sources the starting point; ``imported_again`` where that needs new processes."""
+        for slot in self.slots:
+            if imported_again:
+                slot.scratch.write(dict(sources))
+                slot.drop()
+            else:
+                slot.load(sources, self._check)
+        if imported_again:
+            self._start()
+
+
+class _Everything(dict[str, frozenset[int]]):
+    """Coverage that holds every line of every file."""
+
+    def get(self, key: str, default: object = None) -> frozenset[int]:  # type: ignore[override]
+        return frozenset(range(1, 100_000))

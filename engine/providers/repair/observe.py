@@ -1,0 +1,86 @@
+"""What was seen when each test ran once under the tracer, and the groups that red tests form. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from engine.providers.repair.slot import lines_of
+from engine.providers.repair.trial import Sign
+from engine.providers.repair.zygote import Message
+
+_WANTED = (
+    re.compile(r"cannot import name '(\w+)'"),
+    re.compile(r"has no attribute '(\w+)'"),
+    re.compile(r"name '(\w+)' is not defined"),
+)
+_EXPECTED = re.compile(r"DID NOT RAISE (?:<class '(?:\w+\.)*(\w+)'>|any of .*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One test, run once.
+
+    Attributes
+    ----------
+    frames : (path, line) in editable files that the traceback passed, outermost first.
+    lines : editable lines the test ran.
+    """
+
+    sign: Sign
+    frames: tuple[tuple[str, int], ...]
+    text: str
+    lines: Mapping[str, frozenset[int]]
+    seconds: float
+    steps: int
+
+    def runs(self, path: str, first: int, last: int) -> bool:
+        lines = self.lines.get(path)
+        return lines is not None and any(line in lines for line in range(first, last + 1))
+
+    @property
+    def size(self) -> int:
+        """How much of the project it touches: the smaller, the more a failure says."""
+        return sum(len(lines) for lines in self.lines.values())
+
+
+def seen_from(message: Message) -> Seen:
+    """An observation as it came over the wire."""
+    return Seen(
+        sign=Sign(*message["sign"]),
+        frames=tuple((path, line) for path, line in message["frames"]),
+        text=message["text"],
+        lines=lines_of(message["lines"]),
+        seconds=message["seconds"],
+        steps=message["steps"],
+    )
+
+
+def function_of(key: str) -> str:
+    """The test function a key belongs to, parameters left out."""
+    return key.partition("[")[0]
+
+
+def groups(keys: Sequence[str], tests: Iterable[int]) -> list[list[int]]:
+    """Red tests by test function: what most often shares one cause."""
+    found: dict[str, list[int]] = {}
+    for at in tests:
+        found.setdefault(function_of(keys[at]), []).append(at)
+    return list(found.values())
+
+
+def round_robin(grouped: Iterable[Sequence[int]]) -> list[int]:
+    """One of each group, then the second of each, and so on."""
+    return [at for row in zip_longest(*grouped) for at in row if at is not None]
+
+
+def wanted_names(texts: Iterable[str]) -> tuple[str, ...]:
+    """Names the messages of red tests say are missing."""
+    return tuple(dict.fromkeys(name for text in texts for form in _WANTED for name in form.findall(text)))
+
+
+def expected_errors(texts: Iterable[str]) -> tuple[str, ...]:
+    """Exceptions that red tests waited for in vain."""
+    return tuple(dict.fromkeys(name for text in texts for name in _EXPECTED.findall(text) if name))

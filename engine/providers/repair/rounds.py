@@ -1,0 +1,238 @@
+"""One round of the search: try candidates in order, keep the plausible ones, pick what goes together.
+
+It must not change the project; making an edit the new starting point is the caller's decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from engine.providers.repair.attempt import Plausible, Situation
+from engine.providers.repair.budget import Budget
+from engine.providers.repair.edits import Candidate, patches
+from engine.providers.repair.generate import Quarry
+from engine.providers.repair.lab import Lab
+from engine.providers.repair.locate import Spot, spots
+from engine.providers.repair.observe import groups
+from engine.providers.repair.source import Source
+from engine.providers.repair.trial import Trial
+
+AFTERWARDS = 150  # candidates still tried once a good one is there: there may be a better one
+PATIENT = 3000  # candidates after which a partly good one has to do
+_PARTNERS = 5
+_PARTNER_TRIES = 700
+_MOST_PLAUSIBLE = 12
+
+
+@dataclass(slots=True)
+class Memory:
+    """What earlier rounds tried in vain, and which tests have changed since.
+
+    Attributes
+    ----------
+    tried : the round in which each edit of a definition's text was last tried.
+    changed : the round after which a red test last saw an edit in what it runs.
+    """
+
+    tried: dict[tuple[object, ...], int] = field(default_factory=dict)
+    changed: dict[int, int] = field(default_factory=dict)
+
+    def key(self, source: Source, candidate: Candidate) -> tuple[object, ...]:
+        unit = next((u for u in source.units if u.name == candidate.unit), None)
+        if unit is None:
+            return (candidate.path, source.text, candidate.start, candidate.end, candidate.text)
+        first, last = source.line_span(unit.first, unit.last)
+        return (candidate.path, hash(source.text[first:last]), candidate.start - first, candidate.end, candidate.text)
+
+
+@dataclass(slots=True)
+class Round:
+    """Everything one round needs.
+
+    Attributes
+    ----------
+    number : counts from 0.
+    errors : (path, line) that failed imports passed through.
+    """
+
+    lab: Lab
+    budget: Budget
+    situation: Situation
+    quarry: Quarry
+    memory: Memory
+    number: int
+    errors: tuple[tuple[str, int], ...]
+    wanted: tuple[str, ...]
+    seed: int
+    located: list[Spot] = field(default_factory=list)
+    plausible: list[Plausible] = field(default_factory=list)
+    partners: list[tuple[int, float, int, Candidate, Spot]] = field(default_factory=list)
+    slow: list[tuple[Candidate, Spot]] = field(default_factory=list)
+
+    def locate(self) -> list[Spot]:
+        here = self.situation
+        grouped = groups(here.keys, here.red)
+        self.located = spots(here.sources, here.seen, grouped, self.errors, self.wanted)
+        return self.located
+
+    def search(self) -> list[Plausible]:
+        """The plausible candidates of this round, best first; empty when there are none."""
+        source = self.quarry.candidates(self.located, seed=self.seed)
+        if not self._try(self._fresh(source)) and not self.plausible:
+            self._try(self._slow_ones(), factor=20.0)
+        if not self.plausible:
+            self._in_pairs()
+        return self._checked()
+
+    def _fresh(self, source: Iterator[tuple[Candidate, Spot]]) -> Iterator[tuple[Candidate, Spot]]:
+        """Candidates that were not tried before under the same circumstances."""
+        for candidate, spot in source:
+            key = self.memory.key(self.situation.sources[candidate.path], candidate)
+            before = self.memory.tried.get(key, -1)
+            tests = self.situation.relevant(spot) if before >= 0 else ()
+            if before >= 0 and all(self.memory.changed.get(at, -1) < before for at in tests):
+                continue
+            self.memory.tried[key] = self.number
+            yield candidate, spot
+
+    def _slow_ones(self) -> Iterator[tuple[Candidate, Spot]]:
+        """Candidates that mended something, or might have, had they had more time."""
+        yield from self.slow[:30]
+
+    def _try(self, source: Iterator[tuple[Candidate, Spot]], *, factor: float = 1.0) -> bool:
+        """Try candidates until there is one to keep; true if the source did not run dry."""
+        asked: list[tuple[Candidate, Spot]] = []
+
+        def trials() -> Iterator[Trial]:
+            for candidate, spot in source:
+                asked.append((candidate, spot))
+                trial = self.situation.trial(candidate, spot)
+                yield trial if factor == 1.0 else _stretched(trial, factor)
+
+        last: int | None = None
+        running = self.lab.pool.run(trials())
+        try:
+            for index, (_, verdict) in enumerate(running):
+                candidate, spot = asked[index]
+                self._count(index)
+                found = self.situation.judged(candidate, spot, verdict, index)
+                if found is not None:
+                    self.plausible.append(found)
+                    self.budget.best = max(self.budget.best, len(found.mended))
+                    if found.whole and last is None:
+                        last = index + AFTERWARDS
+                elif verdict.endless and (verdict.mended or verdict.broke >= 0):
+                    self.slow.insert(0, (candidate, spot))
+                elif further := self.situation.further(verdict):
+                    self.partners.append((-further, candidate.cost, index, candidate, spot))
+                enough = sum(p.whole for p in self.plausible) >= _MOST_PLAUSIBLE
+                if enough or (last is not None and index >= last) or (self.plausible and index > PATIENT):
+                    return True
+        finally:
+            running.close()  # type: ignore[attr-defined]
+        return False
+
+    def _count(self, index: int) -> None:
+        self.budget.tried += 1
+        if index % 16 == 0:
+            open_tests = len(self.situation.red)
+            self.budget.report(
+                "searching", f"round {self.number + 1}: {open_tests} red, {self.budget.tried} edits tried"
+            )
+
+    def _in_pairs(self) -> None:
+        """Two edits together, where the first one brought a test further without mending it."""
+        self.partners.sort(key=lambda row: row[:3])
+        for _, _, _, first, spot in self.partners[:_PARTNERS]:
+            source = self.situation.sources[first.path]
+            changed = Source(first.path, first.applied(source.text))
+            if first.early or changed.text.count("\n") != source.text.count("\n"):
+                continue
+            before = patches(source, [first])
+            tests = self.situation.relevant(spot)[:20]
+            seen = {**self.situation.seen, **self.lab.trace(tests, patches=before)}
+            here = Situation(
+                {**self.situation.sources, first.path: changed},
+                seen,
+                tuple(tests),
+                self.situation.green,
+                self.situation.keys,
+            )
+            near = spots(here.sources, seen, groups(here.keys, tests), (), ())
+            quarry = self.quarry.with_source(changed)
+            if self._second(here, quarry, near, first, spot, before):
+                return
+
+    def _second(
+        self,
+        here: Situation,
+        quarry: Quarry,
+        near: list[Spot],
+        first: Candidate,
+        spot: Spot,
+        before: list[tuple[str, int, str]],
+    ) -> bool:
+        asked: list[tuple[Candidate, Spot]] = []
+
+        def trials() -> Iterator[Trial]:
+            for candidate, place in quarry.candidates(near, tiers=(1, 2)):
+                if candidate.early or len(asked) >= _PARTNER_TRIES or candidate.clashes(first):
+                    continue
+                asked.append((candidate, place))
+                yield here.trial(candidate, place, before=before)
+
+        running = self.lab.pool.run(trials())
+        try:
+            for index, (_, verdict) in enumerate(running):
+                self._count(index)
+                candidate, place = asked[index]
+                found = here.judged(candidate, place, verdict, index)
+                if found is not None and found.whole:
+                    second = _in_old_text(candidate, first)
+                    pair = Plausible((first, second), place, found.mended, index, True)
+                    self.plausible.append(pair)
+                    return True
+        finally:
+            running.close()  # type: ignore[attr-defined]
+        return False
+
+    def _checked(self) -> list[Plausible]:
+        """The best plausible edits, each alone and in full; then others that mend different tests along with them."""
+        kept: list[Plausible] = []
+        mended: set[int] = set()
+        for found in sorted(self.plausible, key=lambda p: p.rank)[:_MOST_PLAUSIBLE]:
+            edits = [candidate for other in kept for candidate in other.candidates]
+            if found.mended <= mended or any(c.clashes(o) for c in found.candidates for o in edits):
+                continue
+            if kept and not found.whole:
+                continue
+            places = [*(other.spot for other in kept), found.spot]
+            verdict = self.lab.pool.one(self.situation.full_trial([*edits, *found.candidates], places))
+            if verdict.how == "ran" and verdict.broke < 0 and mended < verdict.mended:
+                kept.append(found)
+                mended = set(verdict.mended)
+        return kept
+
+
+def _stretched(trial: Trial, factor: float) -> Trial:
+    return Trial(trial.patches, trial.sources, trial.early, trial.tests, trial.guard, trial.probe, factor, trial.alone)
+
+
+def _in_old_text(second: Candidate, first: Candidate) -> Candidate:
+    """An edit of a text that has the first one in it, as an edit of the text without."""
+    if second.path != first.path or second.start < first.start:
+        return second
+    shift = (first.end - first.start) - len(first.text)
+    return Candidate(
+        second.path,
+        second.start + shift,
+        second.end + shift,
+        second.text,
+        second.line,
+        second.cost,
+        second.template,
+        second.note,
+        second.early,
+        second.unit,
+    )

@@ -1,0 +1,285 @@
+"""Search for the smallest edits that turn red tests green: locate, try, keep, repeat, prove. Readable top to bottom.
+
+It never writes to the project it was given: everything happens in scratch copies, and only proved texts are returned.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+
+from engine.providers.repair.attempt import Plausible, Situation
+from engine.providers.repair.budget import Budget, Stopped
+from engine.providers.repair.confirm import Confirmed, Confirmer, Step
+from engine.providers.repair.edits import Candidate, combined, shown
+from engine.providers.repair.generate import Quarry
+from engine.providers.repair.lab import Lab
+from engine.providers.repair.locate import Spot
+from engine.providers.repair.observe import Seen, expected_errors, wanted_names
+from engine.providers.repair.rounds import Memory, Round
+from engine.providers.repair.scratch import keys_of
+from engine.providers.repair.source import Source, Unreadable
+from engine.providers.repair.task import RepairResult, RepairTask, SearchProgress
+from engine.providers.repair.zygote import Gone
+
+_TRACE_SHARE = 0.3  # of the budget, at most, to watch the green tests
+_SHOWN = 20
+
+
+def search(
+    task: RepairTask, *, progress: Callable[[SearchProgress], None], cancelled: Callable[[], bool]
+) -> RepairResult:
+    """Look for edits that mend the failing tests of ``task`` and break none of the passing ones.
+
+    Parameters
+    ----------
+    progress : told where the search stands, at most five times a second and at each change of phase.
+    cancelled : asked several times a second; once true, the search ends with what was proved so far.
+
+    Returns
+    -------
+    Proved texts and edits; without any, an empty result whose note says what was seen.
+    """
+    budget = Budget(task, progress, cancelled)
+    quest = Quest(task, budget)
+    try:
+        quest.run()
+    finally:
+        quest.close()
+    budget.report("done", quest.result.note)
+    return quest.result
+
+
+class Quest:
+    """The state of one search."""
+
+    def __init__(self, task: RepairTask, budget: Budget) -> None:
+        self._task = task
+        self._budget = budget
+        self._notes: list[str] = []
+        self._failing = keys_of(task, task.failing)
+        self._passing = keys_of(task, task.passing)
+        self._sources = self._read()
+        self._original = {path: source.text for path, source in self._sources.items()}
+        self._steps: list[Step] = []
+        self._located: list[Spot] = []
+        self._alternatives = 0
+        self._memory = Memory()
+        red = list(dict.fromkeys(self._failing.values()))
+        whole = [key for key in red if "::" not in key]
+        keys = [*red, *dict.fromkeys(key for key in self._passing.values() if key not in set(red))]
+        self._reds = len(red)
+        self._lab = Lab(task, keys, whole, budget.check)
+        self._confirmer = Confirmer(task, budget, self._original, red, list(dict.fromkeys(self._passing.values())))
+        self._seen: dict[int, Seen] = {}
+        self._red: list[int] = []
+        self._green: list[int] = []
+        self.result = self._answer(None)
+
+    def close(self) -> None:
+        self._lab.close()
+        self._confirmer.close()
+
+    def run(self) -> None:
+        """Go through the phases; however they end, `result` says what is proved."""
+        confirmed: Confirmed | None = None
+        try:
+            self._budget.report("locating", "starting the tests")
+            if self._worth_it():
+                self._look()
+                self._rounds()
+        except Stopped as stop:
+            self._notes.append(f"The search ended because {stop}.")
+        except Gone as gone:
+            self._notes.append(f"The tests could not be run: {_last_lines(str(gone))}")
+        finally:
+            self._lab.close()
+        try:
+            if self._steps:
+                confirmed = self._confirmer.confirm(self._steps)
+        except Stopped as stop:
+            self._notes.append(f"{len(self._steps)} edit(s) looked right but were not proved, because {stop}.")
+        self.result = self._answer(confirmed)
+
+    def _read(self) -> dict[str, Source]:
+        sources = {}
+        for path in self._task.editable:
+            name = path.rpartition("/")[2]
+            if (
+                not name.endswith(".py")
+                or name == "conftest.py"
+                or name.startswith("test_")
+                or name.endswith("_test.py")
+            ):
+                continue
+            try:
+                sources[path] = Source.read(self._task.root, path)
+            except Unreadable as error:
+                self._notes.append(f"Skipped a file that cannot be edited: {error}.")
+        return sources
+
+    def _worth_it(self) -> bool:
+        if not self._failing:
+            self._notes.append("None of the failing tests lies in a file that exists.")
+        elif not self._sources:
+            self._notes.append("There is no editable Python file to work on.")
+        elif not hasattr(os, "fork"):
+            self._notes.append("This platform cannot fork, which the search needs.")
+        return bool(self._failing and self._sources and hasattr(os, "fork"))
+
+    def _look(self) -> None:
+        """Collect, run everything once under the tracer, and sort the tests into red and green."""
+        greeting = self._lab.open()
+        if not greeting.fork:
+            raise Stopped("the target's platform cannot fork")
+        keys = self._lab.keys
+        files = [at for at, key in enumerate(keys[: self._reds]) if "::" not in key]
+        self._budget.report("locating", f"watching {len(keys)} tests")
+        red = [at for at in range(len(keys)) if at in greeting.found and self._is_red(at)]
+        seen = self._lab.trace(red)
+        began = time.monotonic()
+        until = began + _TRACE_SHARE * self._task.budget_s
+        rest = [at for at in range(len(keys)) if at in greeting.found and not self._is_red(at)]
+        seen |= self._lab.trace(rest, seconds=self._task.test_timeout_s, until=until)
+        self._seen = seen
+        self._red = [*files, *(at for at in red if at not in seen or not seen[at].sign.passed)]
+        self._green = [at for at in rest if at not in seen or seen[at].sign.passed]
+        self._lab.know(seen)
+        whole_run = sum(view.seconds for view in seen.values())
+        self._budget.reserve = min(0.4 * self._task.budget_s, 1.0 + 1.5 * self._lab.start_s + 1.5 * whole_run)
+        self._mention(greeting.threads, red)
+
+    def _is_red(self, at: int) -> bool:
+        """A failing test of the task, or any test of a file that could not be collected before."""
+        return at < self._reds or self._lab.keys[at].split("::")[0] in self._lab.keys[: self._reds]
+
+    def _mention(self, threads: int, red: Sequence[int]) -> None:
+        absent = [key for at, key in enumerate(self._lab.keys[: self._reds]) if "::" in key and at not in red]
+        if absent:
+            self._notes.append(f"{len(absent)} failing test(s) were not collected, such as {absent[0]}.")
+        calm = [at for at in red if at in self._seen and self._seen[at].sign.passed]
+        if calm:
+            self._notes.append(f"{len(calm)} failing test(s) passed when run again, such as {self._lab.keys[calm[0]]}.")
+        if threads > 1:
+            self._lab.avoid_warm()
+            self._notes.append("Threads are alive after collection, so each edit was tried with a new import.")
+
+    def _rounds(self) -> None:
+        number = 0
+        while self._red:
+            self._budget.check()
+            situation = Situation(self._sources, self._seen, tuple(self._red), tuple(self._green), self._lab.keys)
+            greeting = self._lab.greeting
+            assert greeting is not None
+            texts = [view.text for at, view in self._seen.items() if not view.sign.passed]
+            texts += [error["text"] for error in greeting.errors]
+            wanted, expected = wanted_names(texts), expected_errors(texts)
+            frames = tuple((path, line) for error in greeting.errors for path, line in error["frames"])
+            quarry = Quarry(self._sources, self._lab.ran_at_import(), wanted, expected)
+            turn = Round(
+                self._lab, self._budget, situation, quarry, self._memory, number, frames, wanted, self._task.seed
+            )
+            located = turn.locate()
+            self._located = self._located or located
+            self._budget.best = 0
+            self._budget.report("searching", f"round {number + 1}: {len(self._red)} red tests")
+            try:
+                found = turn.search()
+            except Stopped:
+                self._keep_best(turn)
+                raise
+            if not found:
+                self._notes.append(_nothing(turn))
+                return
+            self._alternatives += max(0, len(turn.plausible) - len(found))
+            self._accept(found, situation, number)
+            number += 1
+
+    def _keep_best(self, turn: Round) -> None:
+        """Out of time: an edit that mends something is still worth a proof."""
+        whole = sorted((p for p in turn.plausible if p.whole), key=lambda p: p.rank)
+        if whole and not self._budget.cancel_seen:
+            self._note_steps(whole[:1])
+
+    def _accept(self, found: Sequence[Plausible], situation: Situation, number: int) -> None:
+        """Make the edits the new starting point and see what the tests do now."""
+        edits = [candidate for plausible in found for candidate in plausible.candidates]
+        texts = combined(self._sources, edits)
+        for plausible in found:
+            for at in situation.relevant(plausible.spot):
+                self._memory.changed[at] = number
+        self._note_steps(found)
+        before = list(self._lab.keys)
+        self._lab.rebase(texts, imported_again=any(edit.early for edit in edits))
+        if len(self._lab.keys) > len(before):
+            self._red = [at for at in self._red if "::" in before[at]]
+            assert self._lab.greeting is not None
+            self._red += [at for at in range(len(before), len(self._lab.keys)) if at in self._lab.greeting.found]
+        again = sorted({*self._red, *(at for p in found for at in situation.guards(p.spot, None))})
+        assert self._lab.greeting is not None
+        again = [at for at in again if at in self._lab.greeting.found]
+        self._seen.update(self._lab.trace(again))
+        self._lab.know(self._seen)
+        self._red = [at for at in self._red if not (at in self._seen and self._seen[at].sign.passed)]
+        self._red = [at for at in self._red if "::" in self._lab.keys[at] or self._still_broken(self._lab.keys[at])]
+        mended = [at for at in again if self._seen.get(at) is not None and self._seen[at].sign.passed]
+        self._green = sorted({*self._green, *mended} - set(self._red))
+        self._budget.fixed = self._reds - sum(1 for at in self._red if at < self._reds)
+
+    def _still_broken(self, path: str) -> bool:
+        assert self._lab.greeting is not None
+        return any(error["path"] == path for error in self._lab.greeting.errors)
+
+    def _note_steps(self, found: Sequence[Plausible]) -> None:
+        """Write the edits down, each on the text that its forerunners leave."""
+        for edit in sorted((c for p in found for c in p.candidates), key=lambda c: (c.path, -c.start)):
+            source = self._sources[edit.path]
+            self._steps.append(Step(edit, shown(source, edit), source.text[edit.start : edit.end]))
+            self._sources = {**self._sources, edit.path: Source(edit.path, edit.applied(source.text))}
+
+    def _answer(self, confirmed: Confirmed | None) -> RepairResult:
+        fixed = confirmed.fixed if confirmed is not None else frozenset()
+        mended = frozenset(node for node, key in self._failing.items() if key in fixed)
+        if confirmed is not None:
+            broken = [key for key in self._failing.values() if "::" not in key]
+            mended |= {key for key in confirmed.found if key.split("::")[0] in broken}
+        remaining = frozenset(self._task.failing) - mended
+        edits = tuple(step.shown for step in confirmed.steps) if confirmed is not None else ()
+        notes = [*self._notes]
+        if confirmed is not None:
+            notes.insert(0, f"{len(edits)} edit(s) mend {len(mended)} test(s); {len(remaining)} still fail.")
+            if confirmed.note:
+                notes.append(confirmed.note[0].upper() + confirmed.note[1:] + ".")
+        else:
+            notes.insert(0, f"No edit was found and proved; {self._budget.tried} were tried.")
+        return RepairResult(
+            files=dict(confirmed.sources) if confirmed is not None else {},
+            edits=edits,
+            fixed=mended,
+            remaining=remaining,
+            tried=self._budget.tried,
+            seconds=self._budget.spent,
+            located=tuple(
+                (s.path, s.first, round(s.score, 3)) for s in sorted(self._located, key=lambda s: -s.score)[:_SHOWN]
+            ),
+            alternatives=self._alternatives,
+            note=" ".join(notes),
+        )
+
+
+def _nothing(turn: Round) -> str:
+    """Why a round ended with empty hands, for a person and for whoever tries next."""
+    if not turn.located:
+        return "No failing test runs a line of an editable file, so there was nothing to edit."
+    best = turn.located[0]
+    said = f"No single edit near {best.path}:{best.first} (or {len(turn.located) - 1} other places) mends a test."
+    if turn.partners:
+        row = min(turn.partners, key=lambda r: r[:3])
+        candidate: Candidate = row[3]
+        said += f" The nearest miss, at {candidate.path}:{candidate.line}: {candidate.note}; it gets a test further."
+    return said
+
+
+def _last_lines(text: str, most: int = 6) -> str:
+    return " | ".join(line.strip() for line in text.strip().splitlines()[-most:]) or "pytest ended without a word"

@@ -1,0 +1,149 @@
+"""One editable file as text and tree, and the arithmetic between the two. It never writes, and never reformats."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+
+BOM = "\ufeff"
+_NEWLINE = re.compile(r"\r\n|\r|\n")
+Span = tuple[int, int]
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+BLOCKS = ("body", "orelse", "finalbody")
+
+
+class Unreadable(Exception):
+    """The file cannot be edited; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A top-level ``def`` or ``class``: what can be exchanged in memory on its own."""
+
+    name: str
+    node: ast.stmt
+    first: int
+    last: int
+
+
+class Source:
+    """A parsed file.
+
+    Parameters
+    ----------
+    path : posix path relative to the root.
+    text : full text, newlines as they are in the file, with its byte order mark if it has one.
+
+    Raises
+    ------
+    Unreadable
+        The text is not Python for this interpreter.
+    """
+
+    def __init__(self, path: str, text: str) -> None:
+        self.path = path
+        self.text = text
+        self._shift = len(BOM) if text.startswith(BOM) else 0
+        try:
+            self.tree = ast.parse(text[self._shift :])
+        except (SyntaxError, ValueError, RecursionError) as error:
+            line = getattr(error, "lineno", None)
+            where = f", line {line}" if line else ""
+            raise Unreadable(f"{path}{where}: {getattr(error, 'msg', None) or error}") from error
+        self._starts = [self._shift, *(match.end() for match in _NEWLINE.finditer(text))]
+        self._ascii = text[self._shift :].isascii()
+
+    @classmethod
+    def read(cls, root: Path, path: str) -> Source:
+        """The file as it is on disk."""
+        try:
+            text = (root / path).read_bytes().decode("utf-8")
+        except OSError as error:
+            raise Unreadable(f"{path}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise Unreadable(f"{path}: it is not UTF-8") from error
+        return cls(path, text)
+
+    def offset(self, line: int, column: int) -> int:
+        """Where a line (from 1) and a column in UTF-8 bytes, as trees have them, lie in the text."""
+        start = self._starts[line - 1]
+        if self._ascii:
+            return start + column
+        end = self._starts[line] if line < len(self._starts) else len(self.text)
+        return start + len(self.text[start:end].encode()[:column].decode(errors="ignore"))
+
+    def span(self, node: ast.AST) -> Span:
+        """First and last offset of an expression or statement, without decorators."""
+        first = self.offset(node.lineno, node.col_offset)  # type: ignore[attr-defined]
+        return first, self.offset(node.end_lineno, node.end_col_offset)  # type: ignore[attr-defined]
+
+    def segment(self, node: ast.AST) -> str:
+        first, last = self.span(node)
+        return self.text[first:last]
+
+    def line_of(self, offset: int) -> int:
+        """The line, from 1, that holds this offset."""
+        low, high = 0, len(self._starts)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self._starts[middle] <= offset else (low, middle)
+        return low + 1
+
+    def line_span(self, first: int, last: int) -> Span:
+        """Offsets of full lines ``first`` to ``last``, newline included."""
+        end = self._starts[last] if last < len(self._starts) else len(self.text)
+        return self._starts[first - 1], end
+
+    def indent_of(self, node: ast.stmt) -> str:
+        """White space before a statement, or empty where something else stands there."""
+        start = self._starts[node.lineno - 1]
+        before = self.text[start : self.span(node)[0]]
+        return before if not before.strip() else ""
+
+    @cached_property
+    def newline(self) -> str:
+        found = _NEWLINE.search(self.text)
+        return found.group() if found else "\n"
+
+    @cached_property
+    def parents(self) -> dict[ast.AST, ast.AST]:
+        return {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
+
+    def above(self, node: ast.AST) -> Iterator[ast.AST]:
+        """Everything that holds ``node``, innermost first."""
+        holder = self.parents.get(node)
+        while holder is not None:
+            yield holder
+            holder = self.parents.get(holder)
+
+    def statement_of(self, node: ast.AST) -> ast.stmt | None:
+        """The innermost statement around a node, itself included."""
+        if isinstance(node, ast.stmt):
+            return node
+        return next((holder for holder in self.above(node) if isinstance(holder, ast.stmt)), None)
+
+    @cached_property
+    def units(self) -> tuple[Unit, ...]:
+        """Top-level functions and classes whose names are given once."""
+        found = []
+        for node in self.tree.body:
+            if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
+                first = min([node.lineno, *(mark.lineno for mark in node.decorator_list)])
+                found.append(Unit(node.name, node, first, node.end_lineno or node.lineno))
+        names = [unit.name for unit in found]
+        return tuple(unit for unit in found if names.count(unit.name) == 1)
+
+    def outermost(self, node: ast.AST) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+        """The function of a unit, or the method of its class, that holds ``node`` in its body."""
+        chain = [node, *self.above(node)]
+        for below, holder in reversed(list(pairwise(chain))):
+            if isinstance(holder, FUNCTIONS):
+                return holder if below in holder.body else None
+            if not isinstance(holder, (ast.Module, ast.ClassDef)):
+                return None
+        return None

@@ -1,0 +1,29 @@
+"""The kinds of edits that are tried, as data: one table, each row a small generator over a view."""
+
+from __future__ import annotations
+
+from engine.providers.repair.templates import (
+    arrays,
+    calls,
+    conditions,
+    constants,
+    ingredients,
+    names,
+    operators,
+    statements,
+)
+from engine.providers.repair.templates.base import Swap, Template
+
+TEMPLATES: tuple[Template, ...] = (
+    *operators.TEMPLATES,
+    *constants.TEMPLATES,
+    *names.TEMPLATES,
+    *calls.TEMPLATES,
+    *arrays.TEMPLATES,
+    *conditions.TEMPLATES,
+    *statements.TEMPLATES,
+    *ingredients.TEMPLATES,
+)
+TIERS = tuple(sorted({template.tier for template in TEMPLATES}))
+
+__all__ = ["TEMPLATES", "TIERS", "Swap", "Template"]

@@ -1,0 +1,146 @@
+"""Edits of calls: a sibling function, arguments exchanged, left out or added, a call around or taken off."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from engine.providers.repair.templates.base import Swap, Template, brief, replaced
+from engine.providers.repair.view import View
+
+_FAMILIES: tuple[tuple[str, ...], ...] = (
+    ("min", "max", "sum"),
+    ("any", "all"),
+    ("int", "round", "float", "bool", "str"),
+    ("sorted", "reversed", "list", "tuple", "set"),
+    ("floor", "ceil", "trunc", "rint", "round"),
+    ("append", "extend", "add", "insert", "remove", "discard"),
+    ("lower", "upper", "title", "capitalize", "casefold"),
+    ("strip", "lstrip", "rstrip"),
+    ("startswith", "endswith"),
+    ("find", "rfind", "index"),
+    ("split", "rsplit", "splitlines", "partition", "rpartition"),
+    ("keys", "values", "items"),
+    ("pop", "popleft", "get"),
+    ("union", "intersection", "difference", "symmetric_difference"),
+    ("isdigit", "isalpha", "isalnum", "isupper", "islower", "isspace"),
+    ("removeprefix", "removesuffix"),
+    ("sqrt", "exp", "log", "log2", "square", "abs"),
+    ("sin", "cos", "tan"),
+    ("match", "search", "fullmatch"),
+    ("isinstance", "issubclass"),
+)
+_AROUND = ("abs", "int", "round", "float", "len", "sorted", "list", "tuple", "set", "sum", "min", "max", "str", "bool")
+
+
+def siblings(view: View) -> Iterator[Swap]:
+    for node in view.expressions(ast.Call):
+        assert isinstance(node, ast.Call)
+        name = _called(node.func)
+        if isinstance(node.func, ast.Attribute) and _base(node.func) == view.words.numpy:
+            continue  # array functions have relatives of their own
+        for family in _FAMILIES:
+            if name in family:
+                end = view.span(node.func)[1]
+                for other in family:
+                    if other != name:
+                        note = f"`{name}` became `{other}`"
+                        yield Swap((end - len(name), end), other, 1.1, note)
+
+
+def _called(func: ast.expr) -> str:
+    return func.id if isinstance(func, ast.Name) else func.attr if isinstance(func, ast.Attribute) else ""
+
+
+def _base(func: ast.Attribute) -> str:
+    return func.value.id if isinstance(func.value, ast.Name) else ""
+
+
+def exchanged(view: View) -> Iterator[Swap]:
+    """Two arguments, two elements or two targets the other way round."""
+    for node in view.header:
+        if isinstance(node, ast.Call):
+            parts = [part for part in node.args if not isinstance(part, ast.Starred)]
+        elif isinstance(node, (ast.Tuple, ast.List)):
+            parts = node.elts
+        else:
+            continue
+        for first in range(len(parts)):
+            for second in range(first + 1, min(len(parts), first + 4)):
+                left, right = parts[first], parts[second]
+                (start, stop), (begin, end) = view.span(left), view.span(right)
+                text = view.text(right) + view.source.text[stop:begin] + view.text(left)
+                if view.text(left) != view.text(right):
+                    note = f"`{brief(view.text(left))}` and `{brief(view.text(right))}` changed places"
+                    yield Swap((start, end), text, 1.3, note)
+
+
+def arguments(view: View) -> Iterator[Swap]:
+    """One argument less or one more."""
+    for node in view.expressions(ast.Call):
+        assert isinstance(node, ast.Call)
+        parts: list[ast.AST] = [*node.args, *node.keywords]
+        texts = [view.text(part) for part in parts]
+        if any(isinstance(part, ast.GeneratorExp) for part in parts):
+            continue
+        func = view.text(node.func)
+        for nth in range(len(parts)):
+            kept = ", ".join(texts[:nth] + texts[nth + 1 :])
+            yield replaced(view, node, f"{func}({kept})", 2)
+        takes = view.words.functions.get(_called(node.func))
+        if takes is not None and takes <= len(parts):
+            continue
+        pool = [name for name in view.locals if name not in texts][:8]
+        for name in [*pool, *view.words.constants[:6], "1", "0", "-1", "None"]:
+            yield replaced(
+                view, node, f"{func}({', '.join([*texts[: len(node.args)], name, *texts[len(node.args) :]])})", 2.4
+            )
+    for node in view.expressions(ast.Call):
+        assert isinstance(node, ast.Call)
+        if _called(node.func) in ("sorted", "sort", "min", "max"):
+            has = {word.arg for word in node.keywords}
+            joined = ", ".join(view.text(part) for part in [*node.args, *node.keywords])
+            comma = ", " if joined else ""
+            more = [] if "key" in has else ["key=len", "key=abs", "key=str.lower", "key=lambda pair: pair[1]"]
+            if "reverse" not in has and _called(node.func).startswith("sort"):
+                more.insert(0, "reverse=True")
+            if "default" not in has and _called(node.func) in ("min", "max"):
+                more += ["default=0", "default=None"]
+            for word in more:
+                yield replaced(view, node, f"{view.text(node.func)}({joined}{comma}{word})", 2.2)
+
+
+def unwrapped(view: View) -> Iterator[Swap]:
+    """A call taken off: ``f(x)`` becomes ``x``, ``x.f()`` becomes ``x``."""
+    for node in view.expressions(ast.Call):
+        assert isinstance(node, ast.Call)
+        if isinstance(view.parent(node), ast.Expr):
+            continue
+        for argument in node.args[:2]:
+            if not isinstance(argument, (ast.Starred, ast.GeneratorExp)):
+                yield replaced(view, node, view.text(argument), 1.8)
+        if isinstance(node.func, ast.Attribute) and _base(node.func) not in view.words.imported:
+            yield replaced(view, node, view.text(node.func.value), 1.8)
+
+
+def wrapped(view: View) -> Iterator[Swap]:
+    """A call put around a value."""
+    for node in view.expressions(ast.Name, ast.Call, ast.BinOp, ast.Subscript, ast.Attribute, ast.ListComp):
+        holder = view.parent(node)
+        if isinstance(holder, (ast.Attribute, ast.keyword)) or (isinstance(holder, ast.Call) and holder.func is node):
+            continue
+        text = view.text(node)
+        for name in _AROUND:
+            if not (isinstance(node, ast.Call) and _called(node.func) == name):
+                yield replaced(view, node, f"{name}({text})", 1.6 if name == "abs" else 2.2)
+        for method in (".copy()", ".strip()", ".lower()", "[:]", "[0]", "[-1]", "[::-1]"):
+            yield replaced(view, node, f"{view.atom(node)}{method}", 2.4)
+
+
+TEMPLATES = (
+    Template("sibling function", 1, siblings),
+    Template("exchanged arguments", 1, exchanged),
+    Template("call taken off", 2, unwrapped),
+    Template("call put around", 2, wrapped),
+    Template("arguments", 3, arguments),
+)

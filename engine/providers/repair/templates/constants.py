@@ -1,0 +1,155 @@
+"""Edits of literals and bounds: one more, one less, another number of the file, the other word."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Iterator
+
+from engine.providers.repair.templates.base import Swap, Template, replaced
+from engine.providers.repair.view import View
+
+_USUAL = (0, 1, 2, -1)
+
+
+def off_by_one(view: View) -> Iterator[Swap]:
+    """Bounds: arguments of range, ends of slices, indices, sizes."""
+    for node in view.expressions():
+        if isinstance(node, ast.Constant) and type(node.value) is int:
+            if _is_docstring_like(view, node):
+                continue
+            for shift in (1, -1):
+                yield replaced(view, node, _number(view, node, node.value + shift), 1)
+        elif _is_bound(view, node):
+            for sign, opposite in (("+", "-"), ("-", "+")):
+                # x - 1 shifted by one is x, not x - 1 + 1.
+                if isinstance(node, ast.BinOp) and view.text(node).replace(" ", "").endswith(f"{opposite}1"):
+                    yield replaced(view, node, view.text(node.left), 1)
+                else:
+                    yield replaced(view, node, f"{view.atom(node)} {sign} 1", 1.2)
+
+
+def _is_docstring_like(view: View, node: ast.expr) -> bool:
+    return isinstance(view.parent(node), ast.Expr)
+
+
+def _is_bound(view: View, node: ast.expr) -> bool:
+    if isinstance(node, (ast.Constant, ast.Slice, ast.Tuple, ast.Starred, ast.JoinedStr)):
+        return False
+    holder = view.parent(node)
+    if isinstance(holder, ast.Slice):
+        return True
+    if isinstance(holder, ast.Subscript):
+        return node is holder.slice
+    if isinstance(holder, ast.Call) and isinstance(holder.func, ast.Name):
+        return node in holder.args and holder.func.id in ("range", "len", "min", "max", "divmod", "round", "enumerate")
+    if isinstance(holder, ast.BinOp):
+        return isinstance(holder.op, (ast.FloorDiv, ast.Mod, ast.LShift, ast.RShift, ast.Pow))
+    return isinstance(holder, (ast.Return, ast.Assign)) and isinstance(node, (ast.Name, ast.Call, ast.BinOp))
+
+
+def numbers(view: View) -> Iterator[Swap]:
+    for node in view.expressions(ast.Constant):
+        assert isinstance(node, ast.Constant)
+        value = node.value
+        if type(value) is bool:
+            yield replaced(view, node, str(not value), 1)
+        elif value is None:
+            for text in ("0", "True", "False", "[]", "{}", '""'):
+                yield replaced(view, node, text, 2.4)
+        elif type(value) is int or type(value) is float:
+            near = [-value, *_USUAL, value * 2, *_halves(value), *_powers(value)]
+            if type(value) is float:
+                near = [
+                    -value,
+                    0.0,
+                    1.0,
+                    0.5,
+                    value * 2,
+                    value / 2,
+                    value * 10,
+                    value / 10,
+                    1.0 / value if value else 0.0,
+                ]
+            seen = {value}
+            for other, cost in [(n, 1.6) for n in near] + [(n, 1.8) for n in view.words.numbers[:30]]:
+                if other not in seen:
+                    seen.add(other)
+                    yield replaced(view, node, _number(view, node, other), cost)
+            for name in view.words.constants[:20]:
+                yield replaced(view, node, name, 2)
+
+
+def _halves(value: float) -> list[int]:
+    return [int(value) // 2] if value % 2 == 0 else []
+
+
+def _powers(value: float) -> list[int]:
+    whole = int(abs(value))
+    if whole < 2:
+        return []
+    size = whole.bit_length()
+    around = [1 << size, 1 << (size - 1), (1 << size) - 1, (1 << (size - 1)) - 1]
+    return [n if value > 0 else -n for n in around]
+
+
+def _number(view: View, node: ast.Constant, value: int | float) -> str:
+    old = view.text(node).lower()
+    if type(value) is int and value >= 0:
+        if old.startswith("0x"):
+            return f"0x{value:0{max(1, len(old) - 2)}X}" if old[2:] != old[2:].lower() else f"0x{value:x}"
+        if old.startswith("0b"):
+            return f"0b{value:0{max(1, len(old) - 2)}b}"
+    return repr(value)
+
+
+def strings(view: View) -> Iterator[Swap]:
+    for node in view.expressions(ast.Constant):
+        assert isinstance(node, ast.Constant)
+        if not isinstance(node.value, str) or isinstance(view.parent(node), (ast.JoinedStr, ast.Expr)):
+            continue
+        others = [word for word in view.words.strings if word != node.value]
+        alike = difflib.get_close_matches(node.value, others, 5, 0.6)
+        for word in [*alike, *[o for o in others if o not in alike][:15]]:
+            yield replaced(view, node, repr(word), 1.4 if word in alike else 2.6)
+        if node.value:
+            yield replaced(view, node, repr(""), 2.6)
+            if node.value != node.value.strip():
+                yield replaced(view, node, repr(node.value.strip()), 2)
+        else:
+            yield replaced(view, node, repr(" "), 2)
+
+
+def slices(view: View) -> Iterator[Swap]:
+    """Ends of a slice left out, exchanged, or turned round."""
+    for node in view.header:
+        if not isinstance(node, ast.Slice):
+            continue
+        parts = [view.text(part) if part is not None else "" for part in (node.lower, node.upper, node.step)]
+        low, high, step = parts
+        forms = [
+            (high, low, step),
+            ("", high, step),
+            (low, "", step),
+            (low, high, ""),
+            ("", low, step),
+            (high, "", step),
+        ]
+        forms += [(low, high, "-1"), (low or "1", high, step), (low, high or "-1", step)]
+        if step and high and low:
+            forms.append((low, f"{low} + {high}", step))
+        elif low and high:
+            forms.append((low, f"{low} + {high}", ""))
+        start, end = view.span(node)
+        for form in dict.fromkeys(forms):
+            if form != (low, high, step):
+                text = f"{form[0]}:{form[1]}" + (f":{form[2]}" if form[2] else "")
+                yield Swap((start, end), text, 1.8, f"the slice `{view.text(node)}` became `{text}`")
+
+
+TEMPLATES = (
+    Template("off by one", 1, off_by_one),
+    Template("number", 1, numbers),
+    Template("slice", 2, slices),
+    Template("string", 2, strings),
+)

@@ -1,0 +1,146 @@
+"""One warm pytest in a child process, spoken to in JSON lines over a socket pair.
+
+It must leave nothing behind: the child dies with its socket, and `close` kills its process group whatever it does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from engine.providers.repair.scratch import Scratch
+
+Message = dict[str, Any]
+
+
+class Gone(Exception):
+    """The child ended where it should have answered; the message is the tail of what it printed."""
+
+
+class Zygote:
+    """A pytest that has stopped after collection (or before it) and tries edits on request.
+
+    Parameters
+    ----------
+    scratch : the copy it runs in.
+    tests : keys of the tests that matter; their position is the number used in requests.
+    whole : test files of which every test matters.
+    early : stop before collection, for edits that need a new import.
+    """
+
+    def __init__(
+        self,
+        scratch: Scratch,
+        *,
+        tests: Iterable[str],
+        whole: Iterable[str],
+        editable: Iterable[str],
+        early: bool = False,
+        trace_imports: bool = False,
+        preload: Iterable[str] = (),
+    ) -> None:
+        self.early = early
+        self.batch = 0
+        self.busy = False
+        self._inbox = b""
+        keys = list(tests)
+        files = list(dict.fromkeys([*whole, *(key.split("::")[0] for key in keys)]))
+        self.link, theirs = socket.socketpair()
+        life, self._life = os.pipe()
+        kind = "early" if early else "late"
+        setup = scratch.home / f"setup-{kind}.json"
+        self._log = scratch.home / f"log-{kind}.txt"
+        words = {
+            "root": str(scratch.root),
+            "editable": list(editable),
+            "tests": keys,
+            "whole": list(whole),
+            "early": early,
+            "trace_imports": trace_imports,
+            "preload": list(preload),
+            "link": theirs.fileno(),
+            "life": life,
+        }
+        setup.write_text(json.dumps(words), encoding="utf-8")
+        try:
+            with self._log.open("wb") as log:
+                self._process = subprocess.Popen(
+                    [*scratch.command("serve", files), "-s", "-q", "--tb=no", "--assert=plain"],
+                    cwd=scratch.cwd,
+                    env=scratch.env(BITNET_TUI_REPAIR=str(setup)),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=(theirs.fileno(), life),
+                    start_new_session=True,
+                )
+        finally:
+            theirs.close()
+            os.close(life)
+        self.link.setblocking(False)
+
+    def send(self, message: Message) -> None:
+        """Ask; requests are small beside the socket's buffer except for a batch, which is waited for."""
+        self.link.setblocking(True)
+        try:
+            self.link.sendall(json.dumps(message).encode() + b"\n")
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise Gone(self.said()) from error
+        finally:
+            self.link.setblocking(False)
+
+    def receive(self) -> list[Message]:
+        """Every whole message that has arrived."""
+        while True:
+            try:
+                data = self.link.recv(1 << 20)
+            except BlockingIOError:
+                break
+            except ConnectionResetError:
+                data = b""
+            if not data:
+                raise Gone(self.said())
+            self._inbox += data
+        whole, _, self._inbox = self._inbox.rpartition(b"\n")
+        return [json.loads(line) for line in whole.split(b"\n") if line]
+
+    def wait(self, wanted: str, check: Callable[[], None]) -> list[Message]:
+        """Messages up to and with the first one that has the key ``wanted``; ``check`` may raise to give up."""
+        got: list[Message] = []
+        while not any(wanted in message for message in got):
+            check()
+            try:
+                got += self.receive()
+            except Gone:
+                if not any(wanted in message for message in got):
+                    raise
+            if not got or wanted not in got[-1]:
+                time.sleep(0.005)
+        return got
+
+    def said(self) -> str:
+        """The end of what the child printed before it went quiet."""
+        try:
+            return self._log.read_text(encoding="utf-8", errors="replace")[-4000:]
+        except OSError:
+            return ""
+
+    def close(self) -> None:
+        """Hang up, give it a moment to kill what it forked, then kill its group."""
+        self.link.close()
+        os.close(self._life)
+        try:
+            self._process.wait(0.5)
+        except subprocess.TimeoutExpired:
+            pass
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass  # it and its group are gone
+        self._process.wait()

@@ -1,0 +1,245 @@
+"""The full-screen program: builds the bridge, paints when something changed, carries intents to the engine."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from textual.app import App, SystemCommand
+from textual.screen import Screen
+
+from engine.commands import Continue, Decide, Pause, Stop
+from engine.model import Exit, Option, RouteKind
+from engine.session import Runnable
+from tui import glyphs as signs
+from tui import theme
+from tui.bridge import Bridge
+from tui.screens.main import MainScreen
+from tui.view import View
+
+PAINT_S = 1 / 20  # at most this often, and never more than a quarter of the time
+LEAVE_S = 8.0  # a child is killed after 3 s; more than this nobody waits
+
+Folder = Path | Callable[[], Path | None] | None
+
+
+class BitnetApp(App[Exit]):
+    """One run on a full screen; returns the exit code of the run."""
+
+    CSS_PATH = "styles/app.tcss"
+    TITLE = "bitnet-tui"
+    ENABLE_COMMAND_PALETTE = True
+
+    def __init__(
+        self,
+        run: Runnable,
+        *,
+        theme: str = "bitnet-dark",
+        glyphs: str = "auto",
+        folder: Folder = None,
+        ask: bool = True,
+        title: str = "",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__()
+        self.glyphs = signs.choose(glyphs)
+        self.bridge = Bridge(run, self.call_later, self.changed, ask=ask)
+        self.faults: list[str] = []
+        self._run_given = run
+        self._folder = folder
+        self._title = title
+        self._clock = clock
+        self._wanted_theme = theme
+        self._stopping = False
+        self._leaving = False
+        self._paint_due = False
+        self._painted_at = 0.0
+        self._paint_cost = 0.0
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return theme.TOKENS
+
+    def get_default_screen(self) -> MainScreen:
+        return MainScreen()
+
+    def on_mount(self) -> None:
+        for each in (theme.DARK, theme.LIGHT):
+            self.register_theme(each)
+        self.theme = self._wanted_theme if self._wanted_theme in self.available_themes else theme.DARK.name
+        if self.glyphs.plain:
+            self._filters.append(signs.PlainFilter())
+            self.screen.add_class("-ascii")
+        self.app_suspend_signal.subscribe(self, lambda _: self.bridge.hold())
+        self.app_resume_signal.subscribe(self, lambda _: self.bridge.go_on())
+        self.set_interval(1.0, self._tick)
+        self.call_after_refresh(self.bridge.start)
+        self.changed()
+
+    def on_unmount(self) -> None:
+        # After a crash of the screen the run is left alone: it belongs to whoever called us.
+        self.bridge.close(stop=self._exception is None)
+
+    # -- painting ---------------------------------------------------------------------------------------------------
+
+    @property
+    def view(self) -> View:
+        """This moment of the run."""
+        gone = self.bridge.gone if self.bridge.started else None
+        return View(
+            self.bridge.state,
+            self._clock(),
+            self.bridge.latest,
+            self.bridge.output,
+            self.glyphs,
+            self.folder,
+            self._title,
+            self._stopping,
+            None if gone is None else int(gone),
+        )
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the run keeps its files; it may be known only once the run has started."""
+        for source in (self._folder, getattr(self._run_given, "folder", None)):
+            found = source() if callable(source) else source
+            if found is not None:
+                return Path(found)
+        return None
+
+    def changed(self) -> None:
+        """Something is new: paint soon, once."""
+        if self._paint_due:
+            return
+        self._paint_due = True
+        wait = self._painted_at + max(PAINT_S, 4 * self._paint_cost) - time.monotonic()
+        if wait > 0:
+            self.set_timer(wait, self.paint)
+        else:
+            self.call_later(self.paint)
+
+    def paint(self) -> None:
+        self._paint_due = False
+        begun = time.monotonic()
+        view = self.view
+        for screen in self.screen_stack:
+            show = getattr(screen, "show", None)
+            if show is not None:
+                show(view)
+        self._painted_at = time.monotonic()
+        self._paint_cost = self._painted_at - begun
+
+    def _tick(self) -> None:
+        self.changed()
+        if self._leaving and self.bridge.gone is not None:
+            self.exit(self.bridge.gone)
+
+    def fault(self, error: Exception) -> None:
+        """Something could not be drawn; say it once, keep the traceback, go on."""
+        text = "".join(traceback.format_exception(error))
+        if text not in self.faults and len(self.faults) < 20:
+            self.faults.append(text)
+            self.say(f"a part of the screen cannot be drawn ({type(error).__name__}); the run goes on", wrong=True)
+
+    def say(self, text: str, *, wrong: bool = False) -> None:
+        self.notify(text, severity="warning" if wrong else "information", markup=False, timeout=4)
+
+    # -- intents ----------------------------------------------------------------------------------------------------
+
+    def act(self, name: str) -> None:
+        """Do what a key means; that it may be done was asked before."""
+        proposal = self.bridge.state.proposal
+        if name == "run.pause":
+            self._pause()
+        elif name == "run.stop":
+            self._ask_stop(leaving=False)
+        elif proposal is None:
+            return
+        elif name == "decide.open":
+            from tui.screens.decision import DecisionScreen
+
+            self.push_screen(DecisionScreen(self.view, proposal), self._chosen)
+        elif name == "decide.accept":
+            self._decide(proposal.best)
+        else:
+            for option in proposal.options:
+                if option.route.retry if name == "run.retry" else option.route.kind is RouteKind.FINALIZE:
+                    self._chosen((option, "r" if name == "run.retry" else "f"))
+
+    def _chosen(self, answer: tuple[Option, str] | str | None) -> None:
+        if isinstance(answer, str):
+            if isinstance(self.screen, MainScreen):
+                self.screen.action_view(answer)
+        elif answer is not None and answer[0].route.retry and answer[1] == "r":
+            from tui.screens.asking import HintScreen
+
+            self.push_screen(HintScreen(), lambda hint: None if hint is None else self._decide(answer[0], hint))
+        elif answer is not None:
+            self._decide(answer[0])
+
+    def _decide(self, option: Option, hint: str = "") -> None:
+        from tui.format.decision import taken
+
+        proposal = self.bridge.state.proposal
+        if proposal is None or not self.bridge.send(Decide(proposal.id, option.route, hint)):
+            self.say("too late: this question was answered already", wrong=True)
+        else:
+            self.say(taken(option, hint))
+
+    def _pause(self) -> None:
+        if self.bridge.state.paused or self.bridge.pausing:
+            self.bridge.send(Continue())
+            self.say("the run goes on")
+        else:
+            self.bridge.send(Pause())
+            self.say("pauses at the next safe point; p goes on")
+
+    def _ask_stop(self, *, leaving: bool) -> None:
+        from tui.screens.asking import StopScreen
+
+        word = {"deciding": "parked at a decision", "paused": "paused"}.get(self.view.status, "under way")
+        self.push_screen(StopScreen(leaving=leaving, word=word), lambda when: self._stop(when or "", leaving=leaving))
+
+    def _stop(self, when: str, *, leaving: bool) -> None:
+        if not when:
+            return
+        # A run that is parked or paused is at a safe point: "after this step" is now.
+        parked = self.bridge.state.deciding or self.bridge.state.paused
+        self.bridge.send(Stop(now=when == "now" or parked))
+        self._stopping = True
+        self._leaving = self._leaving or leaving
+        if leaving and (when == "now" or parked):
+            self.set_timer(LEAVE_S, lambda: self.exit(self.bridge.gone or Exit.INTERRUPTED))
+        self.changed()
+        self.set_timer(0.1, self._tick)
+
+    def help(self, pane: str, pane_help: str) -> None:
+        from tui.screens.asking import HelpScreen
+
+        self.push_screen(HelpScreen(pane, pane_help))
+
+    def leave(self) -> None:
+        """Go at once when the run has ended; else ask first."""
+        gone = self.bridge.gone if self.bridge.started else Exit.INTERRUPTED
+        if gone is not None:
+            self.exit(gone)
+        elif self.bridge.state.ended is not None:
+            self._leaving = True  # the last records are being written
+            self.set_timer(0.1, self._tick)
+        else:
+            self._ask_stop(leaving=True)
+
+    async def action_quit(self) -> None:
+        """ctrl+q on any screen: the same careful way out."""
+        if isinstance(self.screen, MainScreen):
+            self.leave()
+        else:
+            self.screen.dismiss()
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """What ctrl+p offers."""
+        from tui.palette import commands
+
+        return commands(self, screen)
