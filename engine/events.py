@@ -152,7 +152,8 @@ class AttemptStarted:
 
 @dataclass(frozen=True, slots=True)
 class ActivityReported:
-    """What the provider is doing, for people. ``kind``: note, thought, text, search, locate, retry."""
+    """What the provider is doing, for people. ``kind``: note, thought, text, search, locate, retry;
+    progress where the line only replaces the one before."""
 
     kind: str
     text: str

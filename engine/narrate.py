@@ -71,7 +71,7 @@ def _tool(e: ev.ToolCalled, s: RunState) -> str:
 def _attempted(e: ev.AttemptFinished, s: RunState) -> str:
     files = f"{len(e.files)} files, +{e.added} -{e.removed}" if e.files else "nothing changed"
     line = f"attempt {e.number} ended: {e.outcome}; {files}"
-    return line + (f"\n  {e.summary}" if e.summary else "") + (f"\n  transient: {e.transient}" if e.transient else "")
+    return line + ("\n  " + e.summary.replace("\n", "\n  ") if e.summary else "") + (f"\n  transient: {e.transient}" if e.transient else "")
 
 
 def _verified(e: ev.VerificationFinished, s: RunState) -> str:
@@ -108,7 +108,7 @@ _LINES: dict[type, Callable[[Any, RunState], str]] = {
     ev.TestFinished: _test,
     ev.AuditFinished: _audit,
     ev.AttemptStarted: _attempt,
-    ev.ActivityReported: lambda e, s: f"  {e.text}",
+    ev.ActivityReported: lambda e, s: "" if e.kind == "progress" else f"  {e.text}",
     ev.ToolCalled: _tool,
     ev.EditApplied: lambda e, s: f"  edited {e.path} +{e.added} -{e.removed}",
     ev.AttemptFinished: _attempted,

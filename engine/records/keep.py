@@ -61,7 +61,8 @@ class Keeper:
     def texts(self, before: str, after: str) -> tuple[dict[str, str], dict[str, str]] | None:
         """The changed files of two trees as text; None if one is not text, or is gone."""
         repository = self.plan.repository
-        old, new = {}, {}
+        old: dict[str, str] = {}
+        new: dict[str, str] = {}
         have = {e.path for e in repository.entries(before)}
         left = {e.path for e in repository.entries(after)}
         for path, _, _ in repository.numstat(before, after):
@@ -111,14 +112,14 @@ class Keeper:
         return receipt.write_atomically(self.ledger_path, ledger.update(there, now).encode("utf-8", "replace"))
 
     def _trace(self) -> tuple[ledger.Trace, ...]:
-        """Which tests led to which code: one row a changed file."""
+        """Which tests led to which code."""
         state = self.recorder.state
         attempt = state.attempt
-        if attempt is None or attempt.finished is None:
+        if attempt is None or attempt.finished is None or not attempt.progress.fixed:
             return ()
         fixed = [k.split(" ", 1)[1] for k in attempt.progress.fixed]
         names = ", ".join(fixed[:5]) + (f" and {len(fixed) - 5} more" if len(fixed) > 5 else "")
-        return tuple(ledger.Trace("red tests", "–", names or "–", path) for path in attempt.finished.files)
+        return (ledger.Trace("red tests", "–", names, ", ".join(attempt.finished.files)),)
 
     def commit(self, snapshot: Snapshot, attempt: AttemptRow) -> ev.CommitCreated:
         """One commit on a branch of its own; nothing the user has checked out moves."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from engine.config import Suite
 from engine.events import Event, SuiteCollected, SuiteFinished, SuiteStarted, TestFinished
-from engine.model import Ended, Purpose, TestReport, TestResult
+from engine.model import Ended, Purpose, TestOutcome, TestReport, TestResult
 from engine.suites.runner import NO_TESTS, Place, SuiteRunner, Watcher
 
 _CUDA = "import cupy, sys; sys.exit(0 if cupy.cuda.is_available() else 3)"
@@ -75,6 +75,10 @@ class Rounds:
         report = self.runner.report(name, suite, place, only=only, watcher=watcher)
         if suite.optional and only is None and not report.results and report.exit_code == NO_TESTS:
             return TestReport(name, (), 0, Ended.SKIPPED, report.seconds, reason="n/a-surface")
+        if only is None and report.results and all(r.outcome is TestOutcome.SKIPPED for r in report.results):
+            # The tests themselves found that something is missing here; that is no pass.
+            count = len(report.results)
+            return replace(report, ended=Ended.SKIPPED, reason="missing-tool", left_out=count)
         return report
 
     def _skip(self, name: str, suite: Suite, place: Place) -> TestReport | None:

@@ -106,9 +106,10 @@ def _report_reasons(baseline: Baseline, reports: Sequence[TestReport]) -> Iterab
 def _set_reasons(baseline: Baseline, found: Mapping[str, TestOutcome]) -> Iterable[str]:
     """Tests that vanished, appeared, or stopped deciding."""
     modules = tuple(k + "::" for k in baseline.targets if _is_module(k))
-    before = set(baseline.outcomes)
+    left_out = tuple(f"{name} " for name in baseline.skipped_suites)
+    before = {k for k in baseline.outcomes if not (left_out and k.startswith(left_out))}
     gone = sorted(k for k in before - set(found) if k not in baseline.flaky and not _is_module(k))
-    new = sorted(k for k in set(found) - before if not k.startswith(modules) and not found[k].red)
+    new = sorted(k for k in set(found) - set(baseline.outcomes) if not k.startswith(modules) and not found[k].red)
     if gone:
         yield f"{len(gone)} tests of the baseline were not collected: {_some(gone)}"
     if new:

@@ -22,6 +22,7 @@ class Plausible:
     Attributes
     ----------
     whole : it mends every red test of each test function it touches.
+    full : it mends every red test that runs the place.
     """
 
     candidates: tuple[Candidate, ...]
@@ -29,12 +30,13 @@ class Plausible:
     mended: frozenset[int]
     index: int
     whole: bool
+    full: bool
 
     @property
-    def rank(self) -> tuple[bool, int, float, int]:
+    def rank(self) -> tuple[bool, bool, int, float, int]:
         """Lower is better."""
         cost = sum(candidate.cost for candidate in self.candidates)
-        return (not self.whole, -len(self.mended), cost, self.index)
+        return (not self.full, not self.whole, -len(self.mended), cost, self.index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,7 @@ class Situation:
         tests.sort(key=lambda at: (self._seconds(at), at))
         if most is None:
             return sorted(tests)
-        cheap = tests[:most]
-        return cheap
+        return tests[:most]
 
     def _seconds(self, at: int) -> float:
         return self.seen[at].seconds if at in self.seen else 0.0
@@ -114,8 +115,9 @@ class Situation:
         if verdict.how != "ran" or not verdict.mended or verdict.broke >= 0:
             return None
         touched = {function_of(self.keys[at]) for at in verdict.mended}
-        rest = [at for at in self.relevant(spot) if at not in verdict.mended and function_of(self.keys[at]) in touched]
-        return Plausible((candidate,), spot, verdict.mended, index, not rest)
+        rest = [at for at in self.relevant(spot) if at not in verdict.mended]
+        whole = not any(function_of(self.keys[at]) in touched for at in rest)
+        return Plausible((candidate,), spot, verdict.mended, index, whole, not rest)
 
     def further(self, verdict: Verdict) -> int:
         """How many red tests came further than before without passing."""

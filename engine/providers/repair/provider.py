@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 
 from engine.cancel import CancelToken
@@ -33,8 +34,18 @@ class RepairProvider:
     def attempt(self, brief: Brief, tools: Tools, report: Reporter, cancel: CancelToken) -> Finish:
         task = self._task(brief)
 
+        seen: set[tuple[object, ...]] = set()
+        last = [0.0]
+
         def progress(now: SearchProgress) -> None:
-            report(ActivityReported("locate" if now.phase == "locating" else "search", _line(now, task)))
+            # What is new is worth a line; in between, one sign of life a second.
+            key = (now.phase, now.best, now.fixed)
+            if key in seen and time.monotonic() - last[0] < 1.0:
+                return
+            kind = "progress" if key in seen else "locate" if now.phase == "locating" else "search"
+            seen.add(key)
+            last[0] = time.monotonic()
+            report(ActivityReported(kind, _line(now, task)))
 
         result = search(task, progress=progress, cancelled=lambda: cancel.cancelled)
         cancel.check()

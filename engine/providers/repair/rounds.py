@@ -18,11 +18,12 @@ from engine.providers.repair.observe import groups
 from engine.providers.repair.source import Source
 from engine.providers.repair.trial import Trial
 
-AFTERWARDS = 150  # candidates still tried once a good one is there: there may be a better one
-PATIENT = 3000  # candidates after which a partly good one has to do
+AFTERWARDS = 150  # candidates still tried once one mends every test that runs its place: there may be a better one
+HOPEFUL = 1200  # the same, once one mends every case of a test function, but not all tests there
+PATIENT = 3000  # candidates after which one that mends some cases of a test function has to do
 _PARTNERS = 5
 _PARTNER_TRIES = 700
-_MOST_PLAUSIBLE = 12
+_MOST_CHECKS = 15
 
 
 @dataclass(slots=True)
@@ -120,14 +121,13 @@ class Round:
                 if found is not None:
                     self.plausible.append(found)
                     self.budget.best = max(self.budget.best, len(found.mended))
-                    if found.whole and last is None:
-                        last = index + AFTERWARDS
+                    wait = AFTERWARDS if found.full else HOPEFUL if found.whole else PATIENT
+                    last = min(last, index + wait) if last is not None else index + wait
                 elif verdict.endless and (verdict.mended or verdict.broke >= 0):
                     self.slow.insert(0, (candidate, spot))
                 elif further := self.situation.further(verdict):
                     self.partners.append((-further, candidate.cost, index, candidate, spot))
-                enough = sum(p.whole for p in self.plausible) >= _MOST_PLAUSIBLE
-                if enough or (last is not None and index >= last) or (self.plausible and index > PATIENT):
+                if last is not None and index >= last:
                     return True
         finally:
             running.close()  # type: ignore[attr-defined]
@@ -190,7 +190,7 @@ class Round:
                 found = here.judged(candidate, place, verdict, index)
                 if found is not None and found.whole:
                     second = _in_old_text(candidate, first)
-                    pair = Plausible((first, second), place, found.mended, index, True)
+                    pair = Plausible((first, second), place, found.mended, index, True, found.full)
                     self.plausible.append(pair)
                     return True
         finally:
@@ -201,17 +201,23 @@ class Round:
         """The best plausible edits, each alone and in full; then others that mend different tests along with them."""
         kept: list[Plausible] = []
         mended: set[int] = set()
-        for found in sorted(self.plausible, key=lambda p: p.rank)[:_MOST_PLAUSIBLE]:
+        looked = 0
+        for found in sorted(self.plausible, key=lambda p: p.rank):
             edits = [candidate for other in kept for candidate in other.candidates]
             if found.mended <= mended or any(c.clashes(o) for c in found.candidates for o in edits):
                 continue
-            if kept and not found.whole:
-                continue
+            if (kept and not found.full) or looked >= _MOST_CHECKS:
+                break
+            looked += 1
             places = [*(other.spot for other in kept), found.spot]
             verdict = self.lab.pool.one(self.situation.full_trial([*edits, *found.candidates], places))
             if verdict.how == "ran" and verdict.broke < 0 and mended < verdict.mended:
                 kept.append(found)
                 mended = set(verdict.mended)
+        for found in self.plausible:
+            # What was not kept this time may be what the next round needs.
+            for candidate in found.candidates if found not in kept else ():
+                self.memory.tried.pop(self.memory.key(self.situation.sources[candidate.path], candidate), None)
         return kept
 
 

@@ -5,6 +5,7 @@ It must leave nothing behind: the child dies with its socket, and `close` kills 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -135,10 +136,8 @@ class Zygote:
         """Hang up, give it a moment to kill what it forked, then kill its group."""
         self.link.close()
         os.close(self._life)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(0.5)
-        except subprocess.TimeoutExpired:
-            pass
         try:
             os.killpg(self._process.pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):

@@ -8,7 +8,7 @@ import os
 import re
 import signal
 from types import TracebackType
-from typing import Any, Optional
+from typing import Any
 
 import pytest
 from _pytest.outcomes import Skipped
@@ -37,7 +37,7 @@ class Ending:
     text : the message, cut short.
     """
 
-    def __init__(self, code: str, error: Optional[BaseException] = None) -> None:
+    def __init__(self, code: str, error: BaseException | None = None) -> None:
         self.code = code
         self.kind = type(error).__name__ if error is not None else ""
         self.line = 0
@@ -56,7 +56,7 @@ def describe(ending: Ending, test_file: str, short: dict[str, str]) -> None:
     error = ending.error
     if error is None:
         return
-    trace: Optional[TracebackType] = error.__traceback__
+    trace: TracebackType | None = error.__traceback__
     while trace is not None:
         name = os.path.realpath(trace.tb_frame.f_code.co_filename)
         if name == test_file:
@@ -75,7 +75,7 @@ def describe(ending: Ending, test_file: str, short: dict[str, str]) -> None:
     ending.error = None
 
 
-def params_only(item: Any) -> Optional[dict[str, Any]]:
+def params_only(item: Any) -> dict[str, Any] | None:
     """The arguments of a test that needs nothing but parametrised values, or None where it needs more."""
     if type(item) is not pytest.Function or inspect.iscoroutinefunction(item.obj):
         return None
@@ -109,8 +109,8 @@ class Runner:
     def __init__(self, steps: Steps, short: dict[str, str]) -> None:
         self._steps = steps
         self._short = short
-        self._direct: dict[str, Optional[dict[str, Any]]] = {}
-        self._caught: Optional[BaseException] = None
+        self._direct: dict[str, dict[str, Any] | None] = {}
+        self._caught: BaseException | None = None
         self.dirty = False
         signal.signal(signal.SIGALRM, self._time_up)
         signal.signal(signal.SIGPROF, self._time_up)
@@ -123,7 +123,7 @@ class Runner:
         for item in items:
             self._direct[item.nodeid] = params_only(item)
 
-    def saw(self, error: Optional[BaseException]) -> None:
+    def saw(self, error: BaseException | None) -> None:
         """Remember the exception of a test that runs through pytest's own protocol."""
         self._caught = error
 

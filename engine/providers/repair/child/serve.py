@@ -15,7 +15,8 @@ import socket
 import sys
 import threading
 import time
-from typing import Any, Iterator, Optional
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ REAL = {os.path.realpath(path): name for path, name in SHORT.items()}
 class Server:
     """One warm process: knows the collected tests, forks, forwards results and keeps time."""
 
-    def __init__(self, session: Any, tracer: Optional[Tracer], errors: list[dict[str, Any]]) -> None:
+    def __init__(self, session: Any, tracer: Tracer | None, errors: list[dict[str, Any]]) -> None:
         self._link = socket.socket(fileno=SETUP["link"])
         self._inbox = b""
         self._tracer = tracer
@@ -192,7 +193,7 @@ def _preload(name: str) -> None:
 
 def _thread_count() -> int:
     try:
-        return max(threading.active_count(), len(os.listdir("/proc/self/task")))  # noqa: PTH208
+        return max(threading.active_count(), len(os.listdir("/proc/self/task")))
     except OSError:
         return threading.active_count()
 
@@ -203,8 +204,8 @@ class Plugin:
     def __init__(self) -> None:
         self.watch = Watch(SETUP["life"])
         self.errors: list[dict[str, Any]] = []
-        self.server: Optional[Server] = None
-        self.tracer: Optional[Tracer] = None
+        self.server: Server | None = None
+        self.tracer: Tracer | None = None
         if SETUP["trace_imports"]:
             self.tracer = Tracer(SHORT)
             self.tracer.start()
@@ -245,7 +246,7 @@ class Plugin:
         self.server.serve()
 
 
-def collect_error(path: str, error: Optional[BaseException]) -> dict[str, Any]:
+def collect_error(path: str, error: BaseException | None) -> dict[str, Any]:
     """Where importing a test module stopped: the frames in editable files, following the chain of causes."""
     frames: list[tuple[str, int]] = []
     deepest, seen = error, set()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import Any, Optional
+from typing import Any
 
 from .install import Images, Overlay, Undo, Unfit, undo
 from .items import ENDLESS, MISSING, PASSED, Ending, Runner
@@ -22,8 +22,8 @@ class Trials:
     def __init__(self, session: Any, setup: dict[str, Any], runner: Runner, steps: Steps, real: dict[str, str]) -> None:
         self.session = session
         self.runner = runner
-        self.images: Optional[Images] = None
-        self.overlay: Optional[Overlay] = None
+        self.images: Images | None = None
+        self.overlay: Overlay | None = None
         self.keys: list[str] = list(setup["tests"])
         self.items: dict[int, Any] = {}
         self.errors: list[dict[str, Any]] = []
@@ -150,7 +150,7 @@ class Trials:
                 answer["broke"] = at
                 return
 
-    def _end_of(self, at: int, factor: float, after: Optional[int] = None) -> Ending:
+    def _end_of(self, at: int, factor: float, after: int | None = None) -> Ending:
         item = self.items.get(at)
         if item is None:
             return self._end_of_file(at)
