@@ -10,12 +10,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
 from engine.commands import Stop
-from engine.events import Record, to_record
+from engine.events import Record, TestFinished, to_record
 from engine.feed import Feed
 from engine.model import Exit
 from engine.narrate import counter, narrate
@@ -40,14 +41,21 @@ class Printer:
 
     def records(self, records: list[Record]) -> None:
         """Show some more of the journal."""
-        for record in records:
-            self.state = fold_all(self.state, [record])
-            if self.as_json:
-                self.line(json.dumps(to_record(record), ensure_ascii=True))
-            elif text := narrate(record.event, self.state):
-                self.line(text)
+        # Lines about single tests do not look at the state: a run of them is folded at once.
+        for kind, group in groupby(records, key=lambda r: type(r.event)):
+            batch = list(group)
+            for part in [batch] if kind is TestFinished else [[r] for r in batch]:
+                self.state = fold_all(self.state, part)
+                for record in part:
+                    self._show(record)
         if self.live:
             self._counter()
+
+    def _show(self, record: Record) -> None:
+        if self.as_json:
+            self.line(json.dumps(to_record(record), ensure_ascii=True))
+        elif text := narrate(record.event, self.state):
+            self.line(text)
 
     def line(self, text: str) -> None:
         self._clear()

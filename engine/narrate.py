@@ -71,7 +71,11 @@ def _tool(e: ev.ToolCalled, s: RunState) -> str:
 def _attempted(e: ev.AttemptFinished, s: RunState) -> str:
     files = f"{len(e.files)} files, +{e.added} -{e.removed}" if e.files else "nothing changed"
     line = f"attempt {e.number} ended: {e.outcome}; {files}"
-    return line + ("\n  " + e.summary.replace("\n", "\n  ") if e.summary else "") + (f"\n  transient: {e.transient}" if e.transient else "")
+    return (
+        line
+        + ("\n  " + e.summary.replace("\n", "\n  ") if e.summary else "")
+        + (f"\n  transient: {e.transient}" if e.transient else "")
+    )
 
 
 def _verified(e: ev.VerificationFinished, s: RunState) -> str:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.events import Event
+from engine.events import Event, Record
 from engine.feed import Feed
 from engine.records.journal import Journal
-from engine.state import RunState, fold
+from engine.state import RunState, fold_all
 
 LOG_BYTES = 50_000_000
 
 
 @dataclass(slots=True)
 class Recorder:
-    """Holds the only state of a run.
+    """Holds the only state of a run; it is folded when somebody asks for it.
 
     Parameters
     ----------
@@ -26,13 +26,21 @@ class Recorder:
     journal: Journal
     feed: Feed
     log: Path
-    state: RunState = field(default_factory=RunState)
+    _state: RunState = field(default_factory=RunState)
+    _unfolded: list[Record] = field(default_factory=list)
     _logged: int = 0
+
+    @property
+    def state(self) -> RunState:
+        if self._unfolded:
+            records, self._unfolded = self._unfolded, []
+            self._state = fold_all(self._state, records)
+        return self._state
 
     def emit(self, event: Event) -> None:
         """Record one event."""
         record = self.journal.append(event)
-        self.state = fold(self.state, record)
+        self._unfolded.append(record)
         self.feed.publish(record)
 
     def line(self, text: str) -> None:

@@ -141,6 +141,7 @@ class RunState:
     decisions: tuple[ev.DecisionTaken, ...] = ()
     advisories: tuple[Advisory, ...] = ()
     activity: tuple[str, ...] = ()  # the last lines of what the provider does
+    activity_live: bool = False  # the last of them is a sign of life, to be replaced by the next
     usage: Usage = Usage()
     model: str = ""
     paused: bool = False
@@ -303,8 +304,10 @@ def _usage_counted(s: RunState, e: ev.UsageCounted, at: float) -> RunState:
     return replace(s, usage=s.usage + e.usage, model=e.model or s.model, attempts=attempts)
 
 
-def _activity(s: RunState, text: str) -> RunState:
-    return replace(s, activity=(*s.activity[-ACTIVITY_LINES + 1 :], text))
+def _activity(s: RunState, text: str, *, live: bool = False) -> RunState:
+    """One more line; a live one takes the place of a live one before it."""
+    kept = s.activity[:-1] if live and s.activity_live else s.activity
+    return replace(s, activity=(*kept[-ACTIVITY_LINES + 1 :], text), activity_live=live)
 
 
 def _tool_called(s: RunState, e: ev.ToolCalled, at: float) -> RunState:
@@ -335,7 +338,7 @@ _FOLDS: dict[type, Callable[[RunState, Any, float], RunState]] = {
     ev.TestFinished: lambda s, e, at: _tests_finished(s, [e]),
     ev.AuditFinished: _audit_finished,
     ev.AttemptStarted: _attempt_started,
-    ev.ActivityReported: lambda s, e, at: _activity(s, e.text),
+    ev.ActivityReported: lambda s, e, at: _activity(s, e.text, live=e.kind == "progress"),
     ev.ToolCalled: _tool_called,
     ev.EditApplied: lambda s, e, at: _activity(s, f"edited {e.path} +{e.added} −{e.removed}"),
     ev.UsageCounted: _usage_counted,

@@ -9,28 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.providers.repair.budget import Budget, Stopped
-from engine.providers.repair.edits import Candidate
 from engine.providers.repair.plain import Outcome, run_plain
+from engine.providers.repair.replay import Displaced, Step, replayed
 from engine.providers.repair.scratch import Scratch
-from engine.providers.repair.task import Edit, RepairTask
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One accepted edit, with the texts before and after it.
-
-    Attributes
-    ----------
-    old : the text that was replaced.
-    """
-
-    candidate: Candidate
-    shown: Edit
-    old: str
-
-
-class Displaced(Exception):
-    """An edit cannot be made without the one before it."""
+from engine.providers.repair.task import RepairTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,29 +54,13 @@ class Confirmer:
         if self._scratch is not None:
             self._scratch.remove()
 
-    def texts(self, steps: Sequence[Step]) -> dict[str, str]:
-        """The files with these edits and no others.
+    def confirm(self, steps: Sequence[Step], needless: Sequence[Step]) -> Confirmed | None:
+        """The smallest provable part of these edits, or None if nothing of them holds.
 
-        Edits were made one after another, each on the text its forerunners had left; leaving one out shifts the rest.
+        Parameters
+        ----------
+        needless : edits without which as much seemed to pass; they are dropped if a plain run agrees.
         """
-        texts = dict(self._original)
-        done: list[Step] = []
-        kept = {id(step) for step in steps}
-        for step in self._all:
-            candidate = step.candidate
-            if id(step) in kept:
-                shift = sum(_moved(other.candidate, candidate) for other in done)
-                text = texts[candidate.path]
-                at, end = candidate.start + shift, candidate.end + shift
-                if text[at:end] != step.old:
-                    raise Displaced(step.shown.note)
-                texts[candidate.path] = text[:at] + candidate.text + text[end:]
-            else:
-                done.append(step)
-        return {path: text for path, text in texts.items() if text != self._original[path]}
-
-    def confirm(self, steps: Sequence[Step]) -> Confirmed | None:
-        """The smallest provable part of these edits, or None if nothing of them holds."""
         self._all = list(steps)
         kept = list(steps)
         outcome = self._run(kept)
@@ -113,7 +79,7 @@ class Confirmer:
             kept = rest
         if not kept:
             return None
-        kept, outcome, spared = self._smallest(kept, outcome)
+        kept, outcome, spared = self._smallest(kept, outcome, [*needless] if not dropped else kept)
         notes = []
         if dropped:
             notes.append(f"{dropped} edit(s) did not hold in a fresh run and were dropped")
@@ -123,14 +89,14 @@ class Confirmer:
         if not fixed:
             return None
         found = frozenset(outcome.passed)
-        return Confirmed(tuple(kept), self.texts(kept), fixed, found, "; ".join(notes))
+        return Confirmed(tuple(kept), replayed(self._original, self._all, kept), fixed, found, "; ".join(notes))
 
-    def _smallest(self, kept: list[Step], outcome: Outcome) -> tuple[list[Step], Outcome, int]:
+    def _smallest(
+        self, kept: list[Step], outcome: Outcome, doubtful: Sequence[Step]
+    ) -> tuple[list[Step], Outcome, int]:
         """Leave out one edit after the other wherever just as much is mended without it."""
         spared = 0
-        if len(kept) < 2:
-            return kept, outcome, spared
-        for step in list(kept):
+        for step in doubtful if len(kept) > 1 else ():
             rest = [other for other in kept if other is not step]
             try:
                 trial = self._run(rest)
@@ -147,7 +113,7 @@ class Confirmer:
             self._scratch = Scratch(self._task)
         texts = {path: self._original[path] for path in {step.candidate.path for step in self._all}}
         try:
-            texts.update(self.texts(steps))
+            texts.update(replayed(self._original, self._all, steps))
         except Displaced as why:
             return Outcome(frozenset(), frozenset(), frozenset(), str(why), 0.0, False)
         self._budget.report("confirming", f"a fresh run with {len(steps)} edit(s)")
@@ -166,10 +132,3 @@ class Confirmer:
 
     def _fixed(self, outcome: Outcome) -> frozenset[str]:
         return frozenset(key for key in self._failing if outcome.green(key))
-
-
-def _moved(left_out: Candidate, later: Candidate) -> int:
-    """How far an edit lies off when an earlier one is left out."""
-    if left_out.path != later.path or left_out.start >= later.start:
-        return 0
-    return (left_out.end - left_out.start) - len(left_out.text)

@@ -94,7 +94,6 @@ class Round:
             tests = self.situation.relevant(spot) if before >= 0 else ()
             if before >= 0 and all(self.memory.changed.get(at, -1) < before for at in tests):
                 continue
-            self.memory.tried[key] = self.number
             yield candidate, spot
 
     def _slow_ones(self) -> Iterator[tuple[Candidate, Spot]]:
@@ -117,6 +116,8 @@ class Round:
             for index, (_, verdict) in enumerate(running):
                 candidate, spot = asked[index]
                 self._count(index)
+                key = self.memory.key(self.situation.sources[candidate.path], candidate)
+                self.memory.tried[key] = self.number
                 found = self.situation.judged(candidate, spot, verdict, index)
                 if found is not None:
                     self.plausible.append(found)

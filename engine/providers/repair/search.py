@@ -11,16 +11,18 @@ from collections.abc import Callable, Sequence
 
 from engine.providers.repair.attempt import Plausible, Situation
 from engine.providers.repair.budget import Budget, Stopped
-from engine.providers.repair.confirm import Confirmed, Confirmer, Step
+from engine.providers.repair.confirm import Confirmed, Confirmer
 from engine.providers.repair.edits import Candidate, combined, shown
 from engine.providers.repair.generate import Quarry
 from engine.providers.repair.lab import Lab
 from engine.providers.repair.locate import Spot
 from engine.providers.repair.observe import Seen, expected_errors, wanted_names
+from engine.providers.repair.replay import Displaced, Step, changed_units, replayed
 from engine.providers.repair.rounds import Memory, Round
 from engine.providers.repair.scratch import keys_of
 from engine.providers.repair.source import Source, Unreadable
 from engine.providers.repair.task import RepairResult, RepairTask, SearchProgress
+from engine.providers.repair.trial import Trial
 from engine.providers.repair.zygote import Gone
 
 _TRACE_SHARE = 0.3  # of the budget, at most, to watch the green tests
@@ -93,11 +95,13 @@ class Quest:
             self._notes.append(f"The search ended because {stop}.")
         except Gone as gone:
             self._notes.append(f"The tests could not be run: {_last_lines(str(gone))}")
+        try:
+            needless = self._needless()
         finally:
             self._lab.close()
         try:
             if self._steps:
-                confirmed = self._confirmer.confirm(self._steps)
+                confirmed = self._confirmer.confirm(self._steps, needless)
         except Stopped as stop:
             self._notes.append(f"{len(self._steps)} edit(s) looked right but were not proved, because {stop}.")
         self.result = self._answer(confirmed)
@@ -237,6 +241,28 @@ class Quest:
             source = self._sources[edit.path]
             self._steps.append(Step(edit, shown(source, edit), source.text[edit.start : edit.end]))
             self._sources = {**self._sources, edit.path: Source(edit.path, edit.applied(source.text))}
+
+    def _needless(self) -> list[Step]:
+        """Edits without which the warm processes see as much pass; a plain run has the last word on them."""
+        red = set(self._red)
+        tests = tuple(at for at in range(self._reds) if at not in red and at in self._seen)
+        doubtful: list[Step] = []
+        if len(self._steps) < 2 or not tests or self._budget.cancel_seen:
+            return doubtful
+        for step in self._steps:
+            try:
+                texts = replayed(self._original, self._steps, [s for s in self._steps if s is not step])
+                now = {path: texts.get(path, self._original[path]) for path in {s.candidate.path for s in self._steps}}
+                patches = changed_units(self._sources, now)
+                early = step.candidate.early or patches is None
+                trial = Trial(tuple(patches or ()), now, early, tests, factor=3.0, alone=True)
+                if all(sign.passed for sign in self._lab.pool.one(trial).ends.values()):
+                    doubtful.append(step)
+            except Displaced:
+                continue  # a later edit stands on this one: it is needed
+            except (Stopped, Gone):
+                return list(self._steps)
+        return doubtful
 
     def _answer(self, confirmed: Confirmed | None) -> RepairResult:
         fixed = confirmed.fixed if confirmed is not None else frozenset()

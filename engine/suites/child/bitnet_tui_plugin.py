@@ -90,7 +90,7 @@ class Plugin:
         option = config.option
         option.json_report = True
         option.json_report_file = self.control.report
-        option.json_report_omit = ["keywords", "streams", "log", "traceback", "warnings"]
+        option.json_report_omit = ["keywords", "streams", "log", "traceback", "warnings", "collectors"]
         option.json_report_indent = None
 
     @pytest.hookimpl(tryfirst=True)

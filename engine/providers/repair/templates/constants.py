@@ -103,6 +103,19 @@ def _number(view: View, node: ast.Constant, value: int | float) -> str:
     return repr(value)
 
 
+def shifts(view: View) -> Iterator[Swap]:
+    """How far bits are shifted: lanes are two, four or eight bits wide."""
+    for node in view.expressions(ast.BinOp):
+        assert isinstance(node, ast.BinOp)
+        if isinstance(node.op, (ast.LShift, ast.RShift)):
+            amount = node.right
+            if not isinstance(amount, ast.Constant):
+                for width in (2, 4, 8):
+                    yield replaced(view, amount, f"({width} * {view.atom(amount)})", 1.4)
+                for whole in (8, 7, 6, 4):
+                    yield replaced(view, amount, f"({whole} - {view.atom(amount)})", 1.6)
+
+
 def strings(view: View) -> Iterator[Swap]:
     for node in view.expressions(ast.Constant):
         assert isinstance(node, ast.Constant)
@@ -150,6 +163,7 @@ def slices(view: View) -> Iterator[Swap]:
 TEMPLATES = (
     Template("off by one", 1, off_by_one),
     Template("number", 1, numbers),
+    Template("shift amount", 1, shifts),
     Template("slice", 2, slices),
     Template("string", 2, strings),
 )
