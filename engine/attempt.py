@@ -111,12 +111,16 @@ class Attempting:
                 self._brief(place, hint, lessons), toolbox, self.loop.emit, self.loop.steering.cancel
             )
         except ProviderError as error:
-            if not error.transient:
+            # With no retry left the attempt stays open: a resumed run makes it again.
+            if not error.transient or (self._last() and not toolbox.area.touched):
                 raise
             return Finish(Outcome.MORE_WORK, error.message, transient=error.message)
         # A claim the toolbox turned down is not a claim, whatever the provider makes of it.
         taken = toolbox.finished or {}
         return replace(finish, outcome=Outcome(taken["outcome"])) if "outcome" in taken else finish
+
+    def _last(self) -> bool:
+        return self.number > self.loop.plan.config.retries.limit
 
     def _provider(self, name: str) -> Provider:
         plan = self.loop.plan
@@ -209,6 +213,7 @@ class Attempting:
                 removed=sum(r for _, _, r in stat),
                 claimed=finish.outcome is Outcome.DONE and toolbox.claim_holds,
                 transient=finish.transient,
+                refusal=finish.refusal,
                 alternatives=finish.alternatives,
                 evidence=finish.evidence,
             )

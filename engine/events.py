@@ -194,6 +194,7 @@ class AttemptFinished:
     removed: int
     claimed: bool  # the provider said done, and its own last run agreed
     transient: str = ""  # a transient failure that ended it early
+    refusal: str = ""  # the model would not do it
     alternatives: int = 0
     evidence: str = ""
 

@@ -168,4 +168,6 @@ def closing(state: RunState, code: Exit, folder: Path | None) -> str:
             lines.append(f"{name}: {folder / path}")
     why = getattr(state.ended, "why", "")
     lines.append(f"exit {int(code)}: {why}")
+    hint = getattr(state.ended, "hint", "")
+    lines += [f"  {hint}"] if hint else []
     return safe("\n".join(line for line in lines if line is not None).replace("\t", "    ")).lstrip("\n")

@@ -468,6 +468,8 @@ class Loop:
             return self._finish(Exit.INTEGRITY, f"green was claimed, not verified: {row.reasons[0]}", route)
         if row.finished is not None and row.finished.transient:
             return self._finish(Exit.PROVIDER, f"the provider failed: {row.finished.transient}", route)
+        if row.finished is not None and row.finished.refusal:
+            return self._finish(Exit.PROVIDER, f"the model refused: {row.finished.refusal}", route)
         why = row.reasons[0] if row.reasons else "not every target test is green"
         return self._finish(Exit.NOT_GREEN, f"not green: {why}", route)
 

@@ -88,6 +88,7 @@ class Finish:
     summary: str
     evidence: str = ""
     transient: str = ""  # set when a transient or tooling failure ended it early
+    refusal: str = ""  # set when the model would not do it: no retry changes that
     alternatives: int = 0  # other plausible patches seen
     lessons: str = ""  # for the next provider or attempt
     extra: Mapping[str, Any] = field(default_factory=dict)

@@ -151,7 +151,8 @@ class Conversation:
         """Take in one answer; a Finish ends the attempt."""
         if reply.stop == "refusal":
             said = reply.why or reply.text
-            return Finish(Outcome.ARCHITECTURE, "the model refused to work on this", said, lessons="model refusal")
+            refusal = "the model refused to work on this"
+            return Finish(Outcome.ARCHITECTURE, refusal, said, refusal=said or refusal, lessons="model refusal")
         if reply.stop in _CUT_OFF:
             return self._cut_off(reply)
         if reply.calls:
