@@ -1,0 +1,43 @@
+"""Fixtures of the engine's tests: a lean interpreter, a repository, the command."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import venv
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from support import CALC, Command, make_repo
+
+LEAN = ("pytest", "pluggy", "iniconfig", "packaging", "pygments")
+
+
+@pytest.fixture(scope="session")
+def lean_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment that has pytest and nothing else: what a stranger's project may look like."""
+    folder = tmp_path_factory.mktemp("lean")
+    venv.create(folder, symlinks=True)
+    site = next((folder / "lib").glob("python*/site-packages"))
+    for name in LEAN:
+        dist = importlib.metadata.distribution(name)
+        for top in {Path(str(f)).parts[0] for f in dist.files or () if ".." not in str(f)} - {"__pycache__"}:
+            (site / top).symlink_to(Path(str(dist.locate_file(top))))
+    return folder
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Callable[[Mapping[str, str]], Path]:
+    def make(files: Mapping[str, str] = CALC) -> Path:
+        folder = tmp_path / "repo"
+        folder.mkdir()
+        return make_repo(folder, files)
+
+    return make
+
+
+@pytest.fixture
+def command(lean_python: Path, tmp_path: Path) -> Command:
+    home = tmp_path / "home"
+    home.mkdir()
+    return Command(lean_python, home)

@@ -1,0 +1,120 @@
+"""Real parts for tests: git repositories, the command as a process, what a run may not leave behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+IDENTITY = ("-c", "user.name=A Person", "-c", "user.email=person@example.org")
+
+CALC = {
+    "calc/__init__.py": "def add(a, b):\n    return a - b\n\n\ndef mul(a, b):\n    return a + b\n",
+    "tests/test_calc.py": (
+        "import pytest\nfrom calc import add, mul\n\n\n"
+        '@pytest.mark.parametrize("a", [1, 2])\ndef test_cpu_add(a):\n    assert add(a, 2) == a + 2\n\n\n'
+        "def test_cpu_mul():\n    assert mul(2, 3) == 6\n\n\ndef test_cpu_two():\n    assert mul(2, 2) == 4\n"
+    ),
+}
+FIX_ADD = {"command": "str_replace", "path": "calc/__init__.py", "old_str": "return a - b", "new_str": "return a + b"}
+FIX_MUL = {
+    "command": "str_replace",
+    "path": "calc/__init__.py",
+    "old_str": "def mul(a, b):\n    return a + b",
+    "new_str": "def mul(a, b):\n    return a * b",
+}
+DONE = {"outcome": "done", "summary": "the operators were wrong"}
+
+
+def edit(given: dict[str, Any]) -> dict[str, Any]:
+    return {"tool": "str_replace_based_edit_tool", "input": given}
+
+
+def finish(given: dict[str, Any]) -> dict[str, Any]:
+    return {"tool": "finish", "input": given}
+
+
+def git(folder: Path, *args: str) -> str:
+    done = subprocess.run(["git", *IDENTITY, *args], cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def make_repo(folder: Path, files: Mapping[str, str]) -> Path:
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+    git(folder, "init", "-q", "-b", "main")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "-m", "init")
+    return folder
+
+
+@dataclass
+class Answer:
+    """How a process of the command ended."""
+
+    code: int
+    out: str
+    err: str
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def result(self) -> dict[str, Any]:
+        return self.events[-1]
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [e for e in self.events if e["type"] == kind]
+
+
+@dataclass
+class Command:
+    """``bitnet-tui`` as a child process, with an environment that holds no key."""
+
+    python: Path
+    folder: Path
+
+    def environment(self, **extra: str) -> dict[str, str]:
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("ANTHROPIC", "PYTEST", "COV", "CURRENT_FLOW"))}
+        return env | {"VIRTUAL_ENV": str(self.python), "HOME": str(self.folder), "COVERAGE_PROCESS_START": ""} | extra
+
+    def argv(self, *args: str) -> list[str]:
+        return [sys.executable, "-m", "tui.cli", *args]
+
+    def __call__(self, *args: str, cwd: Path, timeout: float = 120, **env: str) -> Answer:
+        done = subprocess.run(
+            self.argv(*args),
+            cwd=cwd,
+            env=self.environment(**env),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
+        )
+        events = [json.loads(line) for line in done.stdout.splitlines()] if "--json" in args else []
+        return Answer(done.returncode, done.stdout, done.stderr, events)
+
+    def script(self, *attempts: Sequence[dict[str, Any]]) -> list[str]:
+        """Options that make the scripted provider play these attempts."""
+        path = self.folder / "script.json"
+        path.write_text(json.dumps([list(a) for a in attempts]), encoding="utf-8")
+        return ["--provider", "scripted", "--script", str(path)]
+
+
+def leftovers(folder: Path, run: str = "") -> list[str]:
+    """What a run must not leave: worktrees, scratch, processes."""
+    found = [w for w in git(folder, "worktree", "list", "--porcelain").splitlines() if ".bitnet-tui" in w]
+    scratch = folder / ".bitnet-tui" / "scratch"
+    found += [str(p) for p in scratch.iterdir()] if scratch.is_dir() else []
+    mark = b"BITNET_TUI_RUN=" + run.encode()
+    for entry in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if run and mark in entry.read_bytes().split(b"\0"):
+                found.append(f"process {entry.parent.name}")
+        except OSError:
+            continue
+    return found
