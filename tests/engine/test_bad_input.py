@@ -1,0 +1,195 @@
+"""Each bad input gets a sentence and its exit code, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support import CALC, DONE, FIX_ADD, FIX_MUL, Command, edit, finish, git, leftovers, make_repo
+
+
+def check(command: Command, folder: Path, code: int, *words: str, args: tuple[str, ...] = (), **env: str) -> None:
+    answer = command("--json", *args, cwd=folder, **env)
+    assert answer.code == code, answer.out + answer.err
+    said = answer.result["why"] + "\n" + answer.result["hint"]
+    assert answer.result["exit"] == code
+    for word in words:
+        assert word in said, said
+    assert "Traceback" not in answer.err
+
+
+def test_a_folder_that_is_no_repository(command: Command, tmp_path: Path) -> None:
+    check(command, tmp_path, 5, "not inside a git repository", "git init")
+    check(command, tmp_path, 5, "no such file", args=("nowhere",))
+    assert not (tmp_path / ".bitnet-tui").exists()
+
+
+def test_a_bare_or_empty_repository(command: Command, tmp_path: Path) -> None:
+    bare, empty = tmp_path / "bare", tmp_path / "empty"
+    bare.mkdir()
+    empty.mkdir()
+    git(bare, "init", "-q", "--bare")
+    git(empty, "init", "-q")
+    check(command, bare, 5, "bare repository")
+    check(command, empty, 5, "no commit yet", "commit once")
+    assert not (empty / ".bitnet-tui").exists()
+
+
+def test_no_tests_and_no_failing_tests(command: Command, tmp_path: Path) -> None:
+    none = make_repo(tmp_path / "none", {"m.py": "x = 1\n"}) if not (tmp_path / "none").mkdir() else None
+    assert none is not None
+    check(command, none, 5, "no tests were found")
+    green = tmp_path / "green"
+    green.mkdir()
+    make_repo(green, {"test_m.py": "def test_cpu_a(): assert True\n"})
+    answer = command("--json", cwd=green)
+    assert answer.code == 0
+    assert answer.result["gate"] == {
+        "name": "impl",
+        "status": "skipped",
+        "reason": "n/a-surface",
+        "evidence": "nothing to do: no test is always red",
+        "verified": False,
+    }
+    assert not leftovers(green, answer.result["run"])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[retries]\nlimit = 'two'\n", ("[retries] limit", "'two'", "an integer")),
+        ("[retries]\nlimit = 3\n", ("[retries] limit", "3", "from 0 to 2")),
+        ("[retires]\nlimit = 1\n", ("unknown key [retires]", "'retries'")),
+        ("[scope]\nalow = []\n", ("[scope] alow", "'allow'")),
+        ("[suites.cpu]\nmarker = 1\n", ("[suites.cpu] marker", "a string")),
+        ("[flow\n", ("not TOML",)),
+        ("[anthropic]\nbase_url = 'http://example.org'\n", ("base_url", "would get your key")),
+    ],
+)
+def test_a_wrong_setting_names_file_key_and_what_is_wanted(
+    repo: Callable[..., Path], command: Command, text: str, words: tuple[str, ...]
+) -> None:
+    folder = repo(CALC | {"bitnet-tui.toml": text})
+    check(command, folder, 2, "bitnet-tui.toml", *words)
+    assert not (folder / ".bitnet-tui").exists()
+
+
+def test_unknown_provider_agent_and_suite(repo: Callable[..., Path], command: Command) -> None:
+    folder = repo()
+    check(command, folder, 2, "'repiar'", "did you mean 'repair'", args=("--provider", "repiar"))
+    check(command, folder, 2, "'impl-creater'", "did you mean 'impl-creator'", args=("--agent", "impl-creater"))
+    check(command, folder, 2, "'cpuu'", "did you mean 'cpu'", args=("--suite", "cpuu"))
+    check(command, folder, 2, "--max-retries 3", args=("--max-retries", "3"))
+    check(command, folder, 6, "no key", "ANTHROPIC_API_KEY", args=("--provider", "anthropic"))
+    assert not (folder / ".bitnet-tui").exists()
+
+
+def test_another_flow_touches_nothing(repo: Callable[..., Path], command: Command) -> None:
+    folder = repo()
+    answer = command("--json", cwd=folder, CURRENT_FLOW="review")
+    assert answer.code == 0
+    assert answer.result["gate"]["name"] == "guard"
+    assert answer.result["gate"]["reason"] == "out-of-scope"
+    assert not (folder / ".bitnet-tui").exists()
+
+
+def test_an_interpreter_without_pytest(repo: Callable[..., Path], command: Command, tmp_path: Path) -> None:
+    folder = repo()
+    bare = tmp_path / "bare"
+    subprocess.run([str(command.python / "bin" / "python"), "-m", "venv", "--without-pip", str(bare)], check=True)
+    check(command, folder, 5, "has no pytest", "pip install pytest", VIRTUAL_ENV=str(bare))
+    (folder / "bitnet-tui.toml").write_text("[python]\ninterpreter = '/no/python'\n")
+    check(command, folder, 5, "no interpreter at /no/python")
+
+
+def test_a_suite_that_cannot_be_collected(repo: Callable[..., Path], command: Command) -> None:
+    folder = repo(CALC | {"tests/test_x.py": "import no_such_package\n"})
+    check(command, folder, 5, "tests/test_x.py", "no_such_package", "environment")
+    (folder / "tests" / "test_x.py").unlink()
+    (folder / "conftest.py").write_text("import no_such_package\n")
+    check(command, folder, 5, "no_such_package")
+    assert not leftovers(folder)
+
+
+def test_a_missing_name_in_production_is_a_target_not_an_environment(
+    repo: Callable[..., Path], command: Command
+) -> None:
+    folder = repo(
+        {
+            "calc.py": "def ad(a, b):\n    return a + b\n",
+            "test_c.py": "from calc import add\ndef test_cpu_a(): assert add(1, 2) == 3\n",
+        }
+    )
+    fix = edit({"command": "str_replace", "path": "calc.py", "old_str": "def ad(", "new_str": "def add("})
+    answer = command("--json", *command.script([fix, finish(DONE)]), cwd=folder)
+    assert answer.code == 0, answer.result
+    assert answer.result["tests"]["red_before"] == 1
+
+
+def test_a_test_that_never_ends_is_red_and_named(repo: Callable[..., Path], command: Command) -> None:
+    tests = "from m import f\ndef test_cpu_hang(): f()\ndef test_cpu_ok(): assert True\n"
+    settings = "[suites.cpu]\ntest_timeout_s = 1\n"
+    folder = repo(
+        {"m.py": "def f():\n    while True:\n        pass\n", "test_m.py": tests, "bitnet-tui.toml": settings}
+    )
+    fix = edit(
+        {
+            "command": "str_replace",
+            "path": "m.py",
+            "old_str": "    while True:\n        pass\n",
+            "new_str": "    return 1\n",
+        }
+    )
+    answer = command("--json", *command.script([fix, finish(DONE)]), cwd=folder)
+    assert answer.code == 0, answer.result
+    first = answer.of("TestFinished")[0]["result"]
+    assert first["outcome"] == "timeout"
+    assert "timed out after 1 s" in first["message"]
+
+
+def test_a_test_that_prints_100_mb_ends_with_little_kept(repo: Callable[..., Path], command: Command) -> None:
+    tests = "from m import f\ndef test_cpu_loud():\n    for _ in range(100):\n        print('x' * 1_000_000)\n    assert f() == 1\n"
+    folder = repo({"m.py": "def f():\n    return 2\n", "test_m.py": tests})
+    fix = edit({"command": "str_replace", "path": "m.py", "old_str": "return 2", "new_str": "return 1"})
+    answer = command("--json", *command.script([fix, finish(DONE)]), cwd=folder)
+    assert answer.code == 0, answer.result
+    kept = sum(p.stat().st_size for p in (folder / ".bitnet-tui").rglob("*") if p.is_file())
+    assert kept < 10_000_000
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    place = tmp_path / "small"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1200k", "tmpfs", str(place)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("missing-tool: mounting a small file system needs root")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_space(small_disk: Path, command: Command) -> None:
+    folder = small_disk / "repo"
+    folder.mkdir()
+    make_repo(folder, CALC)
+    filler = small_disk / "filler"
+    space = os.statvfs(small_disk)
+    filler.write_bytes(b"x" * max(0, space.f_bavail * space.f_frsize - 24_000))
+    script = command.script([edit(FIX_ADD), edit(FIX_MUL), finish(DONE)])
+    answer = command("--json", *script, cwd=folder)
+    assert answer.code == 5, answer.out
+    assert "Traceback" not in answer.out + answer.err
+    filler.unlink()
+    again = command("--json", *script, cwd=folder)
+    assert again.code == 0, again.result
+
+
+def test_a_write_protected_target(small_disk: Path, command: Command) -> None:
+    folder = small_disk / "repo"
+    folder.mkdir()
+    make_repo(folder, CALC)
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    check(command, folder, 5, "cannot be written")

@@ -1,0 +1,145 @@
+"""A run killed at any event resumes to the same ledger bytes and repeats nothing that had finished."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support import DONE, FIX_ADD, FIX_MUL, Command, edit, finish, git, leftovers
+
+from engine.events import DURABLE, Record
+from engine.records import journal
+from engine.state import RunState, fold_all
+
+MORE = {"outcome": "more-work", "summary": "one of two"}
+KILL_AT = (
+    "SnapshotTaken",
+    "SuiteFinished",
+    "AuditFinished",
+    "AttemptStarted",
+    "EditApplied",
+    "AttemptFinished",
+    "VerificationFinished",
+    "DecisionTaken",
+    "HopAdded",
+    "DietFinished",
+    "CommitCreated",
+    "LedgerWritten",
+)
+
+
+def script(command: Command) -> list[str]:
+    return command.script([edit(FIX_ADD), finish(MORE)], [edit(FIX_MUL), finish(DONE)])
+
+
+def start(command: Command, folder: Path, *args: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command.argv("--json", *args),
+        cwd=folder,
+        env=command.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def stop_at(process: subprocess.Popen[str], kind: str, number: int) -> str:
+    """Send a signal as soon as an event of this kind is seen; the run's id."""
+    assert process.stdout is not None
+    run = ""
+    for line in process.stdout:
+        event = json.loads(line)
+        run = event.get("run", run) if event["type"] == "RunStarted" else run
+        if event["type"] == kind:
+            process.send_signal(number)
+            break
+    process.stdout.read()
+    process.wait(30)
+    return run
+
+
+def counted(records: list[Record]) -> list[tuple[str, str, int]]:
+    """The suites that finished, in order, but those of attempts (an attempt is made again from its start)."""
+    done = [r.event for r in records if type(r.event).__name__ == "SuiteFinished"]
+    return [(e.suite, str(e.purpose), e.round) for e in done if str(e.purpose) == "audit"]  # type: ignore[union-attr]
+
+
+@pytest.fixture
+def uninterrupted(repo: Callable[..., Path], command: Command) -> tuple[Path, bytes]:
+    folder = repo()
+    answer = command("--json", *script(command), cwd=folder)
+    assert answer.code == 0, answer.err
+    return folder, Path(answer.result["ledger"]).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_any_event_ends_in_the_same_ledger(uninterrupted: tuple[Path, bytes], command: Command) -> None:
+    folder, expected = uninterrupted
+    for kind in KILL_AT:
+        run = stop_at(start(command, folder, *script(command)), kind, signal.SIGKILL)
+        done = command("resume", run, "--json", cwd=folder)
+        assert done.code == 0, (kind, done.err, done.out[-800:])
+        assert Path(done.result["ledger"]).read_bytes() == expected, kind
+        records = journal.read(folder / ".bitnet-tui" / "runs" / run / "journal.jsonl")
+        audits = counted(records)
+        assert len(audits) == len(set(audits)), (kind, audits)
+        assert not leftovers(folder, run), kind
+        assert git(folder, "rev-list", "--count", f"main..bitnet-tui/{run}") == "1", kind
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_a_resumable_run_and_nothing_else(
+    repo: Callable[..., Path], command: Command, number: signal.Signals
+) -> None:
+    folder = repo()
+    process = start(command, folder, *script(command))
+    run = stop_at(process, "TestFinished", number)
+    assert process.returncode == 130
+    assert not leftovers(folder, run)
+    assert "interrupted" in command("runs", cwd=folder).out
+    assert command("resume", "--json", cwd=folder).code == 0
+
+
+def test_the_next_start_cleans_what_a_killed_run_left(repo: Callable[..., Path], command: Command) -> None:
+    folder = repo({"test_slow.py": "import time\ndef test_cpu_s():\n    time.sleep(60)\n"})
+    run = stop_at(start(command, folder, *script(command)), "SuiteCollected", signal.SIGKILL)
+    assert (folder / ".bitnet-tui" / "scratch" / run).is_dir()
+    assert "removed" in command("clean", cwd=folder).out
+    assert not leftovers(folder, run)
+
+
+def test_two_runs_at_once_name_the_owner(repo: Callable[..., Path], command: Command) -> None:
+    folder = repo({"test_slow.py": "import time\ndef test_cpu_s():\n    time.sleep(60)\n"})
+    first = start(command, folder, *script(command))
+    assert first.stdout is not None
+    for line in first.stdout:
+        if '"SuiteCollected"' in line:
+            break
+    second = command("--json", *script(command), cwd=folder)
+    assert second.code == 5
+    assert str(first.pid) in second.result["why"]
+    first.send_signal(signal.SIGINT)
+    first.stdout.read()
+    assert first.wait(20) == 130
+
+
+def test_every_prefix_and_torn_line_of_a_journal_is_readable(uninterrupted: tuple[Path, bytes], tmp_path: Path) -> None:
+    folder, _ = uninterrupted
+    data = next(folder.glob(".bitnet-tui/runs/*/journal.jsonl")).read_bytes()
+    whole = journal.read(next(folder.glob(".bitnet-tui/runs/*/journal.jsonl")))
+    path = tmp_path / "journal.jsonl"
+    for cut in range(0, len(data), 97):
+        path.write_bytes(data[:cut])
+        writer, records = journal.reopen(path)
+        assert records == whole[: len(records)]
+        assert writer.seq == (records[-1].seq if records else 0)
+        fold_all(RunState(), records)
+        assert path.read_bytes().count(b"\n") == len(records)
+    assert {type(r.event) for r in whole} & set(DURABLE)
+    assert os.path.getsize(path) <= len(data)
