@@ -199,9 +199,9 @@ class Loop:
         """Every suite at least twice before any edit: always red, flaky, green, not collectable."""
         rounds = self.plan.config.audit.rounds
         if self.state.audit is None:
-            self.emit(ev.StepStarted(Step.ANALYZE, 0, "red audit"))
             place = self.workshop.place("work", self.workshop.snapshot.commit, fresh=True)
             for number in range(1, rounds + 1):
+                self.emit(ev.StepStarted(Step.ANALYZE, 0, f"red audit, round {number} of {rounds}"))
                 self._suites(place, Purpose.AUDIT, number)
                 baseline.require_runnable(self.state, self.plan.suites)
             found = baseline.labels(self.state)

@@ -5,6 +5,7 @@ Everything here but ``_wake`` runs on the screen's thread; nothing here touches 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -87,7 +88,7 @@ class Bridge:
         except RuntimeError:  # the event loop closed between the question and the call
             self._closed = True
 
-    def _drain(self) -> None:
+    async def _drain(self) -> None:
         if self._held or self._closed:
             return
         records, lines, dropped = self.feed.drain()
@@ -101,3 +102,4 @@ class Bridge:
         if records or lines:
             self._later(self._drain)  # only an empty drain arms the next wake-up
             self._changed()
+            await asyncio.sleep(0)  # a full queue never yields by itself: let the other widgets have their turn

@@ -100,6 +100,6 @@ def impl_gate(gates: Mapping[str, Gate], attempt: AttemptRow, diff: DiffStat) ->
         parts.append("nothing was changed")
     if failing:
         parts.append(f"failing: {', '.join(failing)}")
-    if verdict is not Verdict.VERIFIED and attempt.reasons:
-        parts.append(attempt.reasons[0])
+    if verdict is not Verdict.VERIFIED:
+        parts += [r for r in attempt.reasons[:1] if r not in parts]
     return _verdict("impl", holds, "; ".join(p for p in parts if p))

@@ -125,6 +125,8 @@ def _disagreement(stream: Stream, data: Mapping[str, Any], exit_code: int) -> st
     }
     for nodeid, outcome in streamed.items():
         other = _REPORT_WORDS.get(reported.get(nodeid, "absent"), reported.get(nodeid, "absent"))
+        if other.startswith("subtests "):
+            continue  # the report keeps the last subtest's word; the stream has folded all of them
         red = {"failed", "error"}
         if other != outcome and not (other in red and outcome in red):
             return f"{nodeid}: streamed as {outcome}, reported as {other}"

@@ -151,7 +151,8 @@ def test_a_test_that_never_ends_is_red_and_named(repo: Callable[..., Path], comm
 
 
 def test_a_test_that_prints_100_mb_ends_with_little_kept(repo: Callable[..., Path], command: Command) -> None:
-    tests = "from m import f\ndef test_cpu_loud():\n    for _ in range(100):\n        print('x' * 1_000_000)\n    assert f() == 1\n"
+    tests = "from m import f\ndef test_cpu_loud():\n"
+    tests += "    for _ in range(100):\n        print('x' * 1_000_000)\n    assert f() == 1\n"
     folder = repo({"m.py": "def f():\n    return 2\n", "test_m.py": tests})
     fix = edit({"command": "str_replace", "path": "m.py", "old_str": "return 2", "new_str": "return 1"})
     answer = command("--json", *command.script([fix, finish(DONE)]), cwd=folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,8 @@ def test_no_progress_routes_forward_without_a_retry(repo: Callable[..., Path], c
 
 
 def test_retries_end_at_the_limit(repo: Callable[..., Path], command: Command) -> None:
-    tests = "import pytest\nfrom m import f\n\n@pytest.mark.parametrize('x', range(5))\ndef test_cpu_f(x): assert f(x) == x\n"
+    head = "import pytest\nfrom m import f\n\n"
+    tests = head + "@pytest.mark.parametrize('x', range(5))\ndef test_cpu_f(x): assert f(x) == x\n"
     folder = repo({"m.py": "def f(x):\n    return [9, 9, 9, 9, 9][x]\n", "test_m.py": tests})
     lists = ["[9, 9, 9, 9, 9]", "[0, 9, 9, 9, 9]", "[0, 1, 9, 9, 9]", "[0, 1, 2, 9, 9]", "[0, 1, 2, 3, 9]"]
     attempts = [
@@ -76,7 +78,7 @@ def test_retries_end_at_the_limit(repo: Callable[..., Path], command: Command) -
             edit({"command": "str_replace", "path": "m.py", "old_str": old, "new_str": new}),
             finish({"outcome": "more-work", "summary": "one more"}),
         ]
-        for old, new in zip(lists, lists[1:], strict=False)
+        for old, new in pairwise(lists)
     ]
     answer = command("--json", *command.script(*attempts), cwd=folder)
     assert answer.code == 1
@@ -224,7 +226,8 @@ def test_runs_show_and_diff_tell_what_happened(repo: Callable[..., Path], comman
 @pytest.mark.slow
 def test_the_repairer_mends_a_slip_without_a_key(repo: Callable[..., Path], command: Command) -> None:
     source = "def clamp(x, lo, hi):\n    return max(lo, max(x, hi))\n"
-    tests = "from m import clamp\ndef test_cpu_in(): assert clamp(5, 0, 9) == 5\ndef test_cpu_hi(): assert clamp(12, 0, 9) == 9\n"
+    tests = "from m import clamp\ndef test_cpu_in(): assert clamp(5, 0, 9) == 5\n"
+    tests += "def test_cpu_hi(): assert clamp(12, 0, 9) == 9\n"
     folder = repo({"m.py": source, "test_m.py": tests + "def test_cpu_lo(): assert clamp(-3, 0, 9) == 0\n"})
     answer = command("--json", cwd=folder)
     assert answer.of("RunStarted")[0]["providers"] == ["repair"]

@@ -20,6 +20,7 @@ SKIPPED_SHOWN = 2
 FIXED_SHOWN = 6
 NAME_CELLS = 48
 SKIPPED_CELLS = 16
+SUBJECT_CELLS = 6  # what is left of a file's name, at least
 TAIL_CELLS = 8
 
 
@@ -138,9 +139,22 @@ def short_name(suite: str, nodeid: str) -> str:
     stem = stem.removeprefix(f"{suite}_") or stem
     head, bracket, parameters = rest.partition("[")
     *classes, name = head.split("::")
-    name = name.removeprefix("test_").removeprefix(f"{suite}_")
+    name = name.removeprefix("test_").removeprefix(f"{suite}_") or name
     name = name.removeprefix(f"{stem}_") or name
     return f"{stem} · {'.'.join([*classes, name])}{bracket}{parameters}"
+
+
+def name_in(row: TestRow, width: int) -> str:
+    """The short name in at most ``width`` cells: the file gives way first, the parameters last."""
+    name = short_name(row.suite, row.nodeid)
+    subject, dot, rest = name.partition(" · ")
+    room = width - cell_len(rest) - len(dot)
+    if cell_len(name) > width and rest and room < cell_len(subject):
+        name = f"{cut(subject, max(SUBJECT_CELLS, room))}{dot}{rest}"
+    head, bracket, parameters = name.partition("[")
+    if cell_len(name) > width and bracket and cell_len(parameters) < width // 3:
+        return f"{cut(head, width - cell_len(parameters) - 1)}[{parameters}"
+    return cut(name, width)
 
 
 def stages(state: RunState) -> list[str]:
@@ -181,11 +195,10 @@ def _tail(row: TestRow) -> tuple[str, str]:
 def _test(row: TestRow, state: RunState, glyphs: Glyphs, width: int) -> Content:
     outcome = row.outcome
     mark = (f"{glyphs.outcome(outcome)} ", outcome_style(outcome))
-    name = short_name(row.suite, row.nodeid)
     if outcome is TestOutcome.SKIPPED:
         reason = clean(row.latest.message).removeprefix("Skipped: ") if row.latest else ""
         text = f"  skipped ({reason})" if reason else "  skipped"
-        name = cut(name, max(SKIPPED_CELLS, width - 2 - min(len(text), 24)))
+        name = name_in(row, max(SKIPPED_CELLS, width - 2 - min(len(text), 24)))
         name = fit(name, max(SKIPPED_CELLS, cell_len(name)))
         return line(mark, name, (text, MUTED)).truncate(width, ellipsis=True)
     columns = stages(state)
@@ -193,7 +206,7 @@ def _test(row: TestRow, state: RunState, glyphs: Glyphs, width: int) -> Content:
     room = min(NAME_CELLS, width - 2 - 1 - seen - TAIL_CELLS)
     past = fit(history(row, columns, glyphs), seen)
     tail, tail_style = _tail(row)
-    return line(mark, fit(name, room), " ", (past, MUTED), (f"{tail:>{TAIL_CELLS}}", tail_style))
+    return line(mark, fit(name_in(row, room), room), " ", (past, MUTED), (f"{tail:>{TAIL_CELLS}}", tail_style))
 
 
 def counts_text(counts: tuple[int, int, int], glyphs: Glyphs, cells: int = 1) -> list[tuple[str, str]]:

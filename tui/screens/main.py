@@ -79,7 +79,12 @@ class MainScreen(Screen[None]):
         small = event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1]
         self.set_class(small, "-tiny")
         self.query_one("#tiny", Static).update(Content(too_small(event.size.width, event.size.height)))
-        self.call_after_refresh(lambda: self.show(self.view))
+        self.call_after_refresh(self._resized)
+
+    def _resized(self) -> None:
+        if self.focused is None and not self.has_class("-tiny"):
+            self.tests.focus()  # the pane that had it has no room here
+        self.show(self.view)
 
     # -- moving about -----------------------------------------------------------------------------------------------
 

@@ -120,14 +120,11 @@ class DetailPane(Pane):
         self._lines = []
         if not texts:
             return self._no_log()
-        at_end = self.scroll_offset.y >= self.max_scroll_y
         self.set_rows([""] * len(texts), lambda row, _width: Content(clean(texts[row])))
         if self.following:
             self._log_end = output.total
             self.call_after_refresh(self._to_end)
-        elif at_end and output.total == self._log_end:
-            self.following = True
-        if not self.following:
+        else:
             return line(
                 (f"{self._view.glyphs.paused} {count(output.total - self._log_end, 'new line')}, G to follow", WANTS)
             )
@@ -169,10 +166,14 @@ class DetailPane(Pane):
         super()._on_mouse_scroll_up(event)  # type: ignore[arg-type]
 
     def _leave_end(self, step: int) -> None:
-        if self.face == "log" and step < 0 and self.following:
+        if self.face != "log":
+            return
+        if step < 0 and self.following:
             self.following = False
             self._log_end = self._view.output.total
             self.show(self._view)
+        elif step > 0 and self.scroll_offset.y >= self.max_scroll_y:
+            self.following = True
 
     def copied(self) -> str:
         if self.face == "diff":

@@ -10,7 +10,8 @@ from engine.providers.repair.edits import Candidate
 from engine.providers.repair.locate import Spot
 from engine.providers.repair.source import FUNCTIONS, Source
 from engine.providers.repair.templates import TEMPLATES, TIERS
-from engine.providers.repair.view import View, Words
+from engine.providers.repair.view import View
+from engine.providers.repair.words import Words
 
 _TIER_COST = {1: 1.0, 2: 2.0, 3: 3.5, 4: 5.0}
 _REACH = 25.0  # a statement this many places down the ranking costs as much as one tier more

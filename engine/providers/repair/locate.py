@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from engine.providers.repair.observe import Seen
 from engine.providers.repair.source import FUNCTIONS, Source
 
+Place = tuple[str, int, int, int]  # path, first and last line, column
 _IN_TRACE, _DEEPEST = 0.2, 0.4
 
 
@@ -75,14 +76,14 @@ def spots(
     """
     red = {at for group in grouped for at in group}
     green = [view for at, view in seen.items() if at not in red]
-    places: dict[tuple[str, int, int], ast.stmt] = {}
+    places: dict[Place, ast.stmt] = {}
     for path in sorted(sources):
         for node in statements(sources[path]):
-            places.setdefault((path, *header_lines(node)), node)
-    covered = {place: frozenset(at for at in red if at in seen and seen[at].runs(*place)) for place in places}
-    calm = {place: sum(view.runs(*place) for view in green) for place in places if covered[place]}
-    best: dict[tuple[str, int, int], float] = {}
-    order: dict[tuple[str, int, int], int] = {}
+            places[(path, *header_lines(node), node.col_offset)] = node
+    covered = {place: frozenset(at for at in red if at in seen and seen[at].runs(*place[:3])) for place in places}
+    calm = {place: sum(view.runs(*place[:3]) for view in green) for place in places if covered[place]}
+    best: dict[Place, float] = {}
+    order: dict[Place, int] = {}
     for group in grouped:
         scores = _scores([seen[at] for at in group if at in seen], group, covered, calm)
         _spread(scores, places, sources)
@@ -100,9 +101,6 @@ def spots(
     return sorted(found, key=lambda spot: (spot.order, -spot.score, spot.path, spot.first))
 
 
-Place = tuple[str, int, int]
-
-
 def _scores(
     views: Sequence[Seen],
     group: Sequence[int],
@@ -114,7 +112,7 @@ def _scores(
     passed = {frame for view in views for frame in view.frames}
     scores: dict[Place, float] = {}
     for place, tests in covered.items():
-        path, first, last = place
+        path, first, last, _ = place
         hits = len(tests & members)
         score = hits / math.sqrt(len(members) * (hits + calm.get(place, 0))) if hits else 0.0
         lines = [(path, line) for line in range(first, last + 1)]
@@ -149,7 +147,7 @@ def _spread(scores: dict[Place, float], places: Mapping[Place, ast.stmt], source
         elif isinstance(node, FUNCTIONS):
             inner = [
                 s
-                for (path, first, _), s in scores.items()
+                for (path, first, _, _), s in scores.items()
                 if path == place[0] and place[1] <= first <= (node.end_lineno or 0)
             ]
             if inner and (node.args.defaults or node.args.kw_defaults or node.decorator_list):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -97,10 +98,9 @@ def run_plain(
 
 def _end(process: subprocess.Popen[bytes], held: int) -> None:
     os.close(held)
-    try:
+    # Where there is no such group, it has gone by itself.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass  # it and its group are gone
     process.wait()
 
 

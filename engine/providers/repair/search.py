@@ -9,24 +9,24 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
+from engine.providers.repair.answer import answer, empty_handed, last_lines
 from engine.providers.repair.attempt import Plausible, Situation
 from engine.providers.repair.budget import Budget, Stopped
 from engine.providers.repair.confirm import Confirmed, Confirmer
-from engine.providers.repair.edits import Candidate, combined, shown
+from engine.providers.repair.edits import combined, shown
 from engine.providers.repair.generate import Quarry
 from engine.providers.repair.lab import Lab
 from engine.providers.repair.locate import Spot
+from engine.providers.repair.needless import needless
 from engine.providers.repair.observe import Seen, expected_errors, wanted_names
-from engine.providers.repair.replay import Displaced, Step, changed_units, replayed
+from engine.providers.repair.replay import Step
 from engine.providers.repair.rounds import Memory, Round
 from engine.providers.repair.scratch import keys_of
 from engine.providers.repair.source import Source, Unreadable
 from engine.providers.repair.task import RepairResult, RepairTask, SearchProgress
-from engine.providers.repair.trial import Trial
 from engine.providers.repair.zygote import Gone
 
 _TRACE_SHARE = 0.3  # of the budget, at most, to watch the green tests
-_SHOWN = 20
 
 
 def search(
@@ -94,14 +94,14 @@ class Quest:
         except Stopped as stop:
             self._notes.append(f"The search ended because {stop}.")
         except Gone as gone:
-            self._notes.append(f"The tests could not be run: {_last_lines(str(gone))}")
+            self._notes.append(f"The tests could not be run: {last_lines(str(gone))}")
         try:
-            needless = self._needless()
+            doubtful = self._doubtful()
         finally:
             self._lab.close()
         try:
             if self._steps:
-                confirmed = self._confirmer.confirm(self._steps, needless)
+                confirmed = self._confirmer.confirm(self._steps, doubtful)
         except Stopped as stop:
             self._notes.append(f"{len(self._steps)} edit(s) looked right but were not proved, because {stop}.")
         self.result = self._answer(confirmed)
@@ -194,7 +194,7 @@ class Quest:
                 self._keep_best(turn)
                 raise
             if not found:
-                self._notes.append(_nothing(turn))
+                self._notes.append(empty_handed(turn))
                 return
             self._alternatives += max(0, len(turn.plausible) - len(found))
             self._accept(found, situation, number)
@@ -242,70 +242,17 @@ class Quest:
             self._steps.append(Step(edit, shown(source, edit), source.text[edit.start : edit.end]))
             self._sources = {**self._sources, edit.path: Source(edit.path, edit.applied(source.text))}
 
-    def _needless(self) -> list[Step]:
-        """Edits without which the warm processes see as much pass; a plain run has the last word on them."""
+    def _doubtful(self) -> list[Step]:
         red = set(self._red)
-        tests = tuple(at for at in range(self._reds) if at not in red and at in self._seen)
-        doubtful: list[Step] = []
-        if len(self._steps) < 2 or not tests or self._budget.cancel_seen:
-            return doubtful
-        for step in self._steps:
-            try:
-                texts = replayed(self._original, self._steps, [s for s in self._steps if s is not step])
-                now = {path: texts.get(path, self._original[path]) for path in {s.candidate.path for s in self._steps}}
-                patches = changed_units(self._sources, now)
-                early = step.candidate.early or patches is None
-                trial = Trial(tuple(patches or ()), now, early, tests, factor=3.0, alone=True)
-                if all(sign.passed for sign in self._lab.pool.one(trial).ends.values()):
-                    doubtful.append(step)
-            except Displaced:
-                continue  # a later edit stands on this one: it is needed
-            except (Stopped, Gone):
-                return list(self._steps)
-        return doubtful
+        mended = tuple(at for at in range(self._reds) if at not in red and at in self._seen)
+        if self._budget.cancel_seen or not mended:
+            return []
+        try:
+            return needless(self._steps, self._original, self._sources, mended, self._lab.pool)
+        except (Stopped, Gone):
+            return list(self._steps)
 
     def _answer(self, confirmed: Confirmed | None) -> RepairResult:
-        fixed = confirmed.fixed if confirmed is not None else frozenset()
-        mended = frozenset(node for node, key in self._failing.items() if key in fixed)
-        if confirmed is not None:
-            broken = [key for key in self._failing.values() if "::" not in key]
-            mended |= {key for key in confirmed.found if key.split("::")[0] in broken}
-        remaining = frozenset(self._task.failing) - mended
-        edits = tuple(step.shown for step in confirmed.steps) if confirmed is not None else ()
-        notes = [*self._notes]
-        if confirmed is not None:
-            notes.insert(0, f"{len(edits)} edit(s) mend {len(mended)} test(s); {len(remaining)} still fail.")
-            if confirmed.note:
-                notes.append(confirmed.note[0].upper() + confirmed.note[1:] + ".")
-        else:
-            notes.insert(0, f"No edit was found and proved; {self._budget.tried} were tried.")
-        return RepairResult(
-            files=dict(confirmed.sources) if confirmed is not None else {},
-            edits=edits,
-            fixed=mended,
-            remaining=remaining,
-            tried=self._budget.tried,
-            seconds=self._budget.spent,
-            located=tuple(
-                (s.path, s.first, round(s.score, 3)) for s in sorted(self._located, key=lambda s: -s.score)[:_SHOWN]
-            ),
-            alternatives=self._alternatives,
-            note=" ".join(notes),
+        return answer(
+            self._task, self._failing, confirmed, self._budget, self._located, self._alternatives, tuple(self._notes)
         )
-
-
-def _nothing(turn: Round) -> str:
-    """Why a round ended with empty hands, for a person and for whoever tries next."""
-    if not turn.located:
-        return "No failing test runs a line of an editable file, so there was nothing to edit."
-    best = turn.located[0]
-    said = f"No single edit near {best.path}:{best.first} (or {len(turn.located) - 1} other places) mends a test."
-    if turn.partners:
-        row = min(turn.partners, key=lambda r: r[:3])
-        candidate: Candidate = row[3]
-        said += f" The nearest miss, at {candidate.path}:{candidate.line}: {candidate.note}; it gets a test further."
-    return said
-
-
-def _last_lines(text: str, most: int = 6) -> str:
-    return " | ".join(line.strip() for line in text.strip().splitlines()[-most:]) or "pytest ended without a word"

@@ -1,13 +1,13 @@
-"""What a template may look at: one statement, its function, and the words of its file. Pure; it proposes nothing."""
+"""What a template may look at: one statement and its surroundings. Pure; it proposes nothing."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
-from types import MappingProxyType
 
-from engine.providers.repair.source import FUNCTIONS, Source, Span
+from engine.providers.repair.source import FUNCTIONS, Span
+from engine.providers.repair.words import Words
 
 _ATOMS = (
     ast.Name,
@@ -22,116 +22,38 @@ _ATOMS = (
     ast.DictComp,
     ast.JoinedStr,
 )
-_LOOSE = (
-    ast.BinOp,
-    ast.UnaryOp,
-    ast.Compare,
-    ast.BoolOp,
-    ast.Attribute,
-    ast.Subscript,
-    ast.Call,
-    ast.Await,
-    ast.Starred,
-    ast.IfExp,
-    ast.comprehension,
+# How tightly each kind of expression holds together; what is not listed binds loosest.
+_STRENGTH: tuple[tuple[type[ast.AST], int], ...] = (
+    (ast.Or, 2),
+    (ast.And, 3),
+    (ast.Not, 4),
+    (ast.Compare, 5),
+    (ast.BitOr, 6),
+    (ast.BitXor, 7),
+    (ast.BitAnd, 8),
+    (ast.LShift, 9),
+    (ast.RShift, 9),
+    (ast.Add, 10),
+    (ast.Sub, 10),
+    (ast.Mult, 11),
+    (ast.Div, 11),
+    (ast.FloorDiv, 11),
+    (ast.Mod, 11),
+    (ast.MatMult, 11),
+    (ast.USub, 12),
+    (ast.UAdd, 12),
+    (ast.Invert, 12),
+    (ast.Pow, 13),
 )
+_TIGHTEST = 15
 
 
-class Words:
-    """Names, numbers and functions that a file uses; gathered once and shared by its views.
-
-    Parameters
-    ----------
-    source : the file.
-    elsewhere : names that each editable module defines, by the last part of the module's name.
-    wanted : names that tests ask for in vain.
-    expected : exceptions that tests wait for in vain.
-    """
-
-    def __init__(
-        self,
-        source: Source,
-        elsewhere: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
-        wanted: tuple[str, ...] = (),
-        expected: tuple[str, ...] = (),
-    ) -> None:
-        self.source = source
-        self.elsewhere = elsewhere
-        self.wanted = wanted
-        self.expected = expected
-
-    @cached_property
-    def numpy(self) -> str:
-        """The name NumPy goes by in this file, or empty."""
-        for node in ast.walk(self.source.tree):
-            if isinstance(node, ast.Import):
-                for alias in node.names:
-                    if alias.name in ("numpy", "cupy"):
-                        return alias.asname or alias.name
-        return ""
-
-    @cached_property
-    def numbers(self) -> tuple[int | float, ...]:
-        """Numbers written in the file, most frequent first."""
-        seen: dict[tuple[str, int | float], int] = {}
-        for node in ast.walk(self.source.tree):
-            if isinstance(node, ast.Constant) and type(node.value) in (int, float):
-                value: int | float = node.value  # type: ignore[assignment]
-                seen[(type(value).__name__, value)] = seen.get((type(value).__name__, value), 0) + 1
-        return tuple(value for _, value in sorted(seen, key=lambda k: -seen[k]))
-
-    @cached_property
-    def strings(self) -> tuple[str, ...]:
-        """Short strings of the file that are not documentation."""
-        found = [
-            node.value
-            for node in ast.walk(self.source.tree)
-            if isinstance(node, ast.Constant)
-            and isinstance(node.value, str)
-            and len(node.value) <= 40
-            and not isinstance(self.source.parents.get(node), (ast.Expr, ast.JoinedStr))
-        ]
-        return tuple(dict.fromkeys(found))
-
-    @cached_property
-    def constants(self) -> tuple[str, ...]:
-        """Names assigned at module level."""
-        found = []
-        for node in self.source.tree.body:
-            targets = node.targets if isinstance(node, ast.Assign) else []
-            if isinstance(node, ast.AnnAssign):
-                targets = [node.target]
-            found += [target.id for target in targets if isinstance(target, ast.Name)]
-        return tuple(dict.fromkeys(found))
-
-    @cached_property
-    def functions(self) -> dict[str, int]:
-        """Module-level functions and their number of parameters."""
-        return {node.name: len(node.args.args) for node in self.source.tree.body if isinstance(node, FUNCTIONS)}
-
-    @cached_property
-    def imported(self) -> tuple[str, ...]:
-        found = []
-        for node in ast.walk(self.source.tree):
-            if isinstance(node, (ast.Import, ast.ImportFrom)):
-                found += [(alias.asname or alias.name).split(".")[0] for alias in node.names if alias.name != "*"]
-        return tuple(dict.fromkeys(found))
-
-    @cached_property
-    def attributes(self) -> dict[str, tuple[str, ...]]:
-        """For each name something is read from: the attributes that are read from it anywhere in the file."""
-        found: dict[str, dict[str, None]] = {}
-        for node in ast.walk(self.source.tree):
-            if isinstance(node, ast.Attribute):
-                base = node.value.id if isinstance(node.value, ast.Name) else "."
-                found.setdefault(base, {})[node.attr] = None
-            elif isinstance(node, ast.ClassDef):
-                for part in node.body:
-                    if isinstance(part, FUNCTIONS):
-                        found.setdefault("self", {})[part.name] = None
-                    elif isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name):
-                        found.setdefault("self", {})[part.target.id] = None
-        return {base: tuple(names) for base, names in found.items()}
+def strength(node: ast.AST) -> int:
+    """The binding strength of an expression's outermost operator."""
+    if isinstance(node, (*_ATOMS, ast.Constant)):
+        return _TIGHTEST
+    kind = getattr(node, "op", node)
+    return next((level for known, level in _STRENGTH if isinstance(kind, known)), 0)
 
 
 class View:
@@ -172,11 +94,36 @@ class View:
 
     def fit(self, node: ast.expr, text: str) -> str:
         """``text`` as a replacement of ``node``, in parentheses where its surroundings could pull it apart."""
+        holder = self.parent(node)
+        needed = self._needed(holder, node)
+        if not needed or text.isidentifier():
+            return text
         start, end = self.span(node)
         whole = self.source.text
         if whole[:start].rstrip(" ").endswith("(") and whole[end:].lstrip(" ").startswith(")"):
             return text
-        return f"({text})" if isinstance(self.parent(node), _LOOSE) else text
+        try:
+            has = strength(ast.parse(text, mode="eval").body)
+        except (SyntaxError, ValueError):
+            has = 0
+        return text if has >= needed else f"({text})"
+
+    def _needed(self, holder: ast.AST | None, node: ast.expr) -> int:
+        """The strength an expression needs at this place."""
+        if isinstance(holder, ast.BinOp):
+            tied = node is holder.right or isinstance(holder.op, ast.Pow)
+            return strength(holder) + tied
+        if isinstance(holder, (ast.UnaryOp, ast.BoolOp)):
+            return strength(holder) + 1
+        if isinstance(holder, ast.Compare):
+            return strength(holder) + 1
+        if isinstance(holder, ast.Call):
+            return _TIGHTEST if node is holder.func else 0
+        if isinstance(holder, ast.Subscript):
+            return _TIGHTEST if node is holder.value else 0
+        if isinstance(holder, (ast.Attribute, ast.Await)):
+            return _TIGHTEST
+        return 1 if isinstance(holder, (ast.IfExp, ast.comprehension, ast.Starred)) else 0
 
     @cached_property
     def header(self) -> tuple[ast.AST, ...]:

@@ -72,7 +72,7 @@ class Zygote:
         try:
             with self._log.open("wb") as log:
                 self._process = subprocess.Popen(
-                    [*scratch.command("serve", files), "-s", "-q", "--tb=no", "--assert=plain"],
+                    [*scratch.command("plugin", files), "-s", "-q", "--tb=no", "--assert=plain"],
                     cwd=scratch.cwd,
                     env=scratch.env(BITNET_TUI_REPAIR=str(setup)),
                     stdin=subprocess.DEVNULL,
@@ -138,8 +138,7 @@ class Zygote:
         os.close(self._life)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(0.5)
-        try:
+        # Where there is no such group, it has gone by itself.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass  # it and its group are gone
         self._process.wait()

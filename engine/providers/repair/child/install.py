@@ -155,7 +155,7 @@ class Overlay:
             if text is None:
                 return overlay._plain(loader, fullname)
             tree = ast.parse(text, path)
-            return compile(count_steps(tree), path, "exec", dont_inherit=True)  # type: ignore[no-any-return]
+            return compile(count_steps(tree), path, "exec", dont_inherit=True)
 
         importlib.machinery.SourceFileLoader.get_code = get_code  # type: ignore[method-assign,assignment]
 

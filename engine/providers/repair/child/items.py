@@ -110,7 +110,7 @@ class Runner:
         self._steps = steps
         self._short = short
         self._direct: dict[str, dict[str, Any] | None] = {}
-        self._caught: BaseException | None = None
+        self._caught: list[BaseException] = []
         self.dirty = False
         signal.signal(signal.SIGALRM, self._time_up)
         signal.signal(signal.SIGPROF, self._time_up)
@@ -123,16 +123,16 @@ class Runner:
         for item in items:
             self._direct[item.nodeid] = params_only(item)
 
-    def saw(self, error: BaseException | None) -> None:
+    def saw(self, error: BaseException) -> None:
         """Remember the exception of a test that runs through pytest's own protocol."""
-        self._caught = error
+        self._caught.append(error)
 
     def run(self, item: Any, seconds: float, room: int, after: Any = None) -> Ending:
         """Run ``item`` within ``seconds`` of processor time and ``room`` steps; ``after`` is the next test, if any."""
         self._steps.refill(room)
         # Processor time, so that a busy machine changes nothing; real time behind it, for code that sleeps.
         signal.setitimer(signal.ITIMER_PROF, seconds, 0.05)
-        signal.setitimer(signal.ITIMER_REAL, seconds * 4 + 1, 0.05)
+        signal.setitimer(signal.ITIMER_REAL, seconds * 2 + 0.5, 0.05)
         try:
             ending = self._run(item, after)
         except TimeUp as late:
@@ -172,7 +172,7 @@ class Runner:
         return Ending(PASSED)
 
     def _by_protocol(self, item: Any, after: Any) -> Ending:
-        self._caught = None
+        self._caught.clear()
         try:
             reports = runtestprotocol(item, log=False, nextitem=after)
         except TimeUp as late:
@@ -182,8 +182,8 @@ class Runner:
             self.dirty = True
             return Ending(FAILED, error)
         if any(report.failed for report in reports):
-            if isinstance(self._caught, TimeUp):
-                self.dirty = True
-            return Ending(FAILED, self._caught)
+            caught = self._caught[-1] if self._caught else None
+            self.dirty = self.dirty or isinstance(caught, TimeUp)
+            return Ending(FAILED, caught)
         called = [report for report in reports if report.when == "call"]
         return Ending(PASSED if called and called[0].passed else SKIPPED)

@@ -9,10 +9,8 @@ from typing import Any
 
 import pytest
 
-from .life import Watch, limit_resources
-
-with open(os.environ.pop("BITNET_TUI_REPAIR"), encoding="utf-8") as _file:
-    SETUP: dict[str, Any] = json.load(_file)
+from .life import Watch
+from .setup import SETUP
 
 
 class Plugin:
@@ -25,7 +23,6 @@ class Plugin:
         self._wanted = set(SETUP["tests"])
         self._whole = set(SETUP["whole"])
         self._paths: dict[str, str] = {}
-        limit_resources(file_mib=512)
 
     def _say(self, **words: Any) -> None:
         self._out.write(json.dumps(words) + "\n")
@@ -46,7 +43,8 @@ class Plugin:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: Any, items: list[Any]) -> None:
-        kept, dropped = [], []
+        kept: list[Any] = []
+        dropped: list[Any] = []
         for item in items:
             place = self._place(item.path)
             key = "::".join([place, *item.nodeid.split("::")[1:]])

@@ -155,7 +155,9 @@ class Trials:
         if item is None:
             return self._end_of_file(at)
         seconds, room = self._limits.get(at, (2.0, 200_000))
-        return self.runner.run(item, seconds * factor, int(room * factor), self.items.get(after or -1))
+        return self.runner.run(
+            item, seconds * factor, int(room * factor), self.items.get(-1 if after is None else after)
+        )
 
     def _end_of_file(self, at: int) -> Ending:
         """A test file as a whole passes when it can be collected."""
@@ -174,7 +176,7 @@ class Trials:
         usual = self._usual.get(at)
         if usual is None or ending.code == ENDLESS:
             return False
-        return ending.line > usual[2] or (ending.line == usual[2] and 0 <= ending.missed < usual[3])
+        return bool(ending.line > usual[2] or (ending.line == usual[2] and 0 <= ending.missed < usual[3]))
 
     def _import_again(self, trial: dict[str, Any]) -> None:
         """Collect the wanted files under the edit; this process has not imported the project yet."""

@@ -10,6 +10,7 @@ from engine.providers.repair.templates import (
     ingredients,
     names,
     operators,
+    quantised,
     statements,
 )
 from engine.providers.repair.templates.base import Swap, Template
@@ -20,6 +21,7 @@ TEMPLATES: tuple[Template, ...] = (
     *names.TEMPLATES,
     *calls.TEMPLATES,
     *arrays.TEMPLATES,
+    *quantised.TEMPLATES,
     *conditions.TEMPLATES,
     *statements.TEMPLATES,
     *ingredients.TEMPLATES,

@@ -130,11 +130,20 @@ def wrapped(view: View) -> Iterator[Swap]:
         if isinstance(holder, (ast.Attribute, ast.keyword)) or (isinstance(holder, ast.Call) and holder.func is node):
             continue
         text = view.text(node)
+        for name in _called_here(view):
+            yield replaced(view, node, f"{name}({text})", 2.2)
         for name in _AROUND:
             if not (isinstance(node, ast.Call) and _called(node.func) == name):
                 yield replaced(view, node, f"{name}({text})", 1.6 if name == "abs" else 2.2)
         for method in (".copy()", ".strip()", ".lower()", "[:]", "[0]", "[-1]", "[::-1]"):
             yield replaced(view, node, f"{view.atom(node)}{method}", 2.4)
+
+
+def _called_here(view: View) -> tuple[str, ...]:
+    """Functions that the same function calls with one argument."""
+    calls = [n for n in ast.walk(view.function) if isinstance(n, ast.Call)] if view.function is not None else []
+    names = [view.text(call.func) for call in calls if len(call.args) == 1 and not call.keywords]
+    return tuple(dict.fromkeys(name for name in names if name not in _AROUND and "(" not in name))
 
 
 TEMPLATES = (

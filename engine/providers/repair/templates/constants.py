@@ -81,7 +81,7 @@ def numbers(view: View) -> Iterator[Swap]:
 
 
 def _halves(value: float) -> list[int]:
-    return [int(value) // 2] if value % 2 == 0 else []
+    return [int(value) // 2] if value % 2 == 0 else [int(value) * 2 + 1, int(value) // 2]
 
 
 def _powers(value: float) -> list[int]:

@@ -1,0 +1,72 @@
+"""Put the outcome of a search into words and a result. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from engine.providers.repair.budget import Budget
+from engine.providers.repair.confirm import Confirmed
+from engine.providers.repair.locate import Spot
+from engine.providers.repair.rounds import Round
+from engine.providers.repair.task import RepairResult, RepairTask
+
+_SHOWN = 20
+
+
+def answer(
+    task: RepairTask,
+    failing: Mapping[str, str],
+    confirmed: Confirmed | None,
+    budget: Budget,
+    located: Sequence[Spot],
+    alternatives: int,
+    notes: Sequence[str],
+) -> RepairResult:
+    """The result of a search.
+
+    Parameters
+    ----------
+    failing : key of each failing node id that points at a file.
+    confirmed : what a plain run has proved, if anything.
+    notes : sentences gathered on the way.
+    """
+    mended: frozenset[str] = frozenset()
+    said = [f"No edit was found and proved; {budget.tried} were tried.", *notes]
+    if confirmed is not None:
+        mended = frozenset(node for node, key in failing.items() if key in confirmed.fixed)
+        broken = [key for key in failing.values() if "::" not in key]
+        mended |= {key for key in confirmed.found if key.split("::")[0] in broken}
+    remaining = frozenset(task.failing) - mended
+    if confirmed is not None:
+        said[0] = f"{len(confirmed.steps)} edit(s) mend {len(mended)} test(s); {len(remaining)} still fail."
+        if confirmed.note:
+            said.append(confirmed.note[0].upper() + confirmed.note[1:] + ".")
+    ranked = sorted(located, key=lambda spot: -spot.score)[:_SHOWN]
+    return RepairResult(
+        files=dict(confirmed.sources) if confirmed is not None else {},
+        edits=tuple(step.shown for step in confirmed.steps) if confirmed is not None else (),
+        fixed=mended,
+        remaining=remaining,
+        tried=budget.tried,
+        seconds=budget.spent,
+        located=tuple((spot.path, spot.first, round(spot.score, 3)) for spot in ranked),
+        alternatives=alternatives,
+        note=" ".join(said),
+    )
+
+
+def empty_handed(turn: Round) -> str:
+    """Why a round found nothing, for a person and for whoever tries next."""
+    if not turn.located:
+        return "No failing test runs a line of an editable file, so there was nothing to edit."
+    best = turn.located[0]
+    said = f"No single edit near {best.path}:{best.first} (or {len(turn.located) - 1} other places) mends a test."
+    if turn.partners:
+        candidate = min(turn.partners, key=lambda row: row[:3])[3]
+        said += f" The nearest miss, at {candidate.path}:{candidate.line}: {candidate.note}; it gets a test further."
+    return said
+
+
+def last_lines(text: str, most: int = 6) -> str:
+    """The end of what a process printed, in one line."""
+    return " | ".join(line.strip() for line in text.strip().splitlines()[-most:]) or "pytest ended without a word"

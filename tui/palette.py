@@ -1,0 +1,33 @@
+"""The palette: every key of the main screen by name, read off the same table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from textual.app import App, SystemCommand
+from textual.screen import Screen
+
+from tui import keys
+from tui.screens.main import MainScreen
+
+
+def commands(app: App[Any], screen: Screen[Any]) -> Iterator[SystemCommand]:
+    """What can be asked for by name; an action that is off says why when it is asked for, as its key does."""
+    if isinstance(screen, MainScreen):
+        for key in keys.of("main"):
+            if key.id not in ("palette", "back"):
+                name = f"{_subject(key.id)}: {key.tooltip}"
+                yield SystemCommand(name, f"key {keys.written(key)}", _doing(app, screen, key.action))
+    yield SystemCommand("Theme: choose another", "bitnet-dark, bitnet-light, and Textual's", app.action_change_theme)
+
+
+def _subject(id_: str) -> str:
+    """``run.retry`` belongs to Run, ``pane.1`` to Pane."""
+    head = id_.split(".")[0].title()
+    return {"Decide": "Route", "List": "View", "Help": "View"}.get(head, head)
+
+
+def _doing(app: App[Any], screen: Screen[Any], action: str) -> Callable[[], Any]:
+    # Later: the palette must be gone before a screen opens over the main one.
+    return lambda: app.call_later(screen.run_action, action)
