@@ -30,8 +30,7 @@ def test_the_engine_loads_no_front_end_no_kernels_no_sdk(module: str) -> None:
 
 def test_help_loads_next_to_nothing() -> None:
     code = (
-        "import tui.cli, contextlib, io
-"
+        "import tui.cli, contextlib, io\n"
         "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit): tui.cli.main(['--help'])"
     )
     assert not loaded(code) & (HEAVY | {"git", "engine.loop", "msgspec", "pathspec", "yaml"})

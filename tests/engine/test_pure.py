@@ -122,7 +122,7 @@ def state_with(
 
 @given(
     st.booleans(), st.integers(0, 5), st.integers(0, 5) | st.none(), st.integers(0, 2), st.integers(0, 3), text,
-    st.sampled_from(["done", "more-work", "harden", "security", "architecture", "dependency", "docs"]), st.integers(0, 2),
+    st.sampled_from(["done", "more-work", "harden", "security", "architecture", "docs"]), st.integers(0, 2),
 )  # fmt: skip
 def test_a_proposal_is_always_legal(
     impl: bool, before: int, after: int | None, broken: int, used: int, transient: str, outcome: str, limit: int
