@@ -13,6 +13,7 @@ from engine.providers.repair.trial import Trial, Verdict
 
 _MOST_GUARDS = 40
 _LEAST_PROBES = 6
+_SHADOW = 0.9  # share of a test's lines another must run to stand behind it
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Plausible:
     ----------
     whole : it mends every red test of each test function it touches.
     full : it mends every red test that runs the place.
+    shadowed : each test it mends also runs what a smaller test, still red, runs: the cause may lie there, and this
+        edit may only make up for it.
     """
 
     candidates: tuple[Candidate, ...]
@@ -31,12 +34,13 @@ class Plausible:
     index: int
     whole: bool
     full: bool
+    shadowed: bool = False
 
     @property
-    def rank(self) -> tuple[bool, bool, int, float, int]:
+    def rank(self) -> tuple[bool, bool, bool, int, float, int]:
         """Lower is better."""
         cost = sum(candidate.cost for candidate in self.candidates)
-        return (not self.full, not self.whole, -len(self.mended), cost, self.index)
+        return (self.shadowed, not self.full, not self.whole, -len(self.mended), cost, self.index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,16 @@ class Situation:
         touched = {function_of(self.keys[at]) for at in verdict.mended}
         rest = [at for at in self.relevant(spot) if at not in verdict.mended]
         whole = not any(function_of(self.keys[at]) in touched for at in rest)
-        return Plausible((candidate,), spot, verdict.mended, index, whole, not rest)
+        shadowed = all(self._shadowed(at, verdict.mended) for at in verdict.mended)
+        return Plausible((candidate,), spot, verdict.mended, index, whole, not rest, shadowed)
+
+    def _shadowed(self, at: int, mended: frozenset[int]) -> bool:
+        """Whether a red test that stays red runs nearly only what this one runs, and less of it."""
+        mine = self.seen.get(at)
+        if mine is None:
+            return False
+        others = (self.seen[r] for r in self.red if r not in mended and r in self.seen)
+        return any(0 < other.size < mine.size and other.within(mine) >= _SHADOW for other in others)
 
     def further(self, verdict: Verdict) -> int:
         """How many red tests came further than before without passing."""

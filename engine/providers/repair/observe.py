@@ -40,6 +40,11 @@ class Seen:
         lines = self.lines.get(path)
         return lines is not None and any(line in lines for line in range(first, last + 1))
 
+    def within(self, other: Seen) -> float:
+        """The share of this test's lines that the other one runs too."""
+        shared = sum(len(lines & other.lines.get(path, frozenset())) for path, lines in self.lines.items())
+        return shared / self.size if self.size else 0.0
+
     @property
     def size(self) -> int:
         """How much of the project it touches: the smaller, the more a failure says."""

@@ -123,6 +123,7 @@ class Round:
                     self.plausible.append(found)
                     self.budget.best = max(self.budget.best, len(found.mended))
                     wait = AFTERWARDS if found.full else HOPEFUL if found.whole else PATIENT
+                    wait = PATIENT if found.shadowed else wait
                     last = min(last, index + wait) if last is not None else index + wait
                 elif verdict.endless and (verdict.mended or verdict.broke >= 0):
                     self.slow.insert(0, (candidate, spot))
