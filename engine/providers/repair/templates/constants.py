@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 from collections.abc import Iterator
+from typing import TypeGuard
 
 from engine.providers.repair.templates.base import Swap, Template, replaced
 from engine.providers.repair.view import View
@@ -18,8 +19,12 @@ def off_by_one(view: View) -> Iterator[Swap]:
         if isinstance(node, ast.Constant) and type(node.value) is int:
             if _is_docstring_like(view, node):
                 continue
+            holder = view.parent(node)
             for shift in (1, -1):
-                yield replaced(view, node, _number(view, node, node.value + shift), 1)
+                if node.value + shift == 0 and _is_added(holder, node):
+                    yield replaced(view, holder, view.text(holder.left), 1)  # x - 1 shifted is x, not x - 0
+                else:
+                    yield replaced(view, node, _number(view, node, node.value + shift), 1)
         elif _is_bound(view, node):
             for sign, opposite in (("+", "-"), ("-", "+")):
                 # x - 1 shifted by one is x, not x - 1 + 1.
@@ -27,6 +32,10 @@ def off_by_one(view: View) -> Iterator[Swap]:
                     yield replaced(view, node, view.text(node.left), 1)
                 else:
                     yield replaced(view, node, f"{view.atom(node)} {sign} 1", 1.2)
+
+
+def _is_added(holder: ast.AST | None, node: ast.expr) -> TypeGuard[ast.BinOp]:
+    return isinstance(holder, ast.BinOp) and isinstance(holder.op, (ast.Add, ast.Sub)) and holder.right is node
 
 
 def _is_docstring_like(view: View, node: ast.expr) -> bool:

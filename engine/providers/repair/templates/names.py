@@ -72,7 +72,8 @@ def attributes(view: View) -> Iterator[Swap]:
         for name in dict.fromkeys([*alike, *pool]):
             if name != node.attr:
                 cost = 1.2 if name in alike else 1.5
-                note = f"`{brief(view.text(node))}` became `.{name}`"
+                old = view.text(node)
+                note = f"`{brief(old)}` became `{brief(old[: len(old) - len(node.attr)] + name)}`"
                 yield Swap((end - len(node.attr), end), name, cost, note)
 
 
