@@ -20,7 +20,7 @@ from engine.providers.repair.zygote import Message, Zygote
 
 _WORKED = 77
 _RED_CLOCK_S = 3.0  # a red test that runs longer than this is taken for an endless one
-_TRACE_ROOM = 20_000_000
+_TRACE_ROOM = 3_000_000
 _LEAST_ROOM = 100_000
 
 
@@ -44,6 +44,7 @@ class Lab:
         self.pool = Pool(self.slots, check, patience=max(8.0, task.test_timeout_s * 1.5))
         self.start_s = 0.0
         self._warm_is_unsafe = False
+        self._late_imports: set[str] = set()  # what tests import as they run: better once than in every fork
 
     def open(self) -> Greeting:
         """Copy the project for every worker and wait until each has collected the tests."""
@@ -132,6 +133,7 @@ class Lab:
         """Note one message; true when the remaining tests have to be asked for again."""
         if "test" in message:
             found[message["test"]] = seen_from(message)
+            self._late_imports.update(message["loaded"])
             # What was skipped over is not collected here.
             del rest[: rest.index(message["test"]) + 1]
         elif "done" in message:
@@ -154,7 +156,12 @@ class Lab:
             room = max(_LEAST_ROOM, 0 if endless else 10 * view.steps + 2000)
             seconds = 1.0 if endless else max(0.5, 8 * view.seconds, min(4 * slowest, 2.0))
             limits[at] = (min(seconds, self._task.test_timeout_s), room)
-        message = {"op": "know", "limits": limits, "usual": {at: list(view.sign) for at, view in seen.items()}}
+        message = {
+            "op": "know",
+            "limits": limits,
+            "usual": {at: list(view.sign) for at, view in seen.items()},
+            "preload": sorted(self._late_imports),
+        }
         for slot in self.slots:
             slot.tell(message)
         quick = sorted((view.seconds, at) for at, view in seen.items() if not view.sign.passed)

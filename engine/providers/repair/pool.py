@@ -9,6 +9,7 @@ import select
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
 
 from engine.providers.repair.slot import Slot
@@ -17,6 +18,7 @@ from engine.providers.repair.zygote import Gone, Message, Zygote
 
 BATCH_S = 0.25
 LARGEST_BATCH = 100
+MANY_LEAKS = 20  # from then on nothing shares a process
 _WORKED = 77  # the exit status by which a fork says that it ended by itself
 
 Queued = tuple[int, Trial]
@@ -36,11 +38,12 @@ class Pool:
         self.slots = slots
         self.patience = patience
         self.sentinels: list[int] = []
-        self.leaky = False
+        self._leaks = 0
         self._check = check
         self._each_s = 0.01
         self._batch = 0
         self._running: dict[Zygote, deque[Queued]] = {}
+        self._heard: dict[Zygote, list[tuple[int, Trial, Verdict]]] = {}
         self._began: dict[Zygote, float] = {}
 
     def run(self, trials: Iterator[Trial]) -> Iterator[tuple[Trial, Verdict]]:
@@ -83,7 +86,8 @@ class Pool:
             queues[trial.early].append((index, trial))
 
     def _size(self) -> int:
-        return 1 if self.leaky else max(1, min(LARGEST_BATCH, int(BATCH_S / self._each_s)))
+        most = LARGEST_BATCH if self._leaks < MANY_LEAKS else 1
+        return max(1, min(most, int(BATCH_S / self._each_s)))
 
     def _dispatch(self, slot: Slot, queues: tuple[deque[Queued], deque[Queued]]) -> None:
         filled = [queue for queue in queues if queue]
@@ -99,6 +103,7 @@ class Pool:
         self._batch += 1
         zygote.batch, zygote.busy = self._batch, True
         self._running[zygote] = batch
+        self._heard[zygote] = []
         self._began[zygote] = time.monotonic()
         request = {
             "op": "try",
@@ -146,15 +151,20 @@ class Pool:
                 queues[1].appendleft((index, trial))
                 return
             ends = {int(at): Sign(*sign) for at, sign in message["ends"].items()}
-            answers[index] = Verdict(message["how"], ends, message["broke"])
+            self._heard[zygote].append((index, trial, Verdict(message["how"], ends, message["broke"])))
             took = time.monotonic() - self._began[zygote]
             self._began[zygote] = time.monotonic()
             if not zygote.early:
                 self._each_s = 0.95 * self._each_s + 0.05 * took
         elif "leak" in message:
-            self.leaky = True
+            # Something a trial did outlived it, so what came after it proves nothing: each again, alone.
+            self._leaks += 1
+            again = [(index, replace(trial, alone=True)) for index, trial, _ in self._heard[zygote]]
+            queues[zygote.early].extendleft(reversed(again))
+            self._heard[zygote].clear()
         elif "done" in message:
             zygote.busy = False
+            answers.update((index, verdict) for index, _, verdict in self._heard[zygote])
             by_itself = message["done"] == "end" and message["status"] == _WORKED << 8
             if waiting and not by_itself:
                 answers[waiting.popleft()[0]] = Verdict("crashed", {})
@@ -169,6 +179,7 @@ class Pool:
         answers: dict[int, Verdict],
     ) -> None:
         waiting = self._running.pop(zygote)
+        answers.update((index, verdict) for index, _, verdict in self._heard.pop(zygote))
         if waiting:
             answers[waiting.popleft()[0]] = Verdict("crashed", {})
         queues[zygote.early].extendleft(reversed(waiting))
@@ -192,6 +203,7 @@ class Pool:
             if zygote.busy:
                 slot.drop(late=zygote is slot.late, early=zygote is slot.early)
         self._running.clear()
+        self._heard.clear()
 
 
 def _wire(index: int, trial: Trial) -> Message:

@@ -19,7 +19,7 @@ from engine.providers.repair.source import Source
 from engine.providers.repair.trial import Trial
 
 AFTERWARDS = 150  # candidates still tried once one mends every test that runs its place: there may be a better one
-HOPEFUL = 1200  # the same, once one mends every case of a test function, but not all tests there
+HOPEFUL = 500  # the same, once one mends every case of a test function, but not all tests there
 PATIENT = 3000  # candidates after which one that mends some cases of a test function has to do
 _PARTNERS = 5
 _PARTNER_TRIES = 700

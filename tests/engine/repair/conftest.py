@@ -87,4 +87,4 @@ def project(tmp_path):
 def seeded():
     """Every seeded defect: name, right source, test, wrong source."""
     folder = Path(__file__).parent / "seeded"
-    return {kind: runpy.run_path(str(folder / f"{kind}.py"))["CASES"] for kind in ("plain", "arrays")}
+    return {kind: runpy.run_path(str(folder / f"{kind}.py"))["CASES"] for kind in ("plain", "arrays", "fresh")}

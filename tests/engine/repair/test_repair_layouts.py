@@ -80,7 +80,12 @@ def test_two_slips_under_one_test(project):
 def test_odd_parameters_classes_and_fixtures(project):
     project.file(
         "core.py",
-        "class Gauge:\n    def __init__(self, top):\n        self.top = top\n\n    def over(self, n):\n        return n >= self.top\n",
+        "class Gauge:\n"
+        "    def __init__(self, top):\n"
+        "        self.top = top\n"
+        "\n"
+        "    def over(self, n):\n"
+        "        return n >= self.top\n",
     )
     project.file(
         "tests/test_core.py",
@@ -168,7 +173,9 @@ def test_a_misnamed_function_and_a_slip_behind_it(project):
     project.file("core.py", "def multiply(a, b):\n    return a + b\n")
     project.file(
         "tests/test_core.py",
-        "from core import multipli\ndef test_a(): assert multipli(2, 3) == 6\ndef test_b(): assert multipli(4, 5) == 20\n",
+        "from core import multipli\n"
+        "def test_a(): assert multipli(2, 3) == 6\n"
+        "def test_b(): assert multipli(4, 5) == 20\n",
     )
     result = project.repair(["tests/test_core.py"])
     assert result.files == {"core.py": "def multipli(a, b):\n    return a * b\n"}, result.note

@@ -43,13 +43,20 @@ def test_no_small_edit_helps_and_it_says_so(project):
 def test_an_endless_test_is_mended(project):
     project.file(
         "core.py",
-        "def digits(n):\n    out = []\n    while n >= 0:\n        out.append(n % 10)\n        n //= 10\n        del out[9:]\n    return out\n",
+        "def digits(n):\n"
+        "    out = []\n"
+        "    while n >= 0:\n"
+        "        out.append(n % 10)\n"
+        "        n //= 10\n"
+        "        del out[9:]\n"
+        "    return out\n",
     )
     project.file("tests/test_core.py", "from core import digits\ndef test_d(): assert digits(321) == [1, 2, 3]\n")
     result = project.repair(["tests/test_core.py::test_d"], test_timeout_s=3.0)
     assert "while n > 0" in result.files["core.py"] or "while n:" in result.files["core.py"], result.note
 
 
+@pytest.mark.slow
 def test_exits_prints_and_sleeps_do_no_harm(project):
     project.file(
         "core.py",

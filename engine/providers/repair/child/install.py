@@ -73,7 +73,8 @@ class Images:
         real_of: dict[str, str] = {}
         for thing in gc.get_objects():
             if type(thing) is not FunctionType:
-                if type(thing) is _Cached and type(thing.__wrapped__) is FunctionType:
+                inside = getattr(thing, "__wrapped__", None) if type(thing) is _Cached else None
+                if type(inside) is FunctionType and os.path.realpath(inside.__code__.co_filename) in paths:
                     self._caches.append(thing)
                 continue
             code = thing.__code__

@@ -51,6 +51,17 @@ class Ending:
         return [self.code, self.kind, self.line, self.missed]
 
 
+_places: dict[str, str] = {}
+
+
+def real(path: str) -> str:
+    """The real path of a file, asked of the system once."""
+    found = _places.get(path)
+    if found is None:
+        found = _places[path] = os.path.realpath(path)
+    return found
+
+
 def describe(ending: Ending, test_file: str, short: dict[str, str]) -> None:
     """Fill in where the traceback of ``ending`` went."""
     error = ending.error
@@ -58,7 +69,7 @@ def describe(ending: Ending, test_file: str, short: dict[str, str]) -> None:
         return
     trace: TracebackType | None = error.__traceback__
     while trace is not None:
-        name = os.path.realpath(trace.tb_frame.f_code.co_filename)
+        name = real(trace.tb_frame.f_code.co_filename)
         if name == test_file:
             ending.line = trace.tb_lineno
         elif name in short:
@@ -89,9 +100,11 @@ def params_only(item: Any) -> dict[str, Any] | None:
         values = dict(getattr(spec, "funcargs", None) or spec.params)
     definitions = item._fixtureinfo.name2fixturedefs
     for name in item.fixturenames:
+        behind = definitions.get(name) or ()
+        if behind and behind[-1].func.__module__.startswith("pytest_asyncio."):
+            continue  # there for every test, of use only to coroutines
         if name not in values:
             return None
-        behind = definitions.get(name) or ()
         if behind and getattr(behind[-1].func, "__name__", "") != "get_direct_param_fixture_func":
             return None
     return values
@@ -149,7 +162,7 @@ class Runner:
         if self._steps.spent or ending.kind == "TimeUp":
             ending.code = ENDLESS
             self.dirty = self.dirty or self._direct.get(item.nodeid) is None
-        describe(ending, os.path.realpath(str(item.path)), self._short)
+        describe(ending, real(str(item.path)), self._short)
         return ending
 
     def _run(self, item: Any, after: Any) -> Ending:

@@ -6,8 +6,8 @@ and ends, with whatever it forked, as soon as the socket closes.
 
 from __future__ import annotations
 
+import contextlib
 import gc
-import importlib
 import json
 import os
 import signal
@@ -23,7 +23,7 @@ from .items import Runner
 from .setup import REAL, SETUP, SHORT
 from .steps import Steps
 from .trace import Tracer
-from .trials import Trials
+from .trials import Trials, preload
 
 WORKED = 77  # exit status of a fork that ended by itself: code under trial may call `os._exit(0)`
 
@@ -53,7 +53,7 @@ class Server:
         else:
             self.trials.overlay = Overlay()
             for name in SETUP["preload"]:
-                _preload(name)
+                preload(name)
         roots = tuple(os.path.realpath(p) + os.sep for p in (SETUP["root"], os.path.dirname(os.__file__)))
         outside = {
             name
@@ -162,32 +162,35 @@ class Server:
             if time.monotonic() - last > patience:
                 how = "silent"
                 break
-        status = self._kill()
+        status = self._kill(grace=how == "end")
         self.send({"done": how, "status": status, "batch": request["batch"]})
 
-    def _kill(self) -> int:
+    def _kill(self, *, grace: bool = False) -> int:
         if not self._child:
             return 0
-        for target in (os.killpg, os.kill):
-            try:
-                target(self._child, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                continue  # it ended by itself
+        # A fork that has closed its pipe is about to end by itself, and how it ends matters.
+        for _ in range(100 if grace else 0):
+            ended, status = os.waitpid(self._child, os.WNOHANG)
+            if ended:
+                self._sweep()
+                return status
+            time.sleep(0.002)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(self._child, signal.SIGKILL)
         _, status = os.waitpid(self._child, 0)
-        self._child = 0
+        self._sweep()
         return status
+
+    def _sweep(self) -> None:
+        """End what the fork may have left in its process group."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._child, signal.SIGKILL)
+        self._child = 0
 
 
 def _inside(module: Any, roots: tuple[str, ...]) -> bool:
     path = os.path.realpath(module.__file__)
     return path.startswith(roots) and "site-packages" not in path
-
-
-def _preload(name: str) -> None:
-    try:
-        importlib.import_module(name)
-    except Exception:  # noqa: BLE001 - loading ahead is only for speed; the run itself reports what fails
-        return
 
 
 def _thread_count() -> int:

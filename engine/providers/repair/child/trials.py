@@ -5,8 +5,10 @@ It must put back what it installed before the next trial, and stop the batch as 
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import sys
 import time
 from typing import Any
 
@@ -71,6 +73,8 @@ class Trials:
         """Learn how each test usually ends, and its limits."""
         self._limits = {int(at): (limit[0], limit[1]) for at, limit in request["limits"].items()}
         self._usual = {int(at): usual for at, usual in request["usual"].items()}
+        for name in request["preload"]:
+            preload(name)
 
     def work(self, request: dict[str, Any], into: int) -> None:
         """Answer one request, in a fork."""
@@ -92,6 +96,7 @@ class Trials:
         for patch in request["patches"]:
             assert self.images is not None
             self.images.swap(*patch)
+        known = set(sys.modules)
         tracer.start()
         tracer.take()
         for nth, at in enumerate(wanted):
@@ -107,11 +112,17 @@ class Trials:
                 "lines": tracer.take(),
                 "seconds": seconds,
                 "steps": self._steps.used,
+                "loaded": self._outside(set(sys.modules) - known),
             }
+            known |= set(sys.modules)
             out.write(json.dumps(line) + "\n")
             out.flush()
             if self.runner.dirty:
                 return
+
+    def _outside(self, names: set[str]) -> list[str]:
+        """Those modules that are no part of the project."""
+        return [name for name in names if not inside(sys.modules.get(name), self._root + os.sep)]
 
     def _try(self, trial: dict[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = {"trial": trial["trial"], "how": "ran", "ends": {}, "broke": -1}
@@ -190,3 +201,17 @@ class Trials:
 
     def _leaks(self, sentinels: list[int]) -> bool:
         return any(self._end_of(at, 2.0).sign() != self._usual.get(at) for at in sentinels)
+
+
+def inside(module: Any, folder: str) -> bool:
+    """Whether a module was loaded from below a folder, or from nowhere in particular."""
+    path = getattr(module, "__file__", None)
+    return path is None or os.path.realpath(path).startswith(folder)
+
+
+def preload(name: str) -> None:
+    """Import ahead what would otherwise be imported in every fork."""
+    try:
+        importlib.import_module(name)
+    except Exception:  # noqa: BLE001 - loading ahead is only for speed; the run itself reports what fails
+        return

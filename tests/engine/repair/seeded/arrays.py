@@ -95,7 +95,9 @@ def normalised(x):
 """,
     """
 from mod import normalised
-def test_rows(): assert normalised(np.array([[2.0, 4.0], [1.0, -1.0], [3.0, 6.0]])).tolist() == [[0.5, 1], [1, -1], [0.5, 1]]
+def test_rows():
+    x = np.array([[2.0, 4.0], [1.0, -1.0], [3.0, 6.0]])
+    assert normalised(x).tolist() == [[0.5, 1], [1, -1], [0.5, 1]]
 """,
     ", keepdims=True",
     "",
@@ -234,7 +236,9 @@ def linear(x, weight, bias):
     """
 from mod import linear
 def test_shape(): assert linear(np.ones((2, 3)), np.ones((4, 3)), np.zeros(4)).shape == (2, 4)
-def test_values(): assert linear(np.array([[1.0, 2.0]]), np.array([[1.0, 0.0], [3.0, 1.0]]), np.array([0.0, 1.0])).tolist() == [[1.0, 6.0]]
+def test_values():
+    weight = np.array([[1.0, 0.0], [3.0, 1.0]])
+    assert linear(np.array([[1.0, 2.0]]), weight, np.array([0.0, 1.0])).tolist() == [[1.0, 6.0]]
 """,
     "weight.T",
     "weight",
@@ -249,7 +253,9 @@ def rms_norm(x, gain, eps=1e-6):
     """
 from mod import rms_norm
 def test_unit(): np.testing.assert_allclose(rms_norm(np.array([[3.0, 3.0]]), 1.0), [[1.0, 1.0]], rtol=1e-4)
-def test_gain(): np.testing.assert_allclose(rms_norm(np.array([[3.0, -4.0], [1.0, 1.0]]), 2.0), [[1.6970, -2.2627], [2, 2]], rtol=1e-3)
+def test_gain():
+    x = np.array([[3.0, -4.0], [1.0, 1.0]])
+    np.testing.assert_allclose(rms_norm(x, 2.0), [[1.6970, -2.2627], [2, 2]], rtol=1e-3)
 """,
     "np.mean(np.square(x)",
     "np.sum(np.square(x)",

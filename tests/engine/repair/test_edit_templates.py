@@ -1,0 +1,153 @@
+"""What the templates propose for a line, as text; no process is started."""
+
+import ast
+
+import pytest
+
+from engine.providers.repair.generate import Quarry
+from engine.providers.repair.locate import Spot, header_lines, statements
+from engine.providers.repair.source import Source, Unreadable
+from engine.providers.repair.templates import TEMPLATES
+from engine.providers.repair.view import View
+from engine.providers.repair.words import Words
+
+
+def proposals(text, line):
+    """The whole text after each edit of the statements on a line."""
+    source = Source("mod.py", text)
+    words = Words(source)
+    found = []
+    for node in statements(source):
+        if node.lineno == line:
+            view = View(words, node)
+            for template in TEMPLATES:
+                for swap in template.propose(view):
+                    start, end = swap.span
+                    found.append(text[:start] + swap.text + text[end:])
+    return found
+
+
+def lines_proposed(text, line):
+    return [new.splitlines()[line - 1].strip() for new in proposals(text, line) if len(new.splitlines()) >= line]
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        ("return a < b", "return a <= b"),
+        ("return a - b", "return a + b"),
+        ("return a - b", "return b - a"),
+        ("return a - b", "return abs(a - b)"),
+        ("return a // b", "return -(-a // b)"),
+        ("return a + b", "return (a + b) // 2"),
+        ("return a and b", "return a or b"),
+        ("return -a", "return a"),
+        ("return a", "return -a"),
+        ("return a * b + 1", "return a * b - 1"),
+        ("return (a + b) * 2", "return (a - b) * 2"),
+        ("return a[1:b]", "return a[1:b + 1]"),
+        ("return a[b]", "return a[b - 1]"),
+        ("return range(a)", "return range(a + 1)"),
+        ("return min(a, b)", "return max(a, b)"),
+        ("return pow(a, b)", "return pow(b, a)"),
+        ("return a if b else 1", "return 1 if b else a"),
+        ("a += b", "a -= b"),
+        ("return a >> b", "return a >> (2 * b)"),
+        ("return 'x'.join(a)", "return ''.join(a)"),
+        ("return a is None", "return a is not None"),
+    ],
+)
+def test_plain_edits(body, wanted):
+    assert wanted in lines_proposed(f"def f(a, b):\n    {body}\n", 2)
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        ("return np.rint(a)", "return np.trunc(a)"),
+        ("return np.rint(a)", "return np.sign(a) * np.floor(np.abs(a) + 0.5)"),
+        ("return a.astype(np.int8)", "return a.astype(np.int32)"),
+        ("return a.astype(np.int8)", "return np.clip(a, -127, 127).astype(np.int8)"),
+        ("return a @ b", "return a.astype(np.int32) @ b.astype(np.int32)"),
+        ("return np.dot(a, b)", "return np.dot(a.astype(np.int32), b.astype(np.int32))"),
+        ("return a.sum(axis=0)", "return a.sum(axis=1)"),
+        ("return a.sum(axis=0)", "return a.sum(axis=0, keepdims=True)"),
+        ("return a.sum()", "return a.sum(dtype=np.int32)"),
+        ("return np.max(a)", "return np.max(a, axis=1)"),
+        ("return a / b", "return a / np.maximum(b, 1e-12)"),
+        ("return a @ b.T", "return a @ b"),
+        ("return np.mean(a)", "return np.mean(abs(a))"),
+    ],
+)
+def test_array_edits(body, wanted):
+    assert wanted in lines_proposed(f"import numpy as np\ndef f(a, b):\n    {body}\n", 3)
+
+
+def test_a_check_is_never_taken_out():
+    text = "def f(a):\n    if a < 0:\n        raise ValueError(a)\n    assert a\n    return a\n"
+    for line in (2, 3, 4):
+        for new in proposals(text, line):
+            try:
+                tree = ast.parse(new)
+            except SyntaxError:
+                continue
+            kinds = [type(node).__name__ for node in ast.walk(tree)]
+            assert "Raise" in kinds
+            assert "Assert" in kinds
+            assert "if False" not in new
+
+
+def test_most_edits_are_python():
+    text = (
+        "import numpy as np\n"
+        "\n"
+        "def f(a, b):\n"
+        "    total = 0\n"
+        "    for i in range(len(a) - 1):\n"
+        "        total += a[i] * (b - 1) ** 2\n"
+        "    return np.rint(total / 2)\n"
+        "\n"
+    )
+    good = bad = 0
+    for line in range(3, 8):
+        for new in proposals(text, line):
+            try:
+                ast.parse(new)
+                good += 1
+            except SyntaxError:
+                bad += 1
+    assert good > 1000
+    assert bad < good / 50
+
+
+def test_places_are_exact_with_tabs_newlines_and_wide_characters():
+    text = "\ufeff# é\r\ndef f(a):\r\n\té = '→'; return a - 1\r\n"
+    assert "\ufeff# é\r\ndef f(a):\r\n\té = '→'; return a + 1\r\n" in proposals(text, 3)
+
+
+def test_a_broken_file_says_where():
+    with pytest.raises(Unreadable, match=r"mod\.py, line 1"):
+        Source("mod.py", "def f(:\n")
+
+
+def test_candidates_come_in_the_same_order_and_know_what_needs_an_import():
+    text = (
+        "LIMIT = 3\n"
+        "\n"
+        "def f(a=LIMIT):\n"
+        "    return a < LIMIT\n"
+        "\n"
+        "class C:\n"
+        "    n = 2\n"
+        "\n"
+        "    def g(self):\n"
+        "        return self.n\n"
+        "\n"
+    )
+    source = Source("mod.py", text)
+    spots = [Spot("mod.py", node, *header_lines(node), 1.0, nth, None) for nth, node in enumerate(statements(source))]
+    runs = [[c for c, _ in Quarry({"mod.py": source}, {}).candidates(spots)] for _ in range(2)]
+    assert runs[0] == runs[1]
+    early = {c.line: c.early for c in runs[0]}
+    assert (early[1], early[3], early[4], early[7], early[10]) == (True, True, False, True, False)
+    assert len({(c.start, c.end, c.text) for c in runs[0]}) == len(runs[0])
