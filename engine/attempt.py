@@ -177,9 +177,17 @@ class Attempting:
             advisories=loop.state.advisories,
             hint=hint,
             sandbox=Sandbox(
-                loop.plan.interpreter.executable, loop.runner.environment(place), place.import_roots, place.cwd
+                loop.plan.interpreter.executable,
+                loop.runner.environment(place),
+                place.import_roots,
+                place.cwd,
+                place.scratch,
+                self._confined,
             ),
         )
+
+    def _confined(self, argv: Sequence[str], writable: Path, cwd: Path) -> list[str]:
+        return self.loop.plan.confinement.wrap(argv, writable=(writable,), cwd=cwd, pids=False)
 
     def _command(self, suite: str) -> str:
         settings = self.loop.plan.config.suites[suite]

@@ -6,7 +6,7 @@ Providers are imported by name, lazily, so that one's library costs nothing to a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,6 +33,8 @@ class Sandbox:
     env: Mapping[str, str]
     import_roots: tuple[str, ...]  # relative to the worktree
     cwd: Path  # the project folder in the worktree
+    scratch: Path  # for copies; goes with the run
+    confine: Callable[[Sequence[str], Path, Path], list[str]]  # a command line, what it may write, where it runs
 
 
 @dataclass(frozen=True, slots=True)

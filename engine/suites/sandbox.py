@@ -22,7 +22,9 @@ class Confinement:
     visible: tuple[Path, ...]  # read-only even where it lies in a hidden folder
     protections: tuple[str, ...]
 
-    def wrap(self, argv: Sequence[str], *, writable: Sequence[Path], cwd: Path, devices: bool = False) -> list[str]:
+    def wrap(
+        self, argv: Sequence[str], *, writable: Sequence[Path], cwd: Path, devices: bool = False, pids: bool = True
+    ) -> list[str]:
         """The command line that runs ``argv`` confined.
 
         Parameters
@@ -31,10 +33,13 @@ class Confinement:
             Folders the child may write: its worktree and its scratch.
         devices
             Show the machine's devices (a GPU suite needs them).
+        pids
+            Hide other processes; not for a child whose process numbers the engine must understand.
         """
         if not self.bwrap:
             return list(argv)
-        line = [self.bwrap, "--die-with-parent", "--unshare-net", "--unshare-pid", "--unshare-ipc"]
+        line = [self.bwrap, "--die-with-parent", "--unshare-net", "--unshare-ipc"]
+        line += ["--unshare-pid"] if pids else []
         line += ["--ro-bind", "/", "/", "--tmpfs", "/tmp", "--proc", "/proc"]
         line += ["--dev-bind", "/dev", "/dev"] if devices else ["--dev", "/dev"]
         for path in self.visible:

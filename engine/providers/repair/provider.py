@@ -73,6 +73,8 @@ class RepairProvider:
             max_candidates=self.settings.max_candidates,
             seed=self.settings.seed + brief.attempt - 1,
             workers=self.settings.workers or os.cpu_count() or 1,
+            scratch=brief.sandbox.scratch,
+            confine=brief.sandbox.confine,
         )
 
     def _finish(self, result: RepairResult, tools: Tools) -> Finish:

@@ -24,7 +24,7 @@ class Scratch:
     def __init__(self, task: RepairTask) -> None:
         self._task = task
         # Resolved, because keys and coverage compare real paths.
-        self.home = Path(tempfile.mkdtemp(prefix="bitnet-tui-repair-")).resolve()
+        self.home = Path(tempfile.mkdtemp(prefix="bitnet-tui-repair-", dir=task.scratch)).resolve()
         self.root = self.home / "project"
         shutil.copytree(task.root, self.root, symlinks=True, ignore=_unwanted, ignore_dangling_symlinks=True)
         lent = self.home / "lent" / "bitnet_tui_repair"
@@ -65,13 +65,15 @@ class Scratch:
 
     def command(self, plugin: str, files: Iterable[str]) -> list[str]:
         """A pytest over whole test files, with one of our plug-ins and nothing that costs time or keeps state."""
-        return [
+        line = [
             self._task.python,
             *("-m", "pytest", "-p", f"bitnet_tui_repair.{plugin}", "-p", "no:cacheprovider", "-p", "no:randomly"),
             *self._task.pytest_args,
             *("--continue-on-collection-errors", f"--basetemp={self.home / 'tmp' / 'pytest'}"),
             *(str(self.root / name) for name in files),
         ]
+        confine = self._task.confine
+        return confine(line, self.home, self.cwd) if confine is not None else line
 
 
 def keys_of(task: RepairTask, ids: Iterable[str]) -> dict[str, str]:

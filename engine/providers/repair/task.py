@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -30,6 +30,8 @@ class RepairTask:
     seed : settles ties between equally ranked edits.
     workers : processes to use.
     test_timeout_s : seconds after which a single test counts as endless.
+    scratch : folder for copies of the project; the system's temporary one if none is given.
+    confine : makes a command line confined: given it, the one folder it may write, and where it runs.
     """
 
     root: Path
@@ -46,6 +48,8 @@ class RepairTask:
     seed: int = 0
     workers: int = 2
     test_timeout_s: float = 10.0
+    scratch: Path | None = None
+    confine: Callable[[Sequence[str], Path, Path], list[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
