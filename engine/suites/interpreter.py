@@ -71,7 +71,7 @@ def probe(executable: str, checkout: Path, env: Mapping[str, str]) -> Interprete
             text=True,
             errors="replace",
             timeout=60,
-            env=dict(env),
+            env={**env, "PYTHONDONTWRITEBYTECODE": "1"},  # the environment may lie in the user's checkout
             cwd=_PROBE.parent,
             stdin=subprocess.DEVNULL,
         )

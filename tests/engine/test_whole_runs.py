@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+import venv
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -137,6 +139,23 @@ def test_uncommitted_and_untracked_files_count_and_stay_untouched(repo: Callable
     assert applied.code == 0, applied.err
     assert "return 1" in (folder / "calc" / "extra.py").read_text(encoding="utf-8")
     assert git(folder, "diff", "--cached", "--name-only") == "calc/extra.py"
+
+
+def test_an_environment_inside_the_checkout_is_not_written_to(
+    repo: Callable[..., Path], command: Command, lean_python: Path
+) -> None:
+    folder = repo(CALC | {".gitignore": ".venv/\n"})
+    venv.create(folder / ".venv", symlinks=True)
+    site = next((folder / ".venv" / "lib").glob("python*/site-packages"))
+    no_byte_code = shutil.ignore_patterns("__pycache__")
+    for entry in next((lean_python / "lib").glob("python*/site-packages")).iterdir():
+        if entry.is_dir() and entry.name != "__pycache__":
+            shutil.copytree(entry, site / entry.name, ignore=no_byte_code, dirs_exist_ok=True)
+    before = digest(folder)
+    answer = command("--json", *command.script([edit(FIX_ADD), edit(FIX_MUL), finish(DONE)]), cwd=folder)
+    assert answer.code == 0, answer.result
+    assert str(folder / ".venv") in answer.of("EnvironmentProbed")[0]["python"]
+    assert digest(folder) == before
 
 
 def test_apply_refuses_where_the_user_changed_the_same_lines(repo: Callable[..., Path], command: Command) -> None:
