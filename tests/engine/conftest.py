@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import shutil
 import venv
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,7 +23,9 @@ def lean_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in LEAN:
         dist = importlib.metadata.distribution(name)
         for top in {Path(str(f)).parts[0] for f in dist.files or () if ".." not in str(f)} - {"__pycache__"}:
-            (site / top).symlink_to(Path(str(dist.locate_file(top))))
+            # Copies: a child that is confined does not see where a link would lead.
+            source = Path(str(dist.locate_file(top)))
+            shutil.copytree(source, site / top) if source.is_dir() else shutil.copy2(source, site / top)
     return folder
 
 
