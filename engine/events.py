@@ -141,6 +141,7 @@ class AuditFinished:
     targets: tuple[str, ...]
     flaky: tuple[str, ...] = ()
     counts: dict[str, int] | None = None
+    rewritten: tuple[str, ...] = ()  # protected files that the tests themselves write
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +219,7 @@ class DietFinished:
     dropped: int = 0  # pieces taken away
     runs: int = 0
     note: str = ""
+    files: tuple[str, ...] = ()  # that still differ, when something was taken away
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import threading
@@ -88,15 +89,22 @@ def run_headless(run: Run, *, as_json: bool, out: TextIO = sys.stdout) -> Exit:
     printer = Printer(out, as_json, live)
     with _stopping(session, printer):
         session.start()
-        while True:
-            woken.wait(TICK)
-            woken.clear()
-            _drain(feed, printer)
-            if not session.alive:
+        try:
+            while True:
+                woken.wait(TICK)
+                woken.clear()
                 _drain(feed, printer)
-                break
-            if live:
-                printer.records([])
+                if not session.alive:
+                    _drain(feed, printer)
+                    break
+                if live:
+                    printer.records([])
+        except BrokenPipeError:
+            # Nobody reads any more: stop in order, and say no more.
+            session.send(Stop(now=True))
+            session.join()
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return Exit.INTERRUPTED
     code = session.exit if session.exit is not None else Exit.DEFECT
     folder = run.folder if run.folder.is_dir() else None
     if as_json:

@@ -99,7 +99,7 @@ def prepare(options: Options, environ: Mapping[str, str]) -> Plan:
     """
     repository, prefix = locate(options.target)
     project = repository.root / prefix
-    config, source = settings.discover(project, options.config)
+    config, source = settings.discover(project, _here(options.config))
     if options.max_retries is not None and not 0 <= options.max_retries <= 2:
         raise ConfigError(
             f"--max-retries {options.max_retries}; want 0, 1 or 2", hint="one attempt and at most two retries"
@@ -107,10 +107,10 @@ def prepare(options: Options, environ: Mapping[str, str]) -> Plan:
     config = settings.override(
         config,
         provider={"order": options.providers or None},
-        flow={"agent": options.agent or None},
+        flow={"agent": _agent(options.agent, Path.cwd()) or _agent(config.flow.agent, project)},
         retries={"limit": options.max_retries},
         budget={"usd": options.max_usd, "minutes": options.max_minutes, "turns": options.max_turns},
-        scripted={"file": str(options.script) if options.script else None},
+        scripted={"file": str(_here(options.script) or (config.scripted.file and project / config.scripted.file))},
     )
     _trust(config, source, options.config is not None, environ)
     agent = agents.load(config.flow.agent)
@@ -135,6 +135,16 @@ def prepare(options: Options, environ: Mapping[str, str]) -> Plan:
         apply=options.apply,
         environ=environ,
     )
+
+
+def _here(path: Path | None) -> Path | None:
+    """A path typed by hand, whole: a resumed run may be started from another folder."""
+    return Path.cwd() / path.expanduser() if path is not None else None
+
+
+def _agent(name: str, base: Path) -> str:
+    """An agent's name, or the whole path of its file."""
+    return str(base / Path(name).expanduser()) if name.endswith(".md") or "/" in name else name
 
 
 def _trust(config: Config, source: str, named: bool, environ: Mapping[str, str]) -> None:

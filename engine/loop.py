@@ -42,7 +42,7 @@ from engine.verify import acceptance, baseline
 from engine.verify.acceptance import Acceptance, Baseline
 from engine.workspace import diet
 from engine.workspace.changes import Hunk
-from engine.workspace.repository import Snapshot
+from engine.workspace.repository import Snapshot, remove_tree
 from engine.workspace.scope import Scope
 from engine.workspace.workshop import Workshop
 
@@ -78,9 +78,8 @@ class Loop:
         if state.started is None:
             self.emit(self._started())
         self._guard()
-        snapshot = self._snapshot()
-        self._open(snapshot)
         try:
+            self._open(self._snapshot())
             self._audit()
             if not self.state.targets:
                 return self._nothing_red()
@@ -97,7 +96,11 @@ class Loop:
                 number += 1
             return self._conclude(route)
         finally:
-            self.workshop.close()
+            self.plan.home.end_processes(self.run)
+            if hasattr(self, "workshop"):
+                self.workshop.close()
+            else:
+                remove_tree(plan.home.scratch(self.run))
             if plan.home.scratch(self.run).exists():
                 self.recorder.line("some scratch files could not be removed; the next start tries again")
 
@@ -200,6 +203,7 @@ class Loop:
         rounds = self.plan.config.audit.rounds
         if self.state.audit is None:
             place = self.workshop.place("work", self.workshop.snapshot.commit, fresh=True)
+            before = self.keeper.protected(place.worktree, self.scope, self.files)
             for number in range(1, rounds + 1):
                 self.emit(ev.StepStarted(Step.ANALYZE, 0, f"red audit, round {number} of {rounds}"))
                 self._suites(place, Purpose.AUDIT, number)
@@ -208,7 +212,9 @@ class Loop:
             targets = baseline.choose_targets(found, self.plan.tests)
             flaky = tuple(k for k, label in found.items() if label is Label.FLAKY)
             counts = {str(label): sum(x is label for x in found.values()) for label in Label}
-            self.emit(ev.AuditFinished(targets, flaky, {k: n for k, n in counts.items() if n}))
+            after = self.keeper.protected(place.worktree, self.scope, self.files)
+            rewritten = tuple(sorted(p for p in before if after[p] != before[p]))
+            self.emit(ev.AuditFinished(targets, flaky, {k: n for k, n in counts.items() if n}, rewritten))
             self.emit(ev.StepFinished(Step.ANALYZE))
         nodeids = [row.nodeid for row in self.state.tests.values()]
         self.scope = Scope(
@@ -276,9 +282,9 @@ class Loop:
         self.emit(ev.StepStarted(Step.VERIFY, number, "every suite, in a fresh worktree"))
         if row.finished.tree == self._earlier_tree(number):
             moved = self._moved_before(number)
-            self.emit(
-                ev.VerificationFinished(number, row.finished.tree, Verdict.REJECTED, ("nothing was changed",), moved)
-            )
+            earlier = self._row(number - 1)
+            still = ("nothing was changed", *(earlier.reasons if earlier is not None else ()))
+            self.emit(ev.VerificationFinished(number, row.finished.tree, Verdict.REJECTED, still, moved))
         else:
             accepted, tampered = self._judge(row.finished.tree, Purpose.VERIFY, number)
             verdict = Verdict.VERIFIED if accepted.holds else Verdict.REJECTED
@@ -296,8 +302,10 @@ class Loop:
         place = self.workshop.place("verify", commit, fresh=True)
         before = self.keeper.protected(place.worktree, self.scope, self.files)
         reports = self._suites(place, purpose, number)
+        self.plan.home.end_processes(self.run)  # one that tests left behind could change things after the check
         after = self.keeper.protected(place.worktree, self.scope, self.files)
-        changed = sorted(p for p in before if after.get(p) != before[p])
+        own = self.state.audit.rewritten if self.state.audit else ()
+        changed = sorted(p for p in before if after.get(p) != before[p] and p not in own)
         tampered = tuple(f"{p} was changed while the tests ran" for p in changed[:3])
         return acceptance.judge(self.baseline, reports), tampered
 
@@ -338,8 +346,8 @@ class Loop:
         slim = diet.reduce(all_pieces, self._holds(number, before, after), lambda: time.monotonic() > deadline)
         if not slim.dropped:
             return replace(same, minimal=slim.minimal, runs=slim.runs)
-        left = diet.assemble(before, slim.kept, sorted(after))
-        changes = {p: t.encode("utf-8", "surrogateescape") for p, t in left.items()}
+        left = diet.assemble(before, slim.kept, after)
+        changes = {p: t.encode("utf-8", "surrogateescape") for p, t in left.items() if t is not None}
         tree = repository.tree_with(base, changes, self.plan.home.scratch(self.run))
         accepted, tampered = self._judge(tree, Purpose.DIET, number)
         if not accepted.holds or tampered:
@@ -347,7 +355,8 @@ class Loop:
             return replace(same, runs=slim.runs, note=note)
         stat = repository.numstat(base, tree)
         added, removed = sum(a for _, a, _ in stat), sum(r for _, _, r in stat)
-        return ev.DietFinished(number, tree, added, removed, slim.minimal, len(slim.dropped), slim.runs)
+        files = tuple(p for p, _, _ in stat)
+        return ev.DietFinished(number, tree, added, removed, slim.minimal, len(slim.dropped), slim.runs, "", files)
 
     def _holds(
         self, number: int, before: Mapping[str, str], after: Mapping[str, str]
@@ -359,7 +368,10 @@ class Loop:
 
         def holds(kept: Sequence[Hunk]) -> bool:
             self._checkpoint()
-            for path, text in diet.assemble(before, kept, sorted(after)).items():
+            for path, text in diet.assemble(before, kept, after).items():
+                if text is None:
+                    (place.worktree / path).unlink(missing_ok=True)
+                    continue
                 (place.worktree / path).parent.mkdir(parents=True, exist_ok=True)
                 (place.worktree / path).write_bytes(text.encode("utf-8", "surrogateescape"))
             found: dict[str, TestOutcome] = {}
@@ -470,7 +482,7 @@ class Loop:
             return self._finish(Exit.PROVIDER, f"the provider failed: {row.finished.transient}", route)
         if row.finished is not None and row.finished.refusal:
             return self._finish(Exit.PROVIDER, f"the model refused: {row.finished.refusal}", route)
-        why = row.reasons[0] if row.reasons else "not every target test is green"
+        why = "; ".join(row.reasons[:2]) or "not every target test is green"
         return self._finish(Exit.NOT_GREEN, f"not green: {why}", route)
 
     def _finish(self, code: Exit, why: str, route: Route | None = None) -> Exit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import traceback
 from dataclasses import dataclass, field
@@ -63,7 +64,8 @@ class Run:
                 error = BudgetSpent(f"the run took its {minutes:g} minutes", hint="resume with --max-minutes")
             return self._ended(recorder, feed, error)
         except OSError as error:
-            failure = BitnetError(f"{error.strerror or error}: {error.filename or 'no file named'}")
+            hint = "free some space, then `bitnet-tui resume`" if error.errno == errno.ENOSPC else ""
+            failure = BitnetError(f"{error.filename or self.plan.home.folder}: {error.strerror or error}", hint=hint)
             failure.exit = Exit.ENVIRONMENT  # type: ignore[misc]
             return self._ended(recorder, feed, failure)
         except Exception:  # noqa: BLE001  # the last edge: a defect of ours becomes an event, never a bare traceback

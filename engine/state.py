@@ -97,11 +97,17 @@ class AttemptRow:
     @property
     def diff(self) -> DiffStat:
         if self.diet is not None:
-            files = len(self.finished.files) if self.finished else 0
-            return DiffStat(files, self.diet.added, self.diet.removed, self.diet.minimal)
+            return DiffStat(len(self.files), self.diet.added, self.diet.removed, self.diet.minimal)
         if self.finished is not None:
             return DiffStat(len(self.finished.files), self.finished.added, self.finished.removed)
         return DiffStat()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """What the change touches, as far as it was not taken away."""
+        if self.diet is not None and self.diet.dropped:
+            return self.diet.files
+        return self.finished.files if self.finished else ()
 
     @property
     def stage(self) -> str:

@@ -177,6 +177,7 @@ class Toolbox:
             "-E",
             "--untracked",
             "--no-color",
+            "--no-column",
             "--no-recurse-submodules",
             "-e",
             pattern,

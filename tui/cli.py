@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -224,7 +225,9 @@ def resume(run: str, target: Path, **given: Any) -> None:
     """Go on with RUN where it was interrupted (default: the newest)."""
     from tui import history
 
-    sys.exit(_start(target, given | history.choices(target, run), resume=history.resumable(target, run)))
+    name = history.resumable(target, run)
+    same = {k: v for k, v in history.choices(target, name).items() if given.get(k) is None}
+    sys.exit(_start(history.project(target, name), given | same, resume=name))
 
 
 @cli.command()
@@ -272,6 +275,9 @@ def main(argv: list[str] | None = None) -> None:
     # Inside a git hook these point at somebody else's repository.
     for name in _GIT_NAMES:
         os.environ.pop(name, None)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal may know no arrow
     from engine.errors import BitnetError
 
     try:

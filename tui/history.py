@@ -136,6 +136,13 @@ def resumable(target: Path, run: str) -> str:
     return name
 
 
+def project(target: Path, run: str) -> Path:
+    """The project folder a run is about, wherever in the repository one stands."""
+    repository, home = _home(target)
+    started = _load(home, run)[2].started
+    return repository.root / started.prefix if started else target
+
+
 def choices(target: Path, run: str) -> dict[str, Any]:
     """What the interrupted run was asked for, so that it goes on the same way."""
     _, home = _home(target)
@@ -143,6 +150,8 @@ def choices(target: Path, run: str) -> dict[str, Any]:
     if started is None:
         return {}
     return {
+        # A file named by hand is kept with its whole path; what a project's settings are called is found again.
+        "config": Path(started.config) if Path(started.config).is_absolute() else None,
         "provider": ",".join(started.providers),
         "suites": started.suites,
         "tests": started.tests,

@@ -58,6 +58,7 @@ class ToolBench:
                 errors="replace",
                 timeout=TIMEOUT,
                 stdin=subprocess.DEVNULL,
+                start_new_session=True,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             return 127, [str(error)]

@@ -119,17 +119,19 @@ class Keeper:
             return ()
         fixed = [k.split(" ", 1)[1] for k in attempt.progress.fixed]
         names = ", ".join(fixed[:5]) + (f" and {len(fixed) - 5} more" if len(fixed) > 5 else "")
-        return (ledger.Trace("red tests", "–", names, ", ".join(attempt.finished.files)),)
+        return (ledger.Trace("red tests", "–", names, ", ".join(attempt.files)),)
 
     def commit(self, snapshot: Snapshot, attempt: AttemptRow) -> ev.CommitCreated:
         """One commit on a branch of its own; nothing the user has checked out moves."""
         fixed = len(attempt.progress.fixed)
-        subject = f"fix({_part(attempt.finished.files if attempt.finished else ())}): make {_tests(fixed)} pass"
+        subject = f"fix({_part(attempt.files)}): make {_tests(fixed)} pass"
         summary = attempt.finished.summary.strip() if attempt.finished else ""
         trailers = [f"Bitnet-Tui-Run: {self.run}", f"Tests-Fixed: {fixed}", "Receipt: receipts/impl.json"]
         message = "\n\n".join(p for p in (subject, summary[:600], "\n".join(trailers)) if p) + "\n"
         sha = self.plan.repository.commit(attempt.tree, snapshot.commit, message)
-        branch = f"bitnet-tui/{self.run}"
+        # Where a branch is called bitnet-tui, none can lie below it.
+        taken = self.plan.repository.succeeds("show-ref", "--verify", "--quiet", "refs/heads/bitnet-tui")
+        branch = f"bitnet-tui-{self.run}" if taken else f"bitnet-tui/{self.run}"
         self.plan.repository.set_branch(branch, sha)
         return ev.CommitCreated(branch, sha, subject)
 

@@ -108,6 +108,7 @@ class Rounds:
                 capture_output=True,
                 timeout=60,
                 stdin=subprocess.DEVNULL,
+                start_new_session=True,
             )
         except (OSError, subprocess.TimeoutExpired):
             return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -21,7 +22,7 @@ from engine.suites.process import Exited, run_child
 from engine.suites.report import Stream, check, merge
 from engine.suites.sandbox import Confinement
 
-RESTARTS = 5  # children one run of a suite may take when tests crash or hang
+RESTARTS = 25  # children one run of a suite may take when tests crash or hang
 PATIENCE = 5.0  # seconds the plug-in has to end a test that is over its time
 USAGE_ERROR = 4  # pytest's exit codes
 NO_TESTS = 5
@@ -83,7 +84,7 @@ class SuiteRunner:
 
     def argv(self, suite: Suite, files: Iterable[str] = (), *, collect_only: bool = False) -> list[str]:
         """pytest's command line for a suite."""
-        line = [self.interpreter.executable, "-m", "pytest", "-p", PLUGIN, "-p", "no:cacheprovider"]
+        line = [self.interpreter.executable, "-m", "pytest", "-p", PLUGIN]
         line += ["-q", "--color=no", "--tb=short", "--no-header", "--show-capture=no"]
         line += ["--continue-on-collection-errors", "--maxfail=0"]
         if suite.marker:
@@ -124,7 +125,11 @@ class SuiteRunner:
             if culprit:
                 without |= {culprit} | {r.nodeid for r in part.results}
             left = culprit and part.ended is not Ended.TIMEOUT
-            if not left or len(parts) > RESTARTS:
+            spent = len(parts) > RESTARTS or sum(p.seconds for p in parts) > suite.timeout_s
+            if left and spent:
+                many = f"{len(parts)} tests took their process down, the last one: {part.problem}"
+                parts[-1] = replace(part, problem=many)
+            if not left or spent:
                 return merge(name, _settle(parts, without))
 
     def _once(
@@ -159,7 +164,10 @@ class SuiteRunner:
         clock = _Clock(stream, suite.test_timeout_s + PATIENCE)
         files = sorted({n.split("::", 1)[0] for n in only}) if only is not None else ()
         argv = self.argv(suite, files, collect_only=collect_only)
-        argv[argv.index(PLUGIN) + 1 : argv.index(PLUGIN) + 1] = [f"--rootdir={place.cwd}"]
+        # An empty cache of its own: a project may ask for --lf, and plug-ins may need the cache.
+        cache = place.scratch / "cache"
+        shutil.rmtree(cache, ignore_errors=True)
+        argv[argv.index(PLUGIN) + 1 : argv.index(PLUGIN) + 1] = [f"--rootdir={place.cwd}", "-o", f"cache_dir={cache}"]
         argv = self.confinement.wrap(
             argv, writable=(place.worktree, place.scratch), cwd=place.cwd, devices="gpu" in (name, suite.marker)
         )
@@ -178,12 +186,20 @@ class SuiteRunner:
         except OSError as error:
             raise EnvironmentFailure(f"suite {name} cannot be started: {error}") from error
         try:
-            return self._judge(name, suite, stream, exited, report, nonce, watcher)
+            return self._judge(name, suite, stream, exited, report, nonce, watcher, collect_only)
         finally:
             report.unlink(missing_ok=True)
 
     def _judge(
-        self, name: str, suite: Suite, stream: Stream, exited: Exited, report: Path, nonce: str, watcher: Watcher
+        self,
+        name: str,
+        suite: Suite,
+        stream: Stream,
+        exited: Exited,
+        report: Path,
+        nonce: str,
+        watcher: Watcher,
+        collect_only: bool,
     ) -> tuple[TestReport, str]:
         if exited.killed == "stopped":
             raise Stopped("stopped on request")
@@ -205,7 +221,7 @@ class SuiteRunner:
             ended = Ended.CRASHED
             problem = _why(exited)
         else:
-            problem = check(stream, report, nonce, exited.code)
+            problem = check(stream, report, nonce, exited.code) or _early(stream, exited, collect_only)
             ended = Ended.CRASHED if stream.end is None else Ended.FINISHED
         foreign = tuple((str(a), str(b)) for a, b in (stream.end or {}).get("foreign", ()))
         result = TestReport(
@@ -308,7 +324,17 @@ def _code(code: int) -> str:
     return f"signal {-code}" if code < 0 else f"exit {code}"
 
 
+def _early(stream: Stream, exited: Exited, collect_only: bool) -> str:
+    """Why a session that ended in good order did not run what it had collected; empty if it did."""
+    left = [] if collect_only else [n for n in stream.collected or () if n not in stream.results]
+    if left:
+        return f"pytest ended with {_code(exited.code)} before {left[0]} had run"
+    if exited.code in (0, 1, NO_TESTS) and (stream.collected is not None or stream.results):
+        return ""
+    return _why(exited)
+
+
 def _why(exited: Exited) -> str:
     lines = [line.strip() for line in exited.tail if line.strip()]
-    telling = [line for line in lines if line.startswith(("ERROR", "E ")) or "Error" in line]
+    telling = [line for line in lines if line.startswith(("ERROR", "E ")) or "Error" in line or ": error: " in line]
     return f"pytest ended with {_code(exited.code)}: {(telling or lines or ['no output'])[-1][:300]}"

@@ -23,9 +23,14 @@ def pieces(before: Mapping[str, str], after: Mapping[str, str]) -> list[Hunk]:
     return [h for path in sorted(after) for h in hunks(path, before.get(path, ""), after[path])]
 
 
-def assemble(before: Mapping[str, str], kept: Sequence[Hunk], paths: Sequence[str]) -> dict[str, str]:
-    """The files with only some pieces applied."""
-    return {p: apply_hunks(before.get(p, ""), [h for h in kept if h.path == p]) for p in paths}
+def assemble(before: Mapping[str, str], kept: Sequence[Hunk], after: Mapping[str, str]) -> dict[str, str | None]:
+    """The changed files with only some pieces applied; None for a new file of which nothing is kept."""
+    files: dict[str, str | None] = {}
+    for path in sorted(after):
+        mine = [h for h in kept if h.path == path]
+        unborn = path not in before and not mine and after[path]
+        files[path] = None if unborn else apply_hunks(before.get(path, ""), mine)
+    return files
 
 
 def reduce(all_pieces: Sequence[Hunk], holds: Callable[[Sequence[Hunk]], bool], spent: Callable[[], bool]) -> Slim:

@@ -64,6 +64,9 @@ class Home:
             if not ignore.exists():
                 ignore.write_text("*\n", encoding="utf-8")
         except OSError as error:
+            with contextlib.suppress(OSError):  # half made, git would show it
+                if not any(self.runs.iterdir()):
+                    remove_tree(self.folder)
             raise EnvironmentFailure(
                 f"{self.folder} cannot be written: {error.strerror}", hint="make the repository writable, or free space"
             ) from error
@@ -97,16 +100,27 @@ class Home:
         scratch = self.folder / "scratch"
         left = sorted(p.name for p in scratch.iterdir()) if scratch.is_dir() else []
         for run in left:
-            for pid in _processes_of(run):
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, signal.SIGKILL)
-                swept.append(f"process {pid}")
+            swept += [f"process {pid}" for pid in self.end_processes(run)]
             for worktree in ("work", "verify", "diet"):
                 repository.remove_worktree(scratch / run / worktree)
             remove_tree(scratch / run)
             remove_tree(self.temp(run))
             swept.append(f"scratch of run {run}")
         return swept
+
+    @staticmethod
+    def end_processes(run: str) -> list[int]:
+        """Kill what children of a run left behind in sessions of their own; who was killed."""
+        ended: list[int] = []
+        for _ in range(5):  # one that forks meanwhile is met again
+            found = [p for p in _processes_of(run) if p not in ended]
+            for pid in found:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+            ended += found
+            if not found:
+                break
+        return ended
 
 
 def _processes_of(run: str) -> list[int]:

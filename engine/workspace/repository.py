@@ -139,11 +139,13 @@ class Repository:
                     istream=stream,
                     stdout_as_string=False,
                     strip_newline_in_stdout=False,
+                    start_new_session=True,  # Ctrl-C in the terminal is for us, not for git
                 )
         except git.GitCommandError as error:
             said = str(error.stderr).strip().removeprefix("stderr: ").strip("'") or f"status {error.status}"
-            hint = "free some space" if "No space left" in said else ""
-            raise EnvironmentFailure(f"git {args[0]}: {said.splitlines()[-1]}", hint=hint) from error
+            hint = "free some space" if "No space left" in said or "Out of diskspace" in said else ""
+            last = "; ".join(line.strip() for line in said.splitlines()[-2:] if not line.startswith("hint:"))
+            raise EnvironmentFailure(f"git {args[0]}: {last}", hint=hint) from error
         return done if isinstance(done, bytes) else str(done).encode()
 
     def succeeds(self, *args: str) -> bool:
@@ -176,7 +178,9 @@ class Repository:
 
     def patch(self, before: str, after: str) -> str:
         """Unified diff of two trees, as `git apply` takes it."""
-        args = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", "--binary", "--full-index", before, after)
+        # A person may have configured another look (diff.noprefix, diff.context); `git apply` wants this one.
+        look = ("--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/", "-U3")
+        args = ("diff", *look, "--no-renames", "--submodule=short", "--binary", "--full-index", before, after)
         return self.run_bytes(*args).decode("utf-8", "surrogateescape")
 
     def numstat(self, before: str, after: str) -> list[tuple[str, int, int]]:
@@ -224,11 +228,14 @@ class Repository:
         env = {"GIT_INDEX_FILE": str(index)}
         if real.is_file():
             shutil.copyfile(real, index)
-            # "Assume unchanged" would hide a file's true content from the snapshot.
-            flagged = [e[2:] for e in self.run("ls-files", "-v", "-z", env=env).split("\0") if e[:1].islower()]
-            if flagged:
-                names = "\0".join(flagged).encode("utf-8", "surrogateescape")
-                self.run("update-index", "--no-assume-unchanged", "-z", "--stdin", env=env, data=names)
+            # "Assume unchanged" and "skip worktree" would hide a file's true content from the snapshot.
+            marked = [(e[:1], e[2:]) for e in self.run("ls-files", "-v", "-z", env=env).split("\0") if e]
+            assumed = [path for mark, path in marked if mark.islower()]
+            skipped = [path for mark, path in marked if mark in "sS" and os.path.lexists(self.root / path)]
+            for flag, paths in (("--no-assume-unchanged", assumed), ("--no-skip-worktree", skipped)):
+                if paths:
+                    names = "\0".join(paths).encode("utf-8", "surrogateescape")
+                    self.run("update-index", flag, "-z", "--stdin", env=env, data=names)
         else:
             self.run("read-tree", "HEAD", env=env)
         self.run("add", "-A", "--", ".", f":(exclude){STATE}", env=env)
@@ -304,8 +311,24 @@ class Repository:
         EnvironmentFailure
             It does not fit the files as they are now; nothing was written.
         """
-        self.run("apply", "--check", "--whitespace=nowarn", str(patch))
-        self.run("apply", "--whitespace=nowarn", str(patch))
+        plain = ("apply", "--whitespace=nowarn")
+        if self.succeeds(*plain, "--check", str(patch)):
+            self.run(*plain, str(patch))
+            return
+        with tempfile.TemporaryDirectory() as scratch:
+            now = self._tree_of_files(Path(scratch))
+            env = {"GIT_INDEX_FILE": str(Path(scratch) / "merge-index")}
+            self.run("read-tree", now, env=env)
+            try:
+                self.run(*plain, "--3way", "--cached", str(patch), env=env)
+                merged = self.patch(now, self.run("write-tree", env=env))
+            except EnvironmentFailure as failure:
+                raise EnvironmentFailure(
+                    f"the patch does not fit your files as they are now ({failure.message}); nothing was changed",
+                    hint=f"look at {patch}, or start a new run on the files as they are",
+                ) from failure
+            if merged:
+                self.run(*plain, "-", data=merged.encode("utf-8", "surrogateescape"))
 
 
 @contextlib.contextmanager

@@ -267,3 +267,95 @@ def test_our_own_interpreter_is_asked_the_same_way(tmp_path: Path) -> None:
     assert found.version.startswith("3.")
     assert found.pytest
     assert git(folder, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("body", ["pytest.exit('ok', 0)", "raise KeyboardInterrupt", "pytest.exit('ok')"])
+def test_a_session_that_is_ended_early_is_a_problem_not_a_result(run: Callable[..., TestReport], body: str) -> None:
+    report = run({"test_m.py": f"import pytest\ndef test_a(): pass\ndef test_b(): {body}\ndef test_c(): assert 0\n"})
+    assert not report.green
+    assert report.problem
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["--ff", "--lf", "--sw", "-W error", "--strict-markers --strict-config", "--junitxml=out.xml", "-vv -s"],
+)
+def test_a_projects_own_options_do_not_hide_its_tests(run: Callable[..., TestReport], options: str) -> None:
+    files = {
+        "pytest.ini": f"[pytest]\naddopts = {options}\ncache_dir = .cache\n",
+        "test_a.py": "def test_a(): assert 0\ndef test_b(): pass\n",
+    }
+    report = run(files)
+    assert report.problem == ""
+    assert outcomes(report) == {"test_a": "failed", "test_b": "passed"}
+
+
+def test_a_subtest_that_fails_makes_its_test_red(run: Callable[..., TestReport]) -> None:
+    tests = "def test_a(subtests):\n    for i in range(3):\n        with subtests.test(i=i): assert i != 1\n"
+    tests += "def test_b(subtests):\n    with subtests.test(): pass\n"
+    report = run({"test_a.py": tests})
+    assert report.problem == ""
+    assert outcomes(report) == {"test_a": "failed", "test_b": "passed"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "os.closerange(3, 64)",
+        "os.chdir('/'); import shutil; shutil.rmtree(os.environ['TMPDIR'])",
+        "sys.stdout.close(); sys.stderr.close()",
+        "os.kill(os.getpid(), 15)",
+        "os.kill(0, 9)",
+        "sys.setrecursionlimit(10**6); f = lambda f: f(f); f(f)",
+    ],
+)
+def test_a_test_that_wrecks_its_process_hides_no_other_test(run: Callable[..., TestReport], body: str) -> None:
+    report = run({"test_m.py": f"import os, sys\ndef test_a(): pass\ndef test_bad(): {body}\ndef test_z(): assert 0\n"})
+    assert not report.green
+    assert outcomes(report)["test_a"] == "passed"
+    assert outcomes(report)["test_z"] in ("failed", "error")
+
+
+def test_a_suite_of_skips_is_not_green(run: Callable[..., TestReport]) -> None:
+    report = run({"test_a.py": "import pytest\n@pytest.mark.skip(reason='x')\ndef test_a(): pass\n"})
+    assert outcomes(report) == {"test_a": "skipped"}
+    assert not report.green
+
+
+def test_options_of_a_plug_in_that_is_absent_are_named(run: Callable[..., TestReport]) -> None:
+    report = run({"pytest.ini": "[pytest]\naddopts = -n 2\n", "test_a.py": "def test_a(): pass\n"})
+    assert "-n" in report.problem
+    assert not report.green
+
+
+def test_a_broken_conftest_is_told_with_its_reason(run: Callable[..., TestReport]) -> None:
+    report = run({"conftest.py": "import not_installed_anywhere\n", "test_a.py": "def test_a(): pass\n"})
+    assert "not_installed_anywhere" in report.problem
+
+
+def test_a_module_that_never_ends_on_import_is_over_its_time(run: Callable[..., TestReport]) -> None:
+    report = run({"test_a.py": "while True: pass\n"}, replace(FAST, timeout_s=2))
+    assert report.ended is Ended.TIMEOUT
+    assert "ended after 2 s" in report.problem
+
+
+def test_a_coverage_threshold_is_no_test(run: Callable[..., TestReport]) -> None:
+    """The hooks of pytest-cov that decide an exit code, under the name it registers."""
+    conftest = (
+        "import types, pytest\n"
+        "class Cov:\n    options = types.SimpleNamespace(cov_fail_under=95)\n"
+        "    @pytest.hookimpl(hookwrapper=True)\n    def pytest_runtestloop(self, session):\n        yield\n"
+        "        if self.options.cov_fail_under is not None: session.testsfailed += 1\n"
+        "def pytest_configure(config): config.pluginmanager.register(Cov(), '_cov')\n"
+    )
+    report = run({"conftest.py": conftest, "test_a.py": "def test_a(): pass\n"})
+    assert (report.exit_code, report.problem) == (0, "")
+
+
+def test_many_crashes_cost_their_own_tests_only(run: Callable[..., TestReport]) -> None:
+    tests = (
+        "import os, pytest\n@pytest.mark.parametrize('x', range(8))\ndef test_c(x): os._exit(3)\ndef test_z(): pass\n"
+    )
+    report = run({"test_c.py": tests})
+    assert report.problem == ""
+    assert outcomes(report) == {f"test_c[{n}]": "crashed" for n in range(8)} | {"test_z": "passed"}

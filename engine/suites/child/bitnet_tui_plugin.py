@@ -92,6 +92,7 @@ class Plugin:
         option.json_report_file = self.control.report
         option.json_report_omit = ["keywords", "streams", "log", "traceback", "warnings", "collectors"]
         option.json_report_indent = None
+        option.stepwise = option.stepwise_skip = False  # it would stop at the first failure
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config):
@@ -149,6 +150,13 @@ class Plugin:
             self.control.send("collect_error", nodeid=report.nodeid, detail=detail, cause=cause)
 
     # -- tests ----------------------------------------------------------------------------------------------------
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session):
+        # A coverage threshold is no test, but it would decide the exit code, of a run of chosen tests too.
+        cov = session.config.pluginmanager.get_plugin("_cov")
+        if hasattr(cov, "options"):
+            cov.options.cov_fail_under = None
 
     def pytest_runtest_logstart(self, nodeid, location):
         self.control.send("started", nodeid=nodeid)

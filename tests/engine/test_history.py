@@ -1,0 +1,129 @@
+"""What is left of a run, and what is done with it later: apply, resume from elsewhere, clean."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support import CALC, DONE, FIX_ADD, FIX_MUL, Command, edit, finish, git, leftovers
+
+SPREAD = "def add(a, b):\n    return a - b\n\n\n# one\n# two\n# three\n\n\ndef mul(a, b):\n    return a + b\n"
+GOOD = [edit(FIX_ADD), edit(FIX_MUL), finish(DONE)]
+
+
+@pytest.fixture
+def verified(repo: Callable[..., Path], command: Command) -> Path:
+    folder = repo(CALC | {"calc/__init__.py": SPREAD})
+    assert command("--json", *command.script(GOOD), cwd=folder).code == 0
+    return folder
+
+
+def test_apply_merges_with_other_lines_the_user_changed(verified: Path, command: Command) -> None:
+    source = verified / "calc" / "__init__.py"
+    mine = SPREAD.replace("# two\n", "# mine\n# two\n")
+    source.write_text("# my header\n" + mine, encoding="utf-8")
+    answer = command("apply", cwd=verified)
+    assert answer.code == 0, answer.err
+    wanted = (
+        ("# my header\n" + mine)
+        .replace("a - b", "a + b")
+        .replace("mul(a, b):\n    return a + b", "mul(a, b):\n    return a * b")
+    )
+    assert source.read_text(encoding="utf-8") == wanted
+    assert git(verified, "diff", "--cached", "--name-only") == ""
+
+
+@pytest.mark.slow
+def test_apply_twice_or_where_a_file_is_gone_changes_nothing(verified: Path, command: Command) -> None:
+    assert command("apply", cwd=verified).code == 0
+    source = verified / "calc" / "__init__.py"
+    once = source.read_bytes()
+    again = command("apply", cwd=verified)
+    assert again.code in (0, 5)
+    assert source.read_bytes() == once
+    source.unlink()
+    gone = command("apply", cwd=verified)
+    assert gone.code == 5
+    assert not source.exists()
+
+
+def test_apply_wants_a_verified_run(repo: Callable[..., Path], command: Command) -> None:
+    folder = repo()
+    more = finish({"outcome": "more-work", "summary": ""})
+    assert command("--json", "--max-retries", "0", *command.script([edit(FIX_ADD), more]), cwd=folder).code == 1
+    refused = command("apply", cwd=folder)
+    assert (refused.code, "not verified" in refused.err) == (2, True)
+    assert "a - b" in (folder / "calc" / "__init__.py").read_text(encoding="utf-8")
+    assert command("apply", "--unverified", cwd=folder).code == 0
+    assert "return a + b\n\n\ndef mul" in (folder / "calc" / "__init__.py").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_with_its_own_settings_from_another_folder(
+    repo: Callable[..., Path], command: Command, tmp_path: Path
+) -> None:
+    """Script, agent file and settings file were named relative to where the run was started."""
+    folder = repo()
+    start = tmp_path / "start"
+    start.mkdir()
+    (start / "s.json").write_text(json.dumps(GOOD), encoding="utf-8")
+    (start / "a.md").write_text("---\nname: mine\ndescription: x: y\n---\nFix it.\n", encoding="utf-8")
+    (start / "c.toml").write_text(
+        "[suites.only]\n[diet]\nenabled = true\n[budget]\nminutes = 0.001\n", encoding="utf-8"
+    )
+    args = ("--provider", "scripted", "--script", "s.json", "--agent", "a.md", "--config", "c.toml")
+    ended = command("--json", str(folder), *args, cwd=start)
+    assert ended.code == 4, ended.result
+    assert "0.001 minutes" in ended.result["why"]
+    assert not leftovers(folder, ended.result["run"])
+    answer = command("resume", "--json", "--max-minutes", "5", cwd=folder)
+    assert answer.code == 0, answer.err + answer.out[-500:]
+    assert {e["suite"] for e in answer.of("SuiteFinished")} == {"only"}
+    assert answer.of("HopAdded")[0]["hop"]["agent"] == "mine"
+
+
+def test_clean_all_leaves_branches_and_nothing_of_ours(verified: Path, command: Command) -> None:
+    cleaned = command("clean", "--all", cwd=verified)
+    assert cleaned.code == 0
+    assert "removed run" in cleaned.out
+    assert "no runs" in command("runs", cwd=verified).out
+    assert git(verified, "for-each-ref", "refs/bitnet-tui") == ""
+    assert git(verified, "branch", "--list", "bitnet-tui/*")
+    assert "nothing" in command("clean", cwd=verified).out
+
+
+def test_runs_as_json_is_one_object_a_line(verified: Path, command: Command) -> None:
+    rows = [json.loads(line) for line in command("runs", "--json", cwd=verified).out.splitlines()]
+    assert [(r["status"], r["exit"], r["red_before"], r["red_after"]) for r in rows] == [("finished", 0, 3, 0)]
+
+
+def test_a_damaged_journal_is_named_and_the_others_are_listed(verified: Path, command: Command) -> None:
+    journal = next(verified.glob(".bitnet-tui/runs/*/journal.jsonl"))
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join([lines[0], b"{nonsense}\n", *lines[2:]]))
+    listed = command("runs", cwd=verified)
+    assert (listed.code, "damaged" in listed.out) == (0, True)
+    shown = command("show", cwd=verified)
+    assert (shown.code, "journal.jsonl:2" in shown.err) == (5, True)
+    assert "Traceback" not in shown.err
+
+
+def test_the_ledger_of_a_run_passes_its_own_lint(verified: Path, command: Command) -> None:
+    path = next(verified.glob(".bitnet-tui/runs/*/ledger.md"))
+    assert command("ledger", "lint", str(path), cwd=verified).code == 0
+    path.write_text(path.read_text(encoding="utf-8").replace("| impl | pass |", "| impl | green |"), encoding="utf-8")
+    bad = command("ledger", "lint", str(path), cwd=verified)
+    assert (bad.code, "green" in bad.out) == (1, True)
+    assert command("ledger", "lint", "nowhere.md", cwd=verified).code == 2
+
+
+def test_apply_at_the_end_of_a_run_brings_the_change(repo: Callable[..., Path], command: Command) -> None:
+    folder = repo()
+    answer = command("--json", "--apply", *command.script(GOOD), cwd=folder)
+    assert answer.code == 0
+    assert "a * b" in (folder / "calc" / "__init__.py").read_text(encoding="utf-8")
+    assert git(folder, "diff", "--cached", "--name-only") == ""
+    again = command("--json", cwd=folder)
+    assert (again.code, again.result["gate"]["status"]) == (0, "skipped")
