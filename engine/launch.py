@@ -117,7 +117,8 @@ def prepare(options: Options, environ: Mapping[str, str]) -> Plan:
     suites = _suites(config, options.suites)
     providers, why = _providers(config, environ)
     found = interpreter.find(project, repository.root, config.python.interpreter, environ)
-    probed = interpreter.probe(found, repository.root, scrubbed(environ, config.sandbox.pass_env))
+    clean = scrubbed(environ, config.sandbox.pass_env)
+    probed = interpreter.probe(found, repository.root, clean)
     visible = [repository.root, *(Path(p) for p in probed.prefixes), Path(found).parent]
     return Plan(
         repository=repository,
@@ -131,7 +132,7 @@ def prepare(options: Options, environ: Mapping[str, str]) -> Plan:
         suites=suites,
         tests=options.tests,
         interpreter=probed,
-        confinement=confine(config.sandbox.mode, visible),
+        confinement=confine(config.sandbox.mode, visible, found, clean),
         apply=options.apply,
         environ=environ,
     )

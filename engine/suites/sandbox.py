@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +20,7 @@ class Confinement:
     bwrap: str
     visible: tuple[Path, ...]  # read-only even where it lies in a hidden folder
     protections: tuple[str, ...]
+    hidden: str = "/tmp"  # a folder that shows nothing but what is visible or writable
 
     def wrap(
         self, argv: Sequence[str], *, writable: Sequence[Path], cwd: Path, devices: bool = False, pids: bool = True
@@ -40,7 +40,7 @@ class Confinement:
             return list(argv)
         line = [self.bwrap, "--die-with-parent", "--unshare-net", "--unshare-ipc"]
         line += ["--unshare-pid"] if pids else []
-        line += ["--ro-bind", "/", "/", "--tmpfs", "/tmp", "--proc", "/proc"]
+        line += ["--ro-bind", "/", "/", *(["--tmpfs", self.hidden] if self.hidden else []), "--proc", "/proc"]
         line += ["--dev-bind", "/dev", "/dev"] if devices else ["--dev", "/dev"]
         for path in self.visible:
             line += ["--ro-bind", str(path), str(path)]
@@ -49,8 +49,8 @@ class Confinement:
         return [*line, "--chdir", str(cwd), *argv]
 
 
-def confine(mode: str, visible: Sequence[Path]) -> Confinement:
-    """Choose what is possible here.
+def confine(mode: str, visible: Sequence[Path], python: str, env: Mapping[str, str]) -> Confinement:
+    """Choose what is possible here, by trying it: the strongest under which ``python`` still finds its pytest.
 
     Parameters
     ----------
@@ -58,27 +58,41 @@ def confine(mode: str, visible: Sequence[Path]) -> Confinement:
         ``auto``, ``on`` (refuse to go without) or ``off``.
     visible
         The repository and the interpreter; shown read-only where they lie in ``/tmp``.
+    python, env
+        The interpreter, known to have pytest, and the environment it runs in.
 
     Raises
     ------
     EnvironmentFailure
         ``on``, and bubblewrap is missing or may not be used here.
     """
-    shown = tuple(p for p in dict.fromkeys(visible) if str(p).startswith("/tmp/") and p.exists())
     bwrap = shutil.which("bwrap") or ""
-    works = bool(bwrap) and mode != "off" and _works(bwrap)
-    if works:
-        return Confinement(bwrap, shown, (*ALWAYS, "bubblewrap: no network, read-only outside worktree and temp"))
+    if bwrap and mode != "off":
+        shown = tuple(p for p in dict.fromkeys(visible) if str(p).startswith("/tmp/") and p.exists())
+        rules = "bubblewrap: no network, read-only outside worktree and temp"
+        strict = Confinement(bwrap, shown, (*ALWAYS, rules))
+        # Packages may be links into a folder of /tmp that nobody named.
+        shared = Confinement(bwrap, (), (*ALWAYS, f"{rules} (the interpreter needs /tmp: shown)"), hidden="")
+        for candidate in (strict, shared):
+            if _works(candidate, python, env):
+                return candidate
     if mode == "on":
-        why = "bubblewrap may not create namespaces here" if bwrap else "bubblewrap (bwrap) is not installed"
+        why = "bubblewrap cannot run the project's python here" if bwrap else "bubblewrap (bwrap) is not installed"
         raise EnvironmentFailure(f'[sandbox] mode = "on", but {why}', hint='install it, or set mode = "auto"')
     return Confinement("", (), ALWAYS)
 
 
-def _works(bwrap: str) -> bool:
-    """Whether a trivial child can be confined: containers often forbid user namespaces."""
-    argv = [bwrap, "--unshare-net", "--unshare-pid", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"]
+def _works(confinement: Confinement, python: str, env: Mapping[str, str]) -> bool:
+    """Whether the interpreter runs confined: containers often forbid user namespaces."""
+    argv = confinement.wrap([python, "-c", "import pytest"], writable=(), cwd=Path("/"))
     try:
-        return subprocess.run(argv, capture_output=True, timeout=5, env={"PATH": os.environ["PATH"]}).returncode == 0
-    except (OSError, subprocess.TimeoutExpired, KeyError):
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=60,
+            env={**env, "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+    except (OSError, subprocess.TimeoutExpired):
         return False
+    return done.returncode == 0

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
+import venv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -246,3 +249,24 @@ def test_a_repository_in_an_odd_state_is_run_applied_and_otherwise_left_alone(
     assert applied.code == 0, applied.err
     assert source.read_text().endswith("return a * b\n# only here\n")
     assert "<<<<<<<" in (folder / "notes.txt").read_text()
+
+
+def test_packages_that_are_links_into_another_folder_of_tmp_are_found(
+    repo: Callable[..., Path], lean_python: Path, tmp_path: Path
+) -> None:
+    elsewhere = Path(tempfile.mkdtemp(prefix="packages-", dir="/tmp"))
+    try:
+        environment = elsewhere / "linked"
+        venv.create(environment, symlinks=True)
+        stored = elsewhere / "stored"
+        site = next((lean_python / "lib").glob("python*/site-packages"))
+        shutil.copytree(site, stored)
+        for entry in stored.iterdir():
+            (next((environment / "lib").glob("python*/site-packages")) / entry.name).symlink_to(entry)
+        home = tmp_path / "other-home"
+        home.mkdir()
+        command = Command(environment, home)
+        answer = command("--json", *command.script(GOOD), cwd=repo())
+        assert answer.code == 0, answer.result
+    finally:
+        shutil.rmtree(elsewhere)
