@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from engine.model import Route
+from engine.model import Noun, Route
 
 
-@dataclass(frozen=True, slots=True)
-class Decide:
+class Decide(Noun, frozen=True):
     """Answer the proposal ``id``; the first answer wins, a late one is refused."""
 
     id: str
@@ -16,18 +13,15 @@ class Decide:
     hint: str = ""  # typed by a person, handed to the provider with a retry
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(Noun, frozen=True):
     """Wait at the next safe point."""
 
 
-@dataclass(frozen=True, slots=True)
-class Continue:
+class Continue(Noun, frozen=True):
     """Go on after a pause."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Noun, frozen=True):
     """End the run: after the current step, or ``now``. It stays resumable."""
 
     now: bool = True

@@ -6,7 +6,6 @@ are its only writer and reader.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -18,6 +17,7 @@ from engine.model import (
     Gate,
     Hop,
     Label,
+    Noun,
     Progress,
     Proposal,
     Purpose,
@@ -31,8 +31,7 @@ from engine.model import (
 VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
-class RunStarted:
+class RunStarted(Noun, frozen=True):
     run: str
     root: str  # git root of the target
     prefix: str  # project folder inside it, "" for the root itself
@@ -50,19 +49,16 @@ class RunStarted:
     apply: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RunResumed:
+class RunResumed(Noun, frozen=True):
     pid: int
 
 
-@dataclass(frozen=True, slots=True)
-class GuardChecked:
+class GuardChecked(Noun, frozen=True):
     flow: str
     allowed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class EnvironmentProbed:
+class EnvironmentProbed(Noun, frozen=True):
     python: str
     python_version: str
     pytest_version: str
@@ -71,8 +67,7 @@ class EnvironmentProbed:
     packages_sha256: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SnapshotTaken:
+class SnapshotTaken(Noun, frozen=True):
     head: str
     branch: str  # "" when HEAD is detached
     commit: str
@@ -81,36 +76,31 @@ class SnapshotTaken:
     untracked: int
 
 
-@dataclass(frozen=True, slots=True)
-class StepStarted:
+class StepStarted(Noun, frozen=True):
     step: Step
     attempt: int = 0
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class StepFinished:
+class StepFinished(Noun, frozen=True):
     step: Step
     attempt: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class SuiteStarted:
+class SuiteStarted(Noun, frozen=True):
     suite: str
     purpose: Purpose
     round: int  # audit round, or number of the attempt
 
 
-@dataclass(frozen=True, slots=True)
-class SuiteCollected:
+class SuiteCollected(Noun, frozen=True):
     suite: str
     purpose: Purpose
     round: int
     total: int
 
 
-@dataclass(frozen=True, slots=True)
-class TestFinished:
+class TestFinished(Noun, frozen=True):
     purpose: Purpose
     round: int
     result: TestResult
@@ -118,8 +108,7 @@ class TestFinished:
     __test__ = False
 
 
-@dataclass(frozen=True, slots=True)
-class SuiteFinished:
+class SuiteFinished(Noun, frozen=True):
     suite: str
     purpose: Purpose
     round: int
@@ -134,8 +123,7 @@ class SuiteFinished:
     foreign: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class AuditFinished:
+class AuditFinished(Noun, frozen=True):
     """Every test by label; ``targets`` are the reds this run is to mend."""
 
     targets: tuple[str, ...]
@@ -144,15 +132,13 @@ class AuditFinished:
     rewritten: tuple[str, ...] = ()  # protected files that the tests themselves write
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptStarted:
+class AttemptStarted(Noun, frozen=True):
     number: int
     provider: str
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ActivityReported:
+class ActivityReported(Noun, frozen=True):
     """What the provider is doing, for people. ``kind``: note, thought, text, search, locate, retry;
     progress where the line only replaces the one before."""
 
@@ -160,8 +146,7 @@ class ActivityReported:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCalled:
+class ToolCalled(Noun, frozen=True):
     tool: str
     summary: str
     ok: bool
@@ -169,22 +154,19 @@ class ToolCalled:
     answer: str = ""  # first line of the result
 
 
-@dataclass(frozen=True, slots=True)
-class EditApplied:
+class EditApplied(Noun, frozen=True):
     path: str
     added: int
     removed: int
 
 
-@dataclass(frozen=True, slots=True)
-class UsageCounted:
+class UsageCounted(Noun, frozen=True):
     provider: str
     model: str
     usage: Usage
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptFinished:
+class AttemptFinished(Noun, frozen=True):
     number: int
     provider: str
     outcome: str
@@ -200,8 +182,7 @@ class AttemptFinished:
     evidence: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class VerificationFinished:
+class VerificationFinished(Noun, frozen=True):
     attempt: int
     tree: str
     verdict: Verdict
@@ -209,8 +190,7 @@ class VerificationFinished:
     progress: Progress
 
 
-@dataclass(frozen=True, slots=True)
-class DietFinished:
+class DietFinished(Noun, frozen=True):
     attempt: int
     tree: str
     added: int
@@ -222,92 +202,77 @@ class DietFinished:
     files: tuple[str, ...] = ()  # that still differ, when something was taken away
 
 
-@dataclass(frozen=True, slots=True)
-class GateSet:
+class GateSet(Noun, frozen=True):
     gate: Gate
 
 
-@dataclass(frozen=True, slots=True)
-class ProposalMade:
+class ProposalMade(Noun, frozen=True):
     proposal: Proposal
 
 
-@dataclass(frozen=True, slots=True)
-class DecisionTaken:
+class DecisionTaken(Noun, frozen=True):
     id: str
     route: Route
     by: str  # user or policy
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class HopAdded:
+class HopAdded(Noun, frozen=True):
     hop: Hop
 
 
-@dataclass(frozen=True, slots=True)
-class AdvisoryRaised:
+class AdvisoryRaised(Noun, frozen=True):
     advisory: Advisory
 
 
-@dataclass(frozen=True, slots=True)
-class Paused:
+class Paused(Noun, frozen=True):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class Continued:
+class Continued(Noun, frozen=True):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class StopRequested:
+class StopRequested(Noun, frozen=True):
     now: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class CheckoutCompared:
+class CheckoutCompared(Noun, frozen=True):
     untouched: bool
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CommitCreated:
+class CommitCreated(Noun, frozen=True):
     branch: str
     sha: str
     subject: str
 
 
-@dataclass(frozen=True, slots=True)
-class ReceiptWritten:
+class ReceiptWritten(Noun, frozen=True):
     path: str
     sha256: str
     check: str = ""  # CHECK-SKIPPED: reason=… when no check run could be written
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerWritten:
+class LedgerWritten(Noun, frozen=True):
     path: str
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class RunFinished:
+class RunFinished(Noun, frozen=True):
     exit: int
     why: str
     route: str = ""
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class RunInterrupted:
+class RunInterrupted(Noun, frozen=True):
     exit: int
     why: str
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RunFailed:
+class RunFailed(Noun, frozen=True):
     exit: int
     why: str
     hint: str = ""
@@ -375,8 +340,7 @@ DURABLE: tuple[type[Any], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Noun, frozen=True):
     """An event with its place and time in the journal."""
 
     seq: int

@@ -70,12 +70,6 @@ class Plan:
         return self.repository.root / self.prefix
 
 
-def guard(environ: Mapping[str, str]) -> tuple[str, bool]:
-    """The flow this process was started for, and whether it is ours; unset counts as ours."""
-    flow = environ.get("CURRENT_FLOW", "") or "generative"
-    return flow, flow == "generative"
-
-
 def locate(target: Path) -> tuple[Repository, str]:
     """The repository of a target, and the project folder inside it.
 

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from engine import __version__, policy
 from engine import events as ev
 from engine.attempt import Attempting
 from engine.errors import Stopped
+from engine.flow.guard import guard
 from engine.gates import results, tools
-from engine.launch import Plan, guard
+from engine.launch import Plan
 from engine.model import (
     Ended,
     Exit,

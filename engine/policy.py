@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from engine.model import GateStatus, Option, Outcome, Proposal, Route, RouteKind
+from engine.model import GateStatus, Noun, Option, Outcome, Proposal, Route, RouteKind
 from engine.state import AttemptRow, RunState
 
 FINALIZE = Route(RouteKind.FINALIZE, "code-reviewer")
@@ -24,8 +22,7 @@ SPECIALISTS: tuple[tuple[Outcome, str, str, bool], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Noun, frozen=True):
     """What policy must know of the settings."""
 
     retry_limit: int = 2

@@ -51,6 +51,7 @@ class Run:
         """Run to an end of some kind, and say which."""
         recorder: Recorder | None = None
         lock: Lock | None = None
+        steering.ask = steering.ask and self.plan.config.flow.decide == "ask"
         try:
             self.plan.home.make()
             lock = Lock(self.plan.home.lock, self.id)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
+
+from msgspec import field
+from msgspec.structs import replace
 
 from engine import events as ev
 from engine.model import (
@@ -16,6 +18,7 @@ from engine.model import (
     Gate,
     Hop,
     Label,
+    Noun,
     Progress,
     Proposal,
     Purpose,
@@ -34,8 +37,7 @@ def stage(purpose: Purpose, round_: int) -> str:
     return f"{purpose}{round_}"
 
 
-@dataclass(frozen=True, slots=True)
-class TestRow:
+class TestRow(Noun, frozen=True):
     """One test over the whole run."""
 
     suite: str
@@ -62,8 +64,7 @@ class TestRow:
         return tuple(self.outcomes[k] for k in keys if k in self.outcomes)
 
 
-@dataclass(frozen=True, slots=True)
-class SuiteRow:
+class SuiteRow(Noun, frozen=True):
     """One suite: what runs now, and how its last run ended."""
 
     name: str
@@ -78,8 +79,7 @@ class SuiteRow:
         return self.last is not None and self.last.ended is Ended.SKIPPED
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptRow:
+class AttemptRow(Noun, frozen=True):
     number: int
     provider: str = ""
     hint: str = ""
@@ -121,8 +121,7 @@ class AttemptRow:
         return self.finished.tree if self.finished else ""
 
 
-@dataclass(frozen=True, slots=True)
-class RunState:
+class RunState(Noun, frozen=True):
     """Everything that can be shown of a run."""
 
     started: ev.RunStarted | None = None

@@ -16,9 +16,9 @@ from engine.commands import Continue, Decide, Pause, Stop
 from engine.model import Exit, Option, RouteKind
 from engine.session import Runnable
 from tui import glyphs as signs
-from tui import theme
 from tui.bridge import Bridge
 from tui.screens.main import MainScreen
+from tui.theme import DARK, LIGHT, TOKENS
 from tui.view import View
 
 PAINT_S = 1 / 20  # at most this often, and never more than a quarter of the time
@@ -47,6 +47,9 @@ class BitnetApp(App[Exit]):
     ) -> None:
         gc.disable()  # until the first paint: a quarter of the time to it is spent looking for garbage
         super().__init__()
+        for each in (DARK, LIGHT):
+            self.register_theme(each)
+        self.theme = theme if theme in self.available_themes else DARK.name  # now: later, all styles are made twice
         self.glyphs = signs.choose(glyphs)
         self.bridge = Bridge(run, self.call_later, self.changed, ask=ask)
         self.faults: list[str] = []
@@ -62,25 +65,35 @@ class BitnetApp(App[Exit]):
         self._paint_cost = 0.0
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        return theme.TOKENS
+        return TOKENS
 
     def get_default_screen(self) -> MainScreen:
         return MainScreen()
 
     def on_mount(self) -> None:
-        for each in (theme.DARK, theme.LIGHT):
-            self.register_theme(each)
-        self.theme = self._wanted_theme if self._wanted_theme in self.available_themes else theme.DARK.name
-        if self.glyphs.plain:
-            self._filters.append(signs.PlainFilter())
-            self.screen.add_class("-ascii")
+        self._wear()
         self.app_suspend_signal.subscribe(self, lambda _: self.bridge.hold())
         self.app_resume_signal.subscribe(self, lambda _: self.bridge.go_on())
         self.set_interval(1.0, self._tick)
         self.call_after_refresh(self._begin)
         self.changed()
 
+    def dress(self, wanted_theme: str, glyphs: str) -> None:
+        """Put on what the settings ask for; they may be known only after the first paint."""
+        self._wanted_theme = wanted_theme
+        self.glyphs = signs.choose(glyphs)
+        self._wear()
+        self.changed()
+
+    def _wear(self) -> None:
+        self.theme = self._wanted_theme if self._wanted_theme in self.available_themes else DARK.name
+        self._filters = [f for f in self._filters if not isinstance(f, signs.PlainFilter)]
+        if self.glyphs.plain:
+            self._filters.append(signs.PlainFilter())
+        self.screen_stack[0].set_class(self.glyphs.plain, "-ascii")
+
     def _begin(self) -> None:
+        gc.freeze()  # what is here stays: a collection of all of it would hold the screen up
         gc.enable()
         self.bridge.start()
 
@@ -118,6 +131,10 @@ class BitnetApp(App[Exit]):
 
     def changed(self) -> None:
         """Something is new: paint soon, once."""
+        state = self.bridge.state
+        if state.ended is not None and state.started is None:  # nothing was recorded: there is nothing to look at
+            self.exit(Exit(getattr(state.ended, "exit", Exit.DEFECT)))
+            return
         if self._paint_due:
             return
         self._paint_due = True

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -78,38 +80,45 @@ def run(target: Path, **given: Any) -> None:
 
 
 def _start(target: Path, given: dict[str, Any], resume: str = "") -> int:
-    from engine.launch import guard, prepare
+    from engine.flow.guard import guard
 
     as_json = given.get("as_json", False)
     flow, allowed = guard(os.environ)
     if not allowed:
         return _out_of_scope(flow, as_json)
-    plan = prepare(_options(target, given), dict(os.environ))
-    from engine.run import Run
-
-    run = Run(plan, resume=resume)
     # The screen is drawn through stderr; with any of the three elsewhere there is no full screen.
     terminal = all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
-    headless = given.get("no_tui") or as_json or not terminal
-    if headless:
+    if given.get("no_tui") or as_json or not terminal:
         from engine.headless import run_headless
 
-        return int(run_headless(run, as_json=as_json))
-    return _dashboard(run, ask=not given.get("yes"))
+        return int(run_headless(_run(target, given, resume), as_json=as_json))
+    return _dashboard(lambda: _run(target, given, resume), ask=not given.get("yes"))
 
 
-def _dashboard(run: Any, *, ask: bool) -> int:
+def _run(target: Path, given: dict[str, Any], resume: str) -> Any:
+    from engine.launch import prepare
+    from engine.run import Run
+
+    return Run(prepare(_options(target, given), dict(os.environ)), resume=resume)
+
+
+def _dashboard(make: Callable[[], Any], *, ask: bool) -> int:
+    gc.disable()  # until the first paint: a quarter of the time to it goes into looking for garbage
     from engine.model import Exit
     from tui.app import BitnetApp
+    from tui.opening import Opening
 
-    settings = run.plan.config
-    asks = ask and settings.flow.decide == "ask"
-    app = BitnetApp(run, theme=settings.tui.theme, glyphs=settings.tui.glyphs, folder=run.folder, ask=asks)
+    opening = Opening(make)
+    app = BitnetApp(opening, ask=ask)
+    opening.ready = lambda plan: app.call_later(app.dress, plan.config.tui.theme, plan.config.tui.glyphs)
     code = app.run()
+    if opening.error is not None:
+        raise opening.error
     code = Exit.DEFECT if code is None else code
     from engine.headless import closing
 
-    click.echo(closing(run.state, code, run.folder if run.folder.is_dir() else None))
+    folder = opening.folder
+    click.echo(closing(app.bridge.state, code, folder if folder is not None and folder.is_dir() else None))
     return int(code)
 
 
@@ -278,8 +287,6 @@ def main(argv: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal may know no arrow
-    from engine.errors import BitnetError
-
     try:
         cli.main(args=argv, prog_name="bitnet-tui", standalone_mode=False)
     except click.ClickException as error:
@@ -293,9 +300,30 @@ def main(argv: list[str] | None = None) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
-    except BitnetError as error:
-        _say(error, "--json" in (argv if argv is not None else sys.argv))
-        sys.exit(int(error.exit))
+    except Exception as error:  # noqa: BLE001  # the last edge: no bare traceback reaches a person
+        said = _sayable(error)
+        _say(said, "--json" in (argv if argv is not None else sys.argv))
+        sys.exit(int(said.exit))
+
+
+def _sayable(error: Exception) -> Any:
+    """An error of ours as it is; any other as the defect it is, with its traceback in a file."""
+    import tempfile
+    import traceback
+
+    from engine.errors import BitnetError
+
+    if isinstance(error, BitnetError):
+        return error
+    text = "".join(traceback.format_exception(error))
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="bitnet-tui-crash-", suffix=".txt", delete=False) as file:
+            file.write(text)
+    except OSError:
+        return BitnetError(f"a defect of bitnet-tui:\n{text}")
+    return BitnetError(
+        f"a defect of bitnet-tui: {type(error).__name__}: {error}", hint=f"the traceback is in {file.name}"
+    )
 
 
 def _say(error: Any, as_json: bool) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from engine.config import Suite
 from engine.events import Event, SuiteCollected, SuiteFinished, SuiteStarted, TestFinished

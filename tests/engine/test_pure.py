@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import tomli
 from hypothesis import given, settings
@@ -114,10 +115,10 @@ def state_with(
     finished = ev.AttemptFinished(1, "p", outcome, "", "t", (), 0, 0, False, transient)
     moved = Progress(broken=tuple(f"cpu b{i}" for i in range(broken)))
     row = AttemptRow(1, "p", failing_before=before, failing_after=after, finished=finished, progress=moved)
-    row = dataclasses.replace(row, verdict=Verdict.VERIFIED if impl else Verdict.REJECTED)
+    row = msgspec.structs.replace(row, verdict=Verdict.VERIFIED if impl else Verdict.REJECTED)
     gate = Gate("impl", GateStatus.PASS if impl else GateStatus.FAIL)
     state = RunState(attempts=(row,), gates={"impl": gate})
-    return dataclasses.replace(state, retries=dataclasses.replace(state.retries, used=used))
+    return msgspec.structs.replace(state, retries=msgspec.structs.replace(state.retries, used=used))
 
 
 @given(

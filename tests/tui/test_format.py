@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import unicodedata
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -172,7 +173,7 @@ def test_history_has_a_dot_where_a_test_did_not_run() -> None:
     row = next(iter(state.tests.values()))
     columns = tests.stages(state)
     assert tests.history(row, columns, UNICODE) == "✗✗✓"
-    late = dataclasses.replace(row, outcomes={"verify2": TestOutcome.PASSED})
+    late = msgspec.structs.replace(row, outcomes={"verify2": TestOutcome.PASSED})
     assert tests.history(late, columns, UNICODE) == "··✓"
 
 

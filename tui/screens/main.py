@@ -53,6 +53,9 @@ class MainScreen(Screen[None]):
         return self.app
 
     def compose(self) -> ComposeResult:
+        # Known before the first layout, so that it need not be made again.
+        for points, length in zip((self.HORIZONTAL_BREAKPOINTS, self.VERTICAL_BREAKPOINTS), self.app.size, strict=True):
+            self.add_class([name for least, name in points if length >= least][-1])
         tests, attempts, gates, detail, hoplog = self.panes
         header, gates_line, bar, key_line = self.lines
         yield header

@@ -9,6 +9,7 @@ from textual import events
 from textual.content import Content
 from textual.geometry import Size
 from textual.message import Message
+from textual.reactive import Reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.visual import Visual
@@ -24,6 +25,9 @@ class RowList(ScrollView, can_focus=True):
 
     BINDINGS = keys.bindings("list")
     CURSOR = True  # False: plain text, the keys scroll
+
+    # Unlike its parent's: rows that come do not make the whole screen lay itself out again.
+    virtual_size: Reactive[Size] = Reactive(Size(0, 0))
 
     class Moved(Message):
         """The cursor was moved by a person."""
@@ -66,6 +70,9 @@ class RowList(ScrollView, can_focus=True):
         if grown:
             self.virtual_size = Size(self.line_width, len(keys))
         self.refresh()
+
+    def watch_virtual_size(self, size: Size) -> None:
+        self._scroll_update(size)  # shows or hides the scrollbar, which does lay out again
 
     def render_line(self, y: int) -> Strip:
         row, width = self.scroll_offset.y + y, self.line_width

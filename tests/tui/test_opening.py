@@ -1,0 +1,84 @@
+"""A screen whose run is still being prepared: refusals, defects and a stop meanwhile."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.errors import ConfigError, Stopped
+from engine.model import Exit
+from tests.tui.story import Story
+from tui.app import BitnetApp
+from tui.opening import Opening
+
+
+def refused(error: Exception) -> Callable[[], Any]:
+    def make() -> Any:
+        raise error
+
+    return make
+
+
+@pytest.mark.parametrize(("error", "code"), [(ConfigError("no"), Exit.USAGE), (RuntimeError("no"), Exit.DEFECT)])
+async def test_a_refusal_closes_the_screen_and_is_kept_to_be_said(error: Exception, code: Exit) -> None:
+    opening = Opening(refused(error))
+    app = BitnetApp(opening)
+    async with app.run_test() as pilot:
+        while app.return_value is None:
+            await pilot.pause(0.02)
+    assert app.return_value is code
+    assert opening.error is error
+    assert opening.folder is None
+
+
+async def test_a_stop_while_it_is_prepared_starts_nothing() -> None:
+    going = threading.Event()
+
+    def make() -> Any:
+        assert going.wait(20)
+        return Story()
+
+    opening = Opening(make)
+    app = BitnetApp(opening)
+    async with app.run_test() as pilot:
+        await pilot.pause(0.05)
+        await pilot.press("q")
+        await pilot.pause(0.05)
+        await pilot.press("x")
+        going.set()
+        while app.return_value is None:
+            await pilot.pause(0.02)
+    assert isinstance(opening.error, Stopped)
+    assert app.return_value is Exit.INTERRUPTED
+
+
+def test_a_wrong_path_is_a_sentence_in_the_terminal(tmp_path: Path) -> None:
+    parent, child = pty.openpty()
+    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    argv = [sys.executable, "-m", "tui.cli", str(tmp_path / "nowhere")]
+    process = subprocess.Popen(argv, stdin=child, stdout=child, stderr=child, env={**os.environ, "TERM": "xterm"})
+    os.close(child)
+    seen = b""
+    try:
+        while data := os.read(parent, 65536):
+            seen += data
+    except OSError:  # the other end is closed
+        pass
+    finally:
+        os.close(parent)
+        code = process.wait(30)
+    after = seen.rpartition(b"\x1b[?1049l")[2]  # what was said once the screen was gone
+    assert code == Exit.ENVIRONMENT
+    assert b"no such file or directory" in after
+    assert b"Traceback" not in seen
