@@ -65,11 +65,13 @@ class Scratch:
 
     def command(self, plugin: str, files: Iterable[str]) -> list[str]:
         """A pytest over whole test files, with one of our plug-ins and nothing that costs time or keeps state."""
+        # An empty cache each time, not none: a project's own options may need one.
+        cache = tempfile.mkdtemp(prefix="cache-", dir=self.home / "tmp")
         line = [
             self._task.python,
-            *("-m", "pytest", "-p", f"bitnet_tui_repair.{plugin}", "-p", "no:cacheprovider", "-p", "no:randomly"),
+            *("-m", "pytest", "-p", f"bitnet_tui_repair.{plugin}", "-p", "no:randomly", "-o", f"cache_dir={cache}"),
             *self._task.pytest_args,
-            *("--continue-on-collection-errors", f"--basetemp={self.home / 'tmp' / 'pytest'}"),
+            *("--continue-on-collection-errors", "--maxfail=0", f"--basetemp={self.home / 'tmp' / 'pytest'}"),
             *(str(self.root / name) for name in files),
         ]
         confine = self._task.confine

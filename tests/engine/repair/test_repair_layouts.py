@@ -25,6 +25,17 @@ def test_a_package_beside_its_tests(project):
     mended(project, result, "tests/test_core.py::test_add")
 
 
+@pytest.mark.parametrize("options", ["-x", "--ff", "--lf", "--sw", "--maxfail=1 --nf"])
+def test_options_of_the_project_that_would_end_or_narrow_a_run(project, options):
+    project.file("pytest.ini", f"[pytest]\naddopts = {options}\n").file("core.py", ADD)
+    project.file(
+        "tests/test_core.py",
+        "from core import add\ndef test_a(): assert add(2, 3) == 5\ndef test_b(): assert add(1, 3) == 4\n",
+    )
+    result = project.repair(["tests/test_core.py::test_a", "tests/test_core.py::test_b"])
+    assert FIXED in result.files["core.py"]
+
+
 def test_a_src_layout(project):
     project.file("src/pkg/__init__.py", "").file("src/pkg/core.py", ADD)
     project.file("tests/test_core.py", "from pkg.core import add\ndef test_add(): assert add(2, 3) == 5\n")

@@ -84,5 +84,7 @@ def collect_error(path: str, error: BaseException | None) -> dict[str, Any]:
     return {"path": path, "kind": kind, "text": str(deepest)[:600], "frames": frames}
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: Any) -> None:
+    config.option.stepwise = config.option.stepwise_skip = False  # it would stop at the first failure
     config.pluginmanager.register(Plugin(), "bitnet_tui_repair_plugin")

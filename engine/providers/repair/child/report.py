@@ -59,5 +59,7 @@ class Plugin:
         self._say(test=key, when=report.when, outcome=report.outcome, seconds=report.duration)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: Any) -> None:
+    config.option.stepwise = config.option.stepwise_skip = False  # it would stop at the first failure
     config.pluginmanager.register(Plugin(), "bitnet_tui_report_plugin")
