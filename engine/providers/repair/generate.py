@@ -81,9 +81,9 @@ class Quarry:
                 start, end = swap.span
                 if source.text[start:end] == swap.text:
                     continue
-                text = swap.text
+                start, end = _with_idle_parentheses(source, start, end, swap.text)
                 yield Candidate(
-                    spot.path, start, end, text, spot.first, swap.cost, template.name, swap.note, early, unit
+                    spot.path, start, end, swap.text, spot.first, swap.cost, template.name, swap.note, early, unit
                 )
 
     def _place(self, source: Source, spot: Spot) -> tuple[bool, str]:
@@ -95,6 +95,25 @@ class Quarry:
         body = range(function.body[0].lineno, (function.end_lineno or function.lineno) + 1)
         ran = self._imported.get(source.path, frozenset())
         return any(line in ran for line in body), unit.name
+
+
+def _with_idle_parentheses(source: Source, start: int, end: int, new: str) -> tuple[int, int]:
+    """The span, and the parentheses around it that the new text no longer needs: ``n / (m - 1)``, ``n / m``."""
+    text = source.text
+    if text[start - 1 : start] != "(" or text[end : end + 1] != ")" or not _grouped(text[start:end]) or _grouped(new):
+        return start, end
+    before = text[start - 2 : start - 1]
+    called = before.isalnum() or before in tuple("_)]}'\"")  # a call, or a keyword that would touch the new text
+    return (start, end) if called else (start - 1, end + 1)
+
+
+def _grouped(expression: str) -> bool:
+    """Whether an expression has parts that parentheses may have to hold together."""
+    try:
+        body = ast.parse(expression.strip(), mode="eval").body
+    except SyntaxError:
+        return True
+    return not isinstance(body, ast.Name | ast.Attribute | ast.Call | ast.Subscript)
 
 
 def _defined(source: Source) -> tuple[str, ...]:

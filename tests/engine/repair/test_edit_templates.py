@@ -151,3 +151,23 @@ def test_candidates_come_in_the_same_order_and_know_what_needs_an_import():
     early = {c.line: c.early for c in runs[0]}
     assert (early[1], early[3], early[4], early[7], early[10]) == (True, True, False, True, False)
     assert len({(c.start, c.end, c.text) for c in runs[0]}) == len(runs[0])
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted", "never"),
+    [
+        ("return a / (b - 1)", "return a / b", "return a / (b)"),
+        ("return int(a - 1)", "return int(a)", "return inta"),
+        ("return (a - 1) * b", "return a * b", "return (a) * b"),
+        ("return not(a - b)", "return not(a)", "return nota"),
+        ("return ((a + 1)) * b", "return (a) * b", "return a * b"),
+    ],
+)
+def test_parentheses_with_nothing_left_to_hold_go(body, wanted, never):
+    source = Source("mod.py", f"def f(a, b):\n    {body}\n")
+    spots = [Spot("mod.py", node, *header_lines(node), 1.0, nth, None) for nth, node in enumerate(statements(source))]
+    found = {
+        c.applied(source.text).splitlines()[1].strip() for c, _ in Quarry({"mod.py": source}, {}).candidates(spots)
+    }
+    assert wanted in found
+    assert never not in found
