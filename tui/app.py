@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import signal
 import time
 import traceback
 from collections.abc import Callable, Iterable
@@ -72,6 +74,8 @@ class BitnetApp(App[Exit]):
 
     def on_mount(self) -> None:
         self._wear()
+        for number in (signal.SIGHUP, signal.SIGTERM):  # the terminal was closed, or somebody asked politely
+            asyncio.get_running_loop().add_signal_handler(number, self._hang_up)
         self.app_suspend_signal.subscribe(self, lambda _: self.bridge.hold())
         self.app_resume_signal.subscribe(self, lambda _: self.bridge.go_on())
         self.set_interval(1.0, self._tick)
@@ -96,6 +100,10 @@ class BitnetApp(App[Exit]):
         gc.freeze()  # what is here stays: a collection of all of it would hold the screen up
         gc.enable()
         self.bridge.start()
+
+    def _hang_up(self) -> None:
+        """Leave at once, resumably: unmounting stops the run and waits for it."""
+        self.exit(Exit.INTERRUPTED)
 
     def on_unmount(self) -> None:
         gc.enable()

@@ -77,6 +77,8 @@ class Bridge:
         if stop and self.session.alive:
             self.session.send(Stop(now=True))
             self.session.join(JOIN_S)
+        while records := self.feed.drain(1000)[0]:  # what was said while the screen went
+            self.state = fold_all(self.state, records)
         return self.session.exit
 
     def _wake(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import signal
 import struct
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import leftovers, make_repo
 
 from engine.errors import ConfigError, Stopped
 from engine.model import Exit
@@ -63,22 +65,39 @@ async def test_a_stop_while_it_is_prepared_starts_nothing() -> None:
     assert app.return_value is Exit.INTERRUPTED
 
 
-def test_a_wrong_path_is_a_sentence_in_the_terminal(tmp_path: Path) -> None:
+def in_a_terminal(*args: str, until: bytes = b"") -> tuple[int, bytes]:
+    """Run the command in a terminal of 80x24, end it politely once it shows ``until``; code and output."""
     parent, child = pty.openpty()
     fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    argv = [sys.executable, "-m", "tui.cli", str(tmp_path / "nowhere")]
+    argv = [sys.executable, "-m", "tui.cli", *args]
     process = subprocess.Popen(argv, stdin=child, stdout=child, stderr=child, env={**os.environ, "TERM": "xterm"})
     os.close(child)
-    seen = b""
+    seen, asked = b"", False
     try:
         while data := os.read(parent, 65536):
             seen += data
+            if until and until in seen and not asked:
+                asked = True
+                process.send_signal(signal.SIGTERM)
     except OSError:  # the other end is closed
         pass
     finally:
         os.close(parent)
         code = process.wait(30)
+    return code, seen
+
+
+def test_a_wrong_path_is_a_sentence_in_the_terminal(tmp_path: Path) -> None:
+    code, seen = in_a_terminal(str(tmp_path / "nowhere"))
     after = seen.rpartition(b"\x1b[?1049l")[2]  # what was said once the screen was gone
     assert code == Exit.ENVIRONMENT
     assert b"no such file or directory" in after
     assert b"Traceback" not in seen
+
+
+def test_asked_to_end_from_outside_it_leaves_a_run_to_resume(tmp_path: Path) -> None:
+    folder = make_repo(tmp_path, {"test_slow.py": "import time\ndef test_cpu_slow():\n    time.sleep(60)\n"})
+    code, seen = in_a_terminal(str(folder), until=b"audit 1")
+    assert code == Exit.INTERRUPTED
+    assert b"bitnet-tui resume" in seen.rpartition(b"\x1b[?1049l")[2]
+    assert not leftovers(folder)
