@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -46,7 +47,7 @@ class ToolBench:
     def files(self) -> list[str]:
         return [str(self.root / p) for p in self.before if p.endswith(".py") and (self.root / p).is_file()]
 
-    def run(self, argv: Sequence[str]) -> tuple[int, list[str]]:
+    def run(self, argv: Sequence[str], *, again: bool = True) -> tuple[int, list[str]]:
         """Exit code and lines; 127 if it did not start or end."""
         try:
             done = subprocess.run(
@@ -62,6 +63,8 @@ class ToolBench:
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             return 127, [str(error)]
+        if again and done.returncode == -signal.SIGINT:  # Ctrl-C came before it had left our session
+            return self.run(argv, again=False)
         return done.returncode, [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
 
     @contextlib.contextmanager

@@ -147,6 +147,8 @@ def run_child(
         os.close(events_r)
     child.stdout.close()
     lines.close()
+    if child.returncode == -signal.SIGINT:
+        cancel.wait(0.5)  # Ctrl-C came before it had left our session; the same Ctrl-C is about to cancel the run
     return Exited(child.returncode, killed, time.monotonic() - started, tuple(lines.tail))
 
 

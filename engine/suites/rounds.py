@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -114,6 +115,8 @@ class Rounds:
             )
         except (OSError, subprocess.TimeoutExpired):
             return False
+        if done.returncode == -signal.SIGINT:
+            self.runner.cancel.wait(0.5)  # as for any child: the same Ctrl-C is about to cancel the run
         return done.returncode == 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -129,7 +130,9 @@ class Repository:
         """
         return self.run_bytes(*args, env=env, data=data).decode("utf-8", "surrogateescape").rstrip("\n")
 
-    def run_bytes(self, *args: str, env: Mapping[str, str] | None = None, data: bytes | None = None) -> bytes:
+    def run_bytes(
+        self, *args: str, env: Mapping[str, str] | None = None, data: bytes | None = None, again: bool = True
+    ) -> bytes:
         full = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_LFS_SKIP_SMUDGE": "1", "LC_ALL": "C"}
         try:
             with _stdin(data) as stream:
@@ -142,6 +145,8 @@ class Repository:
                     start_new_session=True,  # Ctrl-C in the terminal is for us, not for git
                 )
         except git.GitCommandError as error:
+            if again and error.status == -signal.SIGINT:  # Ctrl-C came before it had left our session: it did nothing
+                return self.run_bytes(*args, env=env, data=data, again=False)
             said = str(error.stderr).strip().removeprefix("stderr: ").strip("'") or f"status {error.status}"
             hint = "free some space" if "No space left" in said or "Out of diskspace" in said else ""
             last = "; ".join(line.strip() for line in said.splitlines()[-2:] if not line.startswith("hint:"))
