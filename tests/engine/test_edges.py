@@ -227,7 +227,8 @@ def test_a_repository_in_an_odd_state_is_run_applied_and_otherwise_left_alone(
     git(folder, "checkout", "-q", "main")
     (folder / "notes.txt").write_text("three\n")
     git(folder, "commit", "-qam", "three")
-    subprocess.run(["git", "merge", "-q", "bitnet-tui"], cwd=folder, capture_output=True)
+    identity = ("-c", "user.name=a", "-c", "user.email=a@b")
+    subprocess.run(["git", *identity, "merge", "-q", "bitnet-tui"], cwd=folder, capture_output=True)
     source = folder / "calc" / "__init__.py"
     git(folder, "update-index", "--skip-worktree", "calc/__init__.py")
     source.write_text(source.read_text() + "# only here\n")
