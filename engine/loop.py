@@ -286,7 +286,8 @@ class Loop:
         if row.finished.tree == self._earlier_tree(number):
             moved = self._moved_before(number)
             earlier = self._row(number - 1)
-            still = ("nothing was changed", *(earlier.reasons if earlier is not None else ()))
+            nothing = "nothing was changed" if number == 1 else f"attempt {number} changed nothing"
+            still = (nothing, *(earlier.reasons if earlier is not None else ()))
             self.emit(ev.VerificationFinished(number, row.finished.tree, Verdict.REJECTED, still, moved))
         else:
             accepted, tampered = self._judge(row.finished.tree, Purpose.VERIFY, number)
@@ -394,7 +395,10 @@ class Loop:
         self._checkpoint()
         self.emit(ev.StepStarted(Step.JUDGE, number, "gates"))
         row = self.row(number)
-        stage = row.stage if any(row.stage in s.finished for s in self.state.suites.values()) else "audit1"
+        # An attempt that changed nothing was not verified again: the numbers are those of the one before.
+        stages = [a.stage for a in reversed(self.state.attempts) if a.number <= number]
+        ran = {stage for suite in self.state.suites.values() for stage in suite.finished}
+        stage = next((s for s in stages if s in ran), "audit1")
         self._set(results.tests_gate(self.state, stage, row))
         self._set(results.build_gate(self.state.suites, stage))
         tree = row.tree or self.workshop.snapshot.tree

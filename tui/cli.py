@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
 import os
@@ -118,7 +119,8 @@ def _dashboard(make: Callable[[], Any], *, ask: bool) -> int:
     from engine.headless import closing
 
     folder = opening.folder
-    click.echo(closing(app.bridge.state, code, folder if folder is not None and folder.is_dir() else None))
+    with contextlib.suppress(OSError):  # the terminal may have been closed
+        click.echo(closing(app.bridge.state, code, folder if folder is not None and folder.is_dir() else None))
     return int(code)
 
 

@@ -115,8 +115,8 @@ def apply(target: Path, run: str, *, unverified: bool) -> None:
         raise ConfigError(
             f"run {name} is not verified", hint="look at it with `diff`; --unverified applies it all the same"
         )
-    repository.apply(patch)
-    click.echo(f"applied {patch}; undo with: git apply -R {patch}")
+    done = "applied" if repository.apply(patch) else "your files hold all of it already:"
+    click.echo(f"{done} {patch}; undo with: git apply -R {patch}")
 
 
 def resumable(target: Path, run: str) -> str:

@@ -308,8 +308,13 @@ class Repository:
         if known:
             self.run("worktree", "prune")
 
-    def apply(self, patch: Path) -> None:
+    def apply(self, patch: Path) -> bool:
         """Apply a patch to the user's files; where they changed meanwhile, merge, or change nothing.
+
+        Returns
+        -------
+        bool
+            Whether anything had to be written: False if the files hold all of it already.
 
         Raises
         ------
@@ -319,7 +324,7 @@ class Repository:
         plain = ("apply", "--whitespace=nowarn")
         if self.succeeds(*plain, "--check", str(patch)):
             self.run(*plain, str(patch))
-            return
+            return True
         with tempfile.TemporaryDirectory() as scratch:
             now = self._tree_of_files(Path(scratch))
             env = {"GIT_INDEX_FILE": str(Path(scratch) / "merge-index")}
@@ -334,6 +339,7 @@ class Repository:
                 ) from failure
             if merged:
                 self.run(*plain, "-", data=merged.encode("utf-8", "surrogateescape"))
+            return bool(merged)
 
 
 @contextlib.contextmanager

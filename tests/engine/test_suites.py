@@ -105,6 +105,12 @@ def test_every_outcome_is_told_as_what_it_is(run: Callable[..., TestReport]) -> 
     assert (failed.path, failed.message) == ("test_all.py", "assert 1 == 2")
 
 
+def test_a_project_that_knows_only_its_own_markers_is_run(run: Callable[..., TestReport]) -> None:
+    files = {"pytest.ini": "[pytest]\naddopts = --strict-markers\n", "test_a.py": "def test_a(): pass\n"}
+    report = run(files, Suite(marker="not gpu"))
+    assert (report.problem, outcomes(report)) == ("", {"test_a": "passed"})
+
+
 @pytest.mark.parametrize(
     ("body", "outcome"),
     [

@@ -60,6 +60,20 @@ def test_progress_earns_a_retry_and_the_retry_is_counted(repo: Callable[..., Pat
     assert answer.result["diff"]["added"] == 2
 
 
+def test_a_retry_that_changes_nothing_leaves_the_numbers_of_the_attempt_before(
+    repo: Callable[..., Path], command: Command
+) -> None:
+    folder = repo()
+    more = finish({"outcome": "more-work", "summary": "no more ideas"})
+    answer = command("--json", *command.script([edit(FIX_ADD), more], [more]), cwd=folder)
+    assert answer.code == 1
+    gates = {e["gate"]["name"]: e["gate"]["evidence"] for e in answer.of("GateSet")}
+    assert "fixed 2" in gates["tests"]
+    assert "attempt 2 changed nothing" in gates["impl"]
+    passed = [e["gate"]["evidence"].split()[1] for e in answer.of("GateSet") if e["gate"]["name"] == "tests"]
+    assert passed[-1] == passed[-2] != passed[0]
+
+
 def test_no_progress_routes_forward_without_a_retry(repo: Callable[..., Path], command: Command) -> None:
     folder = repo()
     answer = command("--json", *command.script([finish({"outcome": "more-work", "summary": "no idea"})]), cwd=folder)

@@ -6,6 +6,7 @@ says which files were really imported. Python 3.8 syntax, standard library and p
 
 import json
 import os
+import re
 import signal
 import sys
 
@@ -93,6 +94,9 @@ class Plugin:
         option.json_report_omit = ["keywords", "streams", "log", "traceback", "warnings", "collectors"]
         option.json_report_indent = None
         option.stepwise = option.stepwise_skip = False  # it would stop at the first failure
+        for name in set(re.findall(r"[A-Za-z_]\w*", option.markexpr or "")) - {"and", "or", "not"}:
+            # The suites' markers are ours to know: --strict-markers would refuse the expression.
+            config.addinivalue_line("markers", name + ": names a suite of bitnet-tui")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config):
