@@ -70,8 +70,7 @@ def test_a_retry_that_changes_nothing_leaves_the_numbers_of_the_attempt_before(
     gates = {e["gate"]["name"]: e["gate"]["evidence"] for e in answer.of("GateSet")}
     assert "fixed 2" in gates["tests"]
     assert "attempt 2 changed nothing" in gates["impl"]
-    passed = [e["gate"]["evidence"].split()[1] for e in answer.of("GateSet") if e["gate"]["name"] == "tests"]
-    assert passed[-1] == passed[-2] != passed[0]
+    assert "pytest: 3/4 pass" in gates["tests"]  # 1/4 before the first attempt
 
 
 def test_no_progress_routes_forward_without_a_retry(repo: Callable[..., Path], command: Command) -> None:
