@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,6 +40,7 @@ class PackedMatrix:
     packed: NDArray[np.uint8]
     shape: tuple[int, int]
     format: str = "i2_s"
+    _computed: PackedMatrix | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         layout = formats.get(self.format)
@@ -55,7 +56,35 @@ class PackedMatrix:
         """Quantize (M, K) floats by absmean and pack them."""
         ternary, scale = quantize_weights(weights)
         rows, cols = ternary.shape
-        return cls(formats.get(format).pack(ternary, scale), (rows, cols), format)
+        layout = formats.get(format)
+        return cls(layout.pack(ternary, layout.nearest_scale(scale)), (rows, cols), format)
+
+    def to(self, format: str) -> PackedMatrix:
+        """The same weights and scale in another format; this matrix itself if it is in that one.
+
+        Raises
+        ------
+        FormatError
+            The other format cannot hold the shape, or the scale exactly.
+
+        Examples
+        --------
+        >>> matrix = PackedMatrix.from_float(np.ones((2, 256)))
+        >>> matrix.to("tq1_0").nbytes, matrix.to("tq1_0").to("i2_s").packed.tobytes() == matrix.packed.tobytes()
+        (108, True)
+        """
+        if format == self.format:
+            return self
+        ternary, scale = formats.get(self.format).unpack(self.packed, self.shape)
+        return PackedMatrix(formats.get(format).pack(ternary, scale), self.shape, format)
+
+    @property
+    def i2s(self) -> PackedMatrix:
+        """The same matrix in I2_S, which the backends compute on: made once, and kept."""
+        if self._computed is None:
+            object.__setattr__(self, "_computed", self.to("i2_s"))
+        assert self._computed is not None
+        return self._computed
 
     @property
     def nbytes(self) -> int:

@@ -21,18 +21,13 @@ class ReferenceBackend:
     def accumulate(self, matrix: PackedMatrix, q: NDArray[np.int8]) -> NDArray[np.int32]:
         """(M, K) packed weights, (B, K) int8 → (B, M) int32."""
         rows, cols = matrix.shape
+        layout = formats.get(matrix.format)
         sums = np.zeros((len(q), rows), np.int32)
         for row in range(rows):
-            weights = [weight_at(matrix, row * cols + column) for column in range(cols)]
+            weights = [layout.weight(matrix.packed, matrix.shape, row, column) for column in range(cols)]
             for token, values in enumerate(q.tolist()):
                 total = 0
                 for weight, value in zip(weights, values, strict=True):
                     total += weight * value
                 sums[token, row] = total
         return sums
-
-
-def weight_at(matrix: PackedMatrix, index: int) -> int:
-    """The weight of one element of the flat, row-major matrix."""
-    byte, shift = formats.get(matrix.format).position(index)
-    return ((int(matrix.packed[byte]) >> shift) & 3) - 1

@@ -35,7 +35,7 @@ class NumpyBackend:
     def accumulate(self, matrix: PackedMatrix, q: NDArray[np.int8]) -> NDArray[np.int32]:
         """(M, K) i2_s weights, (B, K) int8 → (B, M) int32."""
         rows, cols = matrix.shape
-        body = matrix.packed[:-TAIL].reshape(rows, cols // 4)  # (M, K / 4)
+        body = matrix.i2s.packed[:-TAIL].reshape(rows, cols // 4)  # (M, K / 4)
         sums = np.empty((rows, len(q)), np.int32)
         sums[:] = -q.sum(axis=1, dtype=np.int32)  # (B,)
         for start in range(0, cols, EXACT_COLS):

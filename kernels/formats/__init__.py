@@ -7,8 +7,9 @@ from difflib import get_close_matches
 from kernels.errors import FormatError
 from kernels.formats.format import Format
 from kernels.formats.i2_s import I2S
+from kernels.formats.tq import TQ1, TQ2
 
-_FORMATS: dict[str, Format] = {fmt.name: fmt for fmt in (I2S(),)}
+_FORMATS: dict[str, Format] = {fmt.name: fmt for fmt in (I2S(), TQ1(), TQ2())}
 
 
 def names() -> tuple[str, ...]:
@@ -25,7 +26,7 @@ def get(name: str) -> Format:
     8224
     >>> get("i2s")
     Traceback (most recent call last):
-    kernels.errors.FormatError: unknown format 'i2s'; known: i2_s; did you mean 'i2_s'?
+    kernels.errors.FormatError: unknown format 'i2s'; known: i2_s, tq1_0, tq2_0; did you mean 'i2_s'?
     """
     try:
         return _FORMATS[name]

@@ -18,8 +18,11 @@ class Format(Protocol):
     def nbytes(self, rows: int, cols: int) -> int:
         """Bytes a (rows, cols) matrix takes, scale included; refuses shapes the layout cannot hold."""
 
-    def position(self, index: int) -> tuple[int, int]:
-        """Byte and shift of the code of one element of the flat, row-major matrix."""
+    def nearest_scale(self, scale: float | np.floating) -> np.float32:
+        """The nearest scale the layout can hold; refuses what is not finite there."""
+
+    def weight(self, packed: NDArray[np.uint8], shape: tuple[int, int], row: int, column: int) -> int:
+        """One weight of good bytes, decoded by itself: what the reference multiplies with."""
 
     def pack(self, ternary: NDArray[np.integer], scale: float | np.floating) -> NDArray[np.uint8]:
         """(M, K) of −1, 0, +1 and a scale → (nbytes,) uint8."""

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.errors import FormatError
+from kernels.formats import checks
 
 BLOCK = 128
 """Elements in a block."""
@@ -57,22 +58,18 @@ class I2S:
 
     def nbytes(self, rows: int, cols: int) -> int:
         """Bytes of a (rows, cols) matrix: ``rows * cols / 4 + 32``."""
-        if rows < 0 or cols < 0 or cols % BLOCK:
-            more = f"pad the columns to {-(-cols // BLOCK) * BLOCK} with zeros" if rows >= 0 and cols > 0 else ""
-            raise FormatError(f"i2_s cannot hold {rows} x {cols}; want columns in multiples of {BLOCK}", hint=more)
+        checks.whole_blocks(self.name, rows, cols, BLOCK)
         return rows * cols // 4 + TAIL
 
-    def position(self, index: int) -> tuple[int, int]:
-        """Byte and shift of the code of element `index` of the flat matrix.
+    def nearest_scale(self, scale: float | np.floating) -> np.float32:
+        """The scale as float32 holds it."""
+        return checks.finite(scale)
 
-        Examples
-        --------
-        >>> I2S().position(0), I2S().position(33), I2S().position(128)
-        ((0, 6), (1, 4), (32, 6))
-        """
-        block, within = divmod(index, BLOCK)
+    def weight(self, packed: NDArray[np.uint8], shape: tuple[int, int], row: int, column: int) -> int:
+        """One weight, the slow and obvious way."""
+        block, within = divmod(row * shape[1] + column, BLOCK)
         field, byte = divmod(within, STRIDE)
-        return block * STRIDE + byte, SHIFTS[field]
+        return ((int(packed[block * STRIDE + byte]) >> SHIFTS[field]) & 3) - 1
 
     def pack(self, ternary: NDArray[np.integer], scale: float | np.floating) -> NDArray[np.uint8]:
         """Store a matrix and its scale.
@@ -86,19 +83,13 @@ class I2S:
         -------
         packed : (M * K / 4 + 32,) uint8
         """
-        if ternary.ndim != 2 or not np.issubdtype(ternary.dtype, np.integer):
-            raise FormatError(
-                f"i2_s packs an integer matrix, not {ternary.dtype} of shape {ternary.shape}",
-                hint="quantize_weights makes one from floats",
-            )
-        packed = np.zeros(self.nbytes(*ternary.shape), np.uint8)
-        if ternary.size and (ternary.min() < -1 or ternary.max() > 1):
-            raise FormatError(f"weights run from {ternary.min()} to {ternary.max()}; want -1, 0 and +1")
-        codes = (ternary.astype(np.int8) + np.int8(1)).view(np.uint8).reshape(-1, 4, STRIDE)  # (blocks, 4, 32)
+        codes = checks.ternary_codes(self.name, ternary)
+        packed = np.zeros(self.nbytes(*codes.shape), np.uint8)
+        codes = codes.reshape(-1, 4, STRIDE)  # (blocks, 4, 32)
         body = packed[:-TAIL].reshape(-1, STRIDE)  # (blocks, 32)
         for field, shift in enumerate(SHIFTS):
             body |= codes[:, field] << shift
-        packed[-TAIL : 4 - TAIL] = np.array([_finite(scale)], "<f4").view(np.uint8)
+        packed[-TAIL : 4 - TAIL] = np.array([checks.finite(scale)], "<f4").view(np.uint8)
         return packed
 
     def unpack(self, packed: NDArray[np.uint8], shape: tuple[int, int]) -> tuple[NDArray[np.int8], np.float32]:
@@ -112,11 +103,7 @@ class I2S:
 
     def check(self, packed: NDArray[np.uint8], shape: tuple[int, int]) -> None:
         """Refuse a wrong size, a code 3 and a scale that is not finite."""
-        want = self.nbytes(*shape)
-        if packed.dtype != np.uint8 or packed.shape != (want,):
-            raise FormatError(
-                f"i2_s of {shape[0]} x {shape[1]} is uint8 of shape ({want},), not {packed.dtype} of {packed.shape}"
-            )
+        checks.sized(self.name, packed, shape, self.nbytes(*shape))
         threes = int(np.count_nonzero(packed[:-TAIL] & (packed[:-TAIL] >> 1) & 0b01_01_01_01))
         if threes:
             raise FormatError(
@@ -128,12 +115,4 @@ class I2S:
     def scale(self, packed: NDArray[np.uint8], shape: tuple[int, int]) -> np.float32:
         """The float32 behind the codes."""
         at = self.nbytes(*shape) - TAIL
-        return _finite(np.frombuffer(packed[at : at + 4].tobytes(), "<f4")[0])
-
-
-def _finite(scale: float | np.floating) -> np.float32:
-    with np.errstate(over="ignore"):
-        value = np.float32(scale)
-    if not np.isfinite(value):
-        raise FormatError(f"the scale is {value} in float32; want a finite number")
-    return value
+        return checks.finite(np.frombuffer(packed[at : at + 4].tobytes(), "<f4")[0])

@@ -55,5 +55,5 @@ class CupyBackend:
     def _weights(self, matrix: PackedMatrix) -> Any:
         """The codes on the device, (M * K / 4,) uint8."""
         if matrix not in self._on_device:
-            self._on_device[matrix] = self._cupy.asarray(matrix.packed[:-TAIL])
+            self._on_device[matrix] = self._cupy.asarray(matrix.i2s.packed[:-TAIL])
         return self._on_device[matrix]

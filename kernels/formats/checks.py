@@ -1,0 +1,44 @@
+"""What every format asks of what it is given."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.errors import FormatError
+
+
+def ternary_codes(name: str, ternary: NDArray[np.integer]) -> NDArray[np.uint8]:
+    """(M, K) of −1, 0, +1 → (M, K) uint8 of 0, 1, 2; refuses everything else."""
+    if ternary.ndim != 2 or not np.issubdtype(ternary.dtype, np.integer):
+        raise FormatError(
+            f"{name} packs an integer matrix, not {ternary.dtype} of shape {ternary.shape}",
+            hint="quantize_weights makes one from floats",
+        )
+    if ternary.size and (ternary.min() < -1 or ternary.max() > 1):
+        raise FormatError(f"weights run from {ternary.min()} to {ternary.max()}; want -1, 0 and +1")
+    return (ternary.astype(np.int8) + np.int8(1)).view(np.uint8)
+
+
+def whole_blocks(name: str, rows: int, cols: int, block: int) -> None:
+    """Refuse a shape whose rows are not whole blocks."""
+    if rows < 0 or cols < 0 or cols % block:
+        more = f"pad the columns to {-(-cols // block) * block} with zeros" if rows >= 0 and cols > 0 else ""
+        raise FormatError(f"{name} cannot hold {rows} x {cols}; want columns in multiples of {block}", hint=more)
+
+
+def sized(name: str, packed: NDArray[np.uint8], shape: tuple[int, int], want: int) -> None:
+    """Refuse anything but ``want`` bytes in one dimension."""
+    if packed.dtype != np.uint8 or packed.shape != (want,):
+        raise FormatError(
+            f"{name} of {shape[0]} x {shape[1]} is uint8 of shape ({want},), not {packed.dtype} of {packed.shape}"
+        )
+
+
+def finite(scale: float | np.floating) -> np.float32:
+    """The scale in float32; refuses NaN and what is infinite there."""
+    with np.errstate(over="ignore"):
+        value = np.float32(scale)
+    if not np.isfinite(value):
+        raise FormatError(f"the scale is {value} in float32; want a finite number")
+    return value
