@@ -9,7 +9,8 @@ from kernels.formats.format import Format
 from kernels.formats.i2_s import I2S
 from kernels.formats.tq import TQ1, TQ2
 
-_FORMATS: dict[str, Format] = {fmt.name: fmt for fmt in (I2S(), TQ1(), TQ2())}
+_LAYOUTS: tuple[Format, ...] = (I2S(), I2S("i2_s:arm-64", 16), I2S("i2_s:x86-1x4", 0), TQ1(), TQ2())
+_FORMATS: dict[str, Format] = {fmt.name: fmt for fmt in _LAYOUTS}
 
 
 def names() -> tuple[str, ...]:
@@ -26,14 +27,14 @@ def get(name: str) -> Format:
     8224
     >>> get("i2s")
     Traceback (most recent call last):
-    kernels.errors.FormatError: unknown format 'i2s'; known: i2_s, tq1_0, tq2_0; did you mean 'i2_s'?
+    kernels.errors.FormatError: unknown format 'i2s'; did you mean 'i2_s'?
     """
     try:
         return _FORMATS[name]
     except KeyError:
         near = get_close_matches(name.lower(), _FORMATS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else ""
-        raise FormatError(f"unknown format {name!r}; known: {', '.join(_FORMATS)}", hint=hint) from None
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(_FORMATS)}"
+        raise FormatError(f"unknown format {name!r}", hint=hint) from None
 
 
 __all__ = ["Format", "get", "names"]

@@ -1,4 +1,4 @@
-"""I2_S, layout x86-128: two bits a weight, the layout of the published model files.
+"""I2_S: two bits a weight. ``i2_s`` is its layout x86-128, that of the published model files.
 
 The row-major matrix is cut into blocks of 128 elements; a block is 32 bytes. The code of a weight is
 one more than the weight, 0, 1 or 2. Byte ``p`` of a block holds four elements that lie 32 apart::
@@ -16,6 +16,13 @@ of padding, written as zeros and ignored when read (files in the wild hold anyth
 
 K is a multiple of 128, so that no block crosses from one row into the next. The code 3 does not occur:
 bytes that hold one are of another layout, or damaged, and are refused.
+
+Two more layouts share the type id, the size and the tail, so that neither the id nor the size of a tensor tells them
+apart; which one bytes are in has to be known, and is named:
+
+``i2_s:arm-64``, of some Arm builds, has blocks of 64 elements in 16 bytes, the four of a byte 16 apart (K a multiple
+of 64). ``i2_s:x86-1x4`` has in byte ``K · r + k`` the elements of column ``k`` in the rows ``4 r`` to ``4 r + 3``,
+the first row in the high bits (M a multiple of 4, any K).
 """
 
 from __future__ import annotations
@@ -40,7 +47,11 @@ TAIL = 32
 
 
 class I2S:
-    """Pack and unpack; see the module for the picture.
+    """Pack and unpack one of the layouts; see the module for the pictures.
+
+    Parameters
+    ----------
+    stride : distance of the four elements of a byte; 0: a whole row.
 
     Examples
     --------
@@ -54,11 +65,16 @@ class I2S:
     (True, 0.5)
     """
 
-    name = "i2_s"
+    def __init__(self, name: str = "i2_s", stride: int = STRIDE) -> None:
+        self.name = name
+        self._stride = stride
 
     def nbytes(self, rows: int, cols: int) -> int:
         """Bytes of a (rows, cols) matrix: ``rows * cols / 4 + 32``."""
-        checks.whole_blocks(self.name, rows, cols, BLOCK)
+        if self._stride:
+            checks.whole_blocks(self.name, rows, cols, 4 * self._stride)
+        elif rows < 0 or cols < 0 or rows % 4:
+            raise FormatError(f"{self.name} cannot hold {rows} x {cols}; want rows in multiples of 4")
         return rows * cols // 4 + TAIL
 
     def nearest_scale(self, scale: float | np.floating) -> np.float32:
@@ -67,16 +83,17 @@ class I2S:
 
     def weight(self, packed: NDArray[np.uint8], shape: tuple[int, int], row: int, column: int) -> int:
         """One weight, the slow and obvious way."""
-        block, within = divmod(row * shape[1] + column, BLOCK)
-        field, byte = divmod(within, STRIDE)
-        return ((int(packed[block * STRIDE + byte]) >> SHIFTS[field]) & 3) - 1
+        stride = self._stride or shape[1]
+        block, within = divmod(row * shape[1] + column, 4 * stride)
+        field, byte = divmod(within, stride)
+        return ((int(packed[block * stride + byte]) >> SHIFTS[field]) & 3) - 1
 
     def pack(self, ternary: NDArray[np.integer], scale: float | np.floating) -> NDArray[np.uint8]:
         """Store a matrix and its scale.
 
         Parameters
         ----------
-        ternary : (M, K) integers −1, 0 and +1; K a multiple of 128.
+        ternary : (M, K) integers −1, 0 and +1, of a shape the layout can hold.
         scale : finite in float32.
 
         Returns
@@ -85,21 +102,26 @@ class I2S:
         """
         codes = checks.ternary_codes(self.name, ternary)
         packed = np.zeros(self.nbytes(*codes.shape), np.uint8)
-        codes = codes.reshape(-1, 4, STRIDE)  # (blocks, 4, 32)
-        body = packed[:-TAIL].reshape(-1, STRIDE)  # (blocks, 32)
-        for field, shift in enumerate(SHIFTS):
-            body |= codes[:, field] << shift
+        if codes.size:
+            stride = self._stride or codes.shape[1]
+            fields = codes.reshape(-1, 4, stride)  # (blocks, 4, stride)
+            body = packed[:-TAIL].reshape(-1, stride)  # (blocks, stride)
+            for field, shift in enumerate(SHIFTS):
+                body |= fields[:, field] << shift
         packed[-TAIL : 4 - TAIL] = np.array([checks.finite(scale)], "<f4").view(np.uint8)
         return packed
 
     def unpack(self, packed: NDArray[np.uint8], shape: tuple[int, int]) -> tuple[NDArray[np.int8], np.float32]:
         """Give back the (M, K) int8 matrix and the scale that `pack` stored."""
         self.check(packed, shape)
-        body = packed[:-TAIL].reshape(-1, STRIDE)  # (blocks, 32)
-        ternary = np.empty((len(body), 4, STRIDE), np.int8)
-        for field, shift in enumerate(SHIFTS):
-            ternary[:, field] = ((body >> shift) & 3).view(np.int8) - np.int8(1)
-        return ternary.reshape(shape), self.scale(packed, shape)
+        ternary = np.empty(shape, np.int8)
+        if ternary.size:
+            stride = self._stride or shape[1]
+            body = packed[:-TAIL].reshape(-1, stride)  # (blocks, stride)
+            fields = ternary.reshape(-1, 4, stride)  # (blocks, 4, stride)
+            for field, shift in enumerate(SHIFTS):
+                fields[:, field] = ((body >> shift) & 3).view(np.int8) - np.int8(1)
+        return ternary, self.scale(packed, shape)
 
     def check(self, packed: NDArray[np.uint8], shape: tuple[int, int]) -> None:
         """Refuse a wrong size, a code 3 and a scale that is not finite."""
