@@ -58,10 +58,10 @@ def test_cpu_tq_round_trip_is_exact(name, rows, blocks, seed, density, scale):
 
 @pytest.mark.parametrize("name", formats.names())
 def test_cpu_every_weight_is_found_by_itself(name):
-    ternary = np.random.default_rng(3).integers(-1, 2, (4, 512)).astype(np.int8)
+    ternary = np.random.default_rng(3).integers(-1, 2, (32, 512)).astype(np.int8)
     layout = formats.get(name)
     packed = layout.pack(ternary, 0.5)
-    found = [[layout.weight(packed, (4, 512), row, column) for column in range(512)] for row in range(4)]
+    found = [[layout.weight(packed, (32, 512), row, column) for column in range(512)] for row in range(32)]
     np.testing.assert_array_equal(found, ternary)
 
 

@@ -1,0 +1,318 @@
+"""TL1 and TL2, the lookup-table formats of bitnet.cpp: a nibble is an index into sums of two or three activations.
+
+The matrix is cut into tiles of BM rows and BK columns. A pair of weights has the index ``3 t0 + t1 + 4`` (0 … 8); a
+triple has the value ``v = 9 t0 + 3 t1 + t2``, of which ``|v|`` (0 … 13) is the index and ``v < 0`` a sign bit. Two
+indices share a byte, the first in the high nibble.
+
+TL1 (Arm) stores pairs only. A tile is cut further into pieces of ``bm`` rows and ``by = 256 / bm`` columns; the order,
+slowest first, is::
+
+    row tile, column tile, piece of rows, piece of columns, 16 rows, 4 columns; then 16 bytes, one a row
+
+TL2 (x86) stores the first ``k3 = K // BK * BK`` columns as triples, the others, a multiple of 32, as pairs::
+
+    ┌──────────────────┬───────────────────┬──────────────┬─────────┐
+    │ indices, triples │ signs, triples    │ pairs        │ padding │
+    │ M k3 / 6 bytes   │ M k3 / 24 bytes   │ M k2 / 4     │         │
+    └──────────────────┴───────────────────┴──────────────┴─────────┘
+    indices: row tile, column tile, 32 rows, 6 columns; then 32 bytes, rows 0-7, 16-23, 8-15, 24-31
+    signs:   row tile, column tile, 32 rows, 24 columns; then 16 little-endian words: bit 15 - 2 c - h of word j is
+             the sign of triple c in row 16 h + j
+    pairs:   like the indices, in tiles of 32 columns, 4 columns a byte
+
+It is padded with zeros to ``(K - 256) M // 3 * 5 // 8 + 64 M`` bytes, rounded up to 32. Behind either come 32 bytes:
+the scale as a little-endian float32, and padding.
+
+The tile belongs to the program that reads the bytes. Without one, TL1 takes bm = 32 and TL2 BK = 96, and the largest
+of the usual sizes that divides the shape.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.errors import FormatError
+from kernels.formats import checks
+
+TAIL = 32
+"""Bytes behind the codes: the scale and padding."""
+
+_HEIGHTS = (256, 160, 128, 64, 32)
+_WIDTHS = (256, 128, 64, 32, 16, 8)
+_ROW_ORDER = (0, 2, 1, 3)  # of the four groups of eight rows; its own inverse
+_TRIPLES = np.array([[t0, t1, t2] for t0 in (-1, 0, 1) for t1 in (-1, 0, 1) for t2 in (-1, 0, 1)], np.int8)  # by v + 13
+_PAIRS = np.array([[t0, t1] for t0 in (-1, 0, 1) for t1 in (-1, 0, 1)], np.int8)  # by index
+
+
+class _Tail:
+    """A run of codes and a float32 behind it."""
+
+    name: str
+
+    def nbytes(self, rows: int, cols: int) -> int:
+        raise NotImplementedError
+
+    def nearest_scale(self, scale: float | np.floating) -> np.float32:
+        """The scale as float32 holds it."""
+        return checks.finite(scale)
+
+    def scale(self, packed: NDArray[np.uint8], shape: tuple[int, int]) -> np.float32:
+        """The float32 behind the codes."""
+        at = self.nbytes(*shape) - TAIL
+        return checks.finite(np.frombuffer(packed[at : at + 4].tobytes(), "<f4")[0])
+
+    def pack(self, ternary: NDArray[np.integer], scale: float | np.floating) -> NDArray[np.uint8]:
+        """Store a matrix and its scale.
+
+        Parameters
+        ----------
+        ternary : (M, K) integers −1, 0 and +1, whole tiles of them.
+        scale : finite in float32.
+
+        Returns
+        -------
+        packed : (nbytes,) uint8
+        """
+        weights = checks.ternary_codes(self.name, ternary).view(np.int8) - np.int8(1)
+        packed = np.zeros(self.nbytes(*ternary.shape), np.uint8)
+        if weights.size:
+            codes = self._encode(weights)
+            packed[: codes.size] = codes
+        packed[-TAIL : 4 - TAIL] = np.array([checks.finite(scale)], "<f4").view(np.uint8)
+        return packed
+
+    def unpack(self, packed: NDArray[np.uint8], shape: tuple[int, int]) -> tuple[NDArray[np.int8], np.float32]:
+        """Give back the (M, K) int8 matrix and the scale that `pack` stored."""
+        checks.sized(self.name, packed, shape, self.nbytes(*shape))
+        ternary = self._decode(packed, shape) if shape[0] and shape[1] else np.empty(shape, np.int8)
+        return ternary, self.scale(packed, shape)
+
+    def check(self, packed: NDArray[np.uint8], shape: tuple[int, int]) -> None:
+        """Refuse a wrong size, codes that stand for nothing and a scale that is not finite."""
+        self.unpack(packed, shape)
+
+    def _encode(self, weights: NDArray[np.int8]) -> NDArray[np.uint8]:
+        raise NotImplementedError
+
+    def _decode(self, packed: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.int8]:
+        raise NotImplementedError
+
+
+class TL1(_Tail):
+    """Pairs in nibbles; see the module for the picture.
+
+    Parameters
+    ----------
+    tile : (BM, BK, bm), as the reading program was generated with.
+
+    Examples
+    --------
+    >>> ternary = np.zeros((32, 8), np.int8)
+    >>> ternary[0, :4] = 0, 0, 1, 1
+    >>> packed = TL1((32, 8, 32)).pack(ternary, 0.5)
+    >>> packed.shape, bytes(packed[:2]).hex()
+    ((96,), '4844')
+    """
+
+    def __init__(self, tile: tuple[int, ...] | None = None) -> None:
+        if tile is not None and not (
+            len(tile) == 3
+            and min(tile) > 0
+            and tile[2] in (32, 64)
+            and tile[0] % tile[2] == 0
+            and tile[1] % (256 // tile[2]) == 0
+        ):
+            raise FormatError(f"tl1 has no tile {tile}; want (BM, BK, bm): bm 32 or 64, BM in bm, BK in 256 / bm")
+        self._tile = tile
+        self.name = "tl1" if tile is None else "tl1:" + ",".join(map(str, tile))
+
+    def nbytes(self, rows: int, cols: int) -> int:
+        """Bytes of a (rows, cols) matrix: ``rows * cols / 4 + 32``."""
+        self._tile_of(rows, cols)
+        return rows * cols // 4 + TAIL
+
+    def weight(self, packed: NDArray[np.uint8], shape: tuple[int, int], row: int, column: int) -> int:
+        """One weight, the slow and obvious way."""
+        high, wide, bm = self._tile_of(*shape)
+        by = 256 // bm
+        tile_row, in_tile = divmod(row, high)
+        tile_column, in_width = divmod(column, wide)
+        byte = tile_row * (shape[1] // wide) + tile_column
+        byte = byte * (high // bm) + in_tile // bm
+        byte = byte * (wide // by) + in_width // by
+        byte = byte * (bm // 16) + row % bm // 16
+        byte = byte * (by // 4) + column % by // 4
+        byte = byte * 16 + row % 16
+        code = int(packed[byte]) >> (0 if column % 4 >= 2 else 4) & 15
+        return (code % 3 if column % 2 else code // 3) - 1
+
+    def _tile_of(self, rows: int, cols: int) -> tuple[int, int, int]:
+        high, wide, bm = self._tile or (_first(_HEIGHTS, rows, 32), _first(_WIDTHS, cols, 8), 32)
+        if rows < 0 or cols < 0 or rows % high or cols % wide:
+            raise FormatError(f"{self.name} cannot hold {rows} x {cols}; want multiples of {high} x {wide}")
+        return high, wide, bm
+
+    def _encode(self, weights: NDArray[np.int8]) -> NDArray[np.uint8]:
+        pairs = _pair_codes(weights).reshape(self._axes(weights.shape))
+        ordered = pairs.transpose(0, 4, 1, 5, 2, 6, 3, 7)
+        return _joined(ordered)
+
+    def _decode(self, packed: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.int8]:
+        axes = self._axes(shape)
+        order = (0, 4, 1, 5, 2, 6, 3, 7)
+        body = _nibbles(packed[:-TAIL]).reshape([axes[a] for a in order])
+        _only_below(body, 9, self.name)
+        return _PAIRS[body.transpose(np.argsort(order))].reshape(shape)
+
+    def _axes(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        rows, cols = shape
+        high, wide, bm = self._tile_of(rows, cols)
+        by = 256 // bm
+        return rows // high, high // bm, bm // 16, 16, cols // wide, wide // by, by // 4, 2
+
+
+class TL2(_Tail):
+    """Triples in nibbles and sign bits; see the module for the picture.
+
+    Parameters
+    ----------
+    tile : (BM, BK), as the reading program was generated with.
+
+    Examples
+    --------
+    >>> TL2((128, 96)).nbytes(256, 512)
+    30080
+    """
+
+    def __init__(self, tile: tuple[int, ...] | None = None) -> None:
+        if tile is not None and not (len(tile) == 2 and min(tile) > 0 and tile[0] % 32 == 0 and tile[1] % 24 == 0):
+            raise FormatError(f"tl2 has no tile {tile}; want (BM, BK): multiples of 32 and 24")
+        self._tile = tile
+        self.name = "tl2" if tile is None else "tl2:" + ",".join(map(str, tile))
+
+    def nbytes(self, rows: int, cols: int) -> int:
+        """Bytes of a (rows, cols) matrix, padding and scale included."""
+        _, _, k3 = self._tile_of(rows, cols)
+        room = (cols - 256) * rows // 3 * 5 // 8 + 256 * rows // 2 * 4 // 8
+        need = rows * k3 // 6 + rows * k3 // 24 + rows * (cols - k3) // 4
+        if room < need:
+            raise FormatError(
+                f"{self.name} cannot hold {rows} x {cols}: its size formula leaves {room} bytes for {need}",
+                hint="take a tile that leaves fewer columns over",
+            )
+        return -(-room // 32) * 32 + TAIL
+
+    def weight(self, packed: NDArray[np.uint8], shape: tuple[int, int], row: int, column: int) -> int:
+        """One weight, the slow and obvious way."""
+        high, wide, k3 = self._tile_of(*shape)
+        tile_row, in_tile = divmod(row, high)
+        place = _ROW_ORDER[row % 32 // 8] * 8 + row % 8
+        if column >= k3:
+            tile_column, in_width = divmod(column - k3, 32)
+            byte = (tile_row * ((shape[1] - k3) // 32) + tile_column) * (high // 32) + in_tile // 32
+            byte = (byte * 8 + in_width // 4) * 32 + place
+            code = int(packed[shape[0] * k3 * 5 // 24 + byte]) >> (0 if column % 4 >= 2 else 4) & 15
+            return (code % 3 if column % 2 else code // 3) - 1
+        tile_column, in_width = divmod(column, wide)
+        block = (tile_row * (k3 // wide) + tile_column) * (high // 32) + in_tile // 32
+        byte = (block * (wide // 6) + in_width // 6) * 32 + place
+        value = int(packed[byte]) >> (0 if in_width % 6 >= 3 else 4) & 15
+        triple, half, word = in_width // 3 % 8, row % 32 // 16, row % 16
+        at = shape[0] * k3 // 6 + ((block * (wide // 24) + in_width // 24) * 16 + word) * 2
+        if (int(packed[at]) | int(packed[at + 1]) << 8) >> (15 - 2 * triple - half) & 1:
+            value = -value
+        return ((value + 13) // (9, 3, 1)[column % 3]) % 3 - 1
+
+    def _tile_of(self, rows: int, cols: int) -> tuple[int, int, int]:
+        """BM, BK, and how many columns are stored as triples."""
+        high, wide = self._tile or (_first(_HEIGHTS, rows, 32), 96)
+        k3 = cols // wide * wide
+        if rows < 0 or cols < 0 or rows % high or (cols - k3) % 32:
+            raise FormatError(
+                f"{self.name} cannot hold {rows} x {cols}; want rows in multiples of {high}, "
+                f"and columns that leave a multiple of 32 behind multiples of {wide}"
+            )
+        return high, wide, k3
+
+    def _encode(self, weights: NDArray[np.int8]) -> NDArray[np.uint8]:
+        rows, cols = weights.shape
+        high, wide, k3 = self._tile_of(rows, cols)
+        triples = weights[:, :k3].reshape(rows, k3 // 3, 3)
+        values = triples[..., 0] * np.int8(9) + triples[..., 1] * np.int8(3) + triples[..., 2]
+        signs = (values < 0).reshape(rows // high, high // 32, 2, 16, k3 // wide, wide // 24, 8)
+        bits = signs.transpose(0, 4, 1, 5, 3, 6, 2).reshape(-1, 16)  # the last two axes: triple, half
+        words = np.packbits(bits, axis=1)[:, ::-1]  # the high byte last
+        pairs = _pair_codes(weights[:, k3:])
+        parts = (
+            _to_rows(np.abs(values).view(np.uint8), rows, high, wide // 6),
+            words.reshape(-1),
+            _to_rows(pairs, rows, high, 8),
+        )
+        return np.concatenate(parts)
+
+    def _decode(self, packed: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.int8]:
+        rows, cols = shape
+        high, wide, k3 = self._tile_of(rows, cols)
+        first, second = rows * k3 // 6, rows * k3 * 5 // 24
+        indices = _from_rows(packed[:first], rows, high, wide // 6, k3 // 3)
+        words = packed[first:second].reshape(-1, 2)[:, ::-1]
+        bits = np.unpackbits(words, axis=1).reshape(rows // high, k3 // wide, high // 32, wide // 24, 16, 8, 2)
+        signs = bits.transpose(0, 2, 6, 4, 1, 3, 5).reshape(rows, k3 // 3).astype(bool)
+        _only_below(indices, 14, self.name)
+        strange = int(np.count_nonzero(signs & (indices == 0)))
+        if strange:
+            raise FormatError(
+                f"{self.name}: {strange} triples of zeros have a sign", hint="the bytes are of another tile or damaged"
+            )
+        values = np.where(signs, 13 - indices, 13 + indices)
+        pairs = _from_rows(packed[second : second + rows * (cols - k3) // 4], rows, high, 8, (cols - k3) // 2)
+        _only_below(pairs, 9, self.name)
+        ternary = np.empty(shape, np.int8)
+        ternary[:, :k3] = _TRIPLES[values].reshape(rows, k3)
+        ternary[:, k3:] = _PAIRS[pairs].reshape(rows, cols - k3)
+        return ternary
+
+
+def _first(sizes: tuple[int, ...], length: int, least: int) -> int:
+    return next((size for size in sizes if length % size == 0), least)
+
+
+def _pair_codes(weights: NDArray[np.int8]) -> NDArray[np.uint8]:
+    """(M, K) weights → (M, K / 2) indices."""
+    codes = weights[:, 0::2] * np.int8(3) + weights[:, 1::2] + np.int8(4)
+    return codes.view(np.uint8)
+
+
+def _nibbles(body: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(n,) bytes → (n, 2), the high nibble first."""
+    return np.stack((body >> 4, body & 15), axis=-1)
+
+
+def _joined(nibbles: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(…, 2) nibbles → bytes in their order."""
+    joined: NDArray[np.uint8] = np.bitwise_or(nibbles[..., 0] << 4, nibbles[..., 1])
+    return joined.reshape(-1)
+
+
+def _to_rows(indices: NDArray[np.uint8], rows: int, high: int, wide: int) -> NDArray[np.uint8]:
+    """(M, n) indices → bytes, by tiles of ``high`` rows and ``wide`` bytes, 32 rows together."""
+    tiles = indices.shape[1] // (2 * wide)
+    axes = indices.reshape(rows // high, high // 32, 32, tiles, wide, 2).transpose(0, 3, 1, 4, 2, 5)
+    return _joined(axes).reshape(-1, 4, 8)[:, _ROW_ORDER].reshape(-1)
+
+
+def _from_rows(body: NDArray[np.uint8], rows: int, high: int, wide: int, count: int) -> NDArray[np.uint8]:
+    """What `_to_rows` was given: (M, count) indices."""
+    ordered = np.ascontiguousarray(body.reshape(-1, 4, 8)[:, _ROW_ORDER]).reshape(-1)
+    axes = _nibbles(ordered).reshape(rows // high, count // (2 * wide), high // 32, wide, 32, 2)
+    return axes.transpose(0, 2, 4, 1, 3, 5).reshape(rows, count)
+
+
+def _only_below(codes: NDArray[np.uint8], limit: int, name: str) -> None:
+    strange = int(np.count_nonzero(codes >= limit))
+    if strange:
+        raise FormatError(
+            f"{name}: {strange} nibbles are {limit} or more, which no weights have",
+            hint="the bytes are of another tile or damaged",
+        )
