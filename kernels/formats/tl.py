@@ -42,6 +42,8 @@ _HEIGHTS = (256, 160, 128, 64, 32)
 _WIDTHS = (256, 128, 64, 32, 16, 8)
 _ROW_ORDER = (0, 2, 1, 3)  # of the four groups of eight rows; its own inverse
 _TRIPLES = np.array([[t0, t1, t2] for t0 in (-1, 0, 1) for t1 in (-1, 0, 1) for t2 in (-1, 0, 1)], np.int8)  # by v + 13
+_BITS = np.arange(256, dtype=np.uint16)
+_SPREAD = np.bitwise_or.reduce([(_BITS >> n & 1) << (2 * n + 1) for n in range(8)])  # bit n of a byte at 2 n + 1
 _PAIRS = np.array([[t0, t1] for t0 in (-1, 0, 1) for t1 in (-1, 0, 1)], np.int8)  # by index
 
 
@@ -154,9 +156,9 @@ class TL1(_Tail):
         return high, wide, bm
 
     def _encode(self, weights: NDArray[np.int8]) -> NDArray[np.uint8]:
-        pairs = _pair_codes(weights).reshape(self._axes(weights.shape))
-        ordered = pairs.transpose(0, 4, 1, 5, 2, 6, 3, 7)
-        return _joined(ordered)
+        pairs = _pair_codes(weights)
+        joined = _joined(pairs[:, 0::2], pairs[:, 1::2]).reshape(self._axes(weights.shape)[:-1])
+        return joined.transpose(0, 4, 1, 5, 2, 6, 3).reshape(-1)
 
     def _decode(self, packed: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.int8]:
         axes = self._axes(shape)
@@ -238,16 +240,14 @@ class TL2(_Tail):
     def _encode(self, weights: NDArray[np.int8]) -> NDArray[np.uint8]:
         rows, cols = weights.shape
         high, wide, k3 = self._tile_of(rows, cols)
-        triples = weights[:, :k3].reshape(rows, k3 // 3, 3)
-        values = triples[..., 0] * np.int8(9) + triples[..., 1] * np.int8(3) + triples[..., 2]
-        signs = (values < 0).reshape(rows // high, high // 32, 2, 16, k3 // wide, wide // 24, 8)
-        bits = signs.transpose(0, 4, 1, 5, 3, 6, 2).reshape(-1, 16)  # the last two axes: triple, half
-        words = np.packbits(bits, axis=1)[:, ::-1]  # the high byte last
-        pairs = _pair_codes(weights[:, k3:])
+        values = weights[:, 0:k3:3] * np.int8(9) + weights[:, 1:k3:3] * np.int8(3) + weights[:, 2:k3:3]
+        signs = np.packbits(values < 0, axis=1)  # (M, k3 / 24): bit 7 - c of a byte is triple c
+        halves = signs.reshape(rows // high, high // 32, 2, 16, k3 // wide, wide // 24)
+        words = _SPREAD[halves[:, :, 0]] | _SPREAD[halves[:, :, 1]] >> np.uint16(1)
         parts = (
             _to_rows(np.abs(values).view(np.uint8), rows, high, wide // 6),
-            words.reshape(-1),
-            _to_rows(pairs, rows, high, 8),
+            words.transpose(0, 3, 1, 4, 2).astype("<u2").reshape(-1).view(np.uint8),
+            _to_rows(_pair_codes(weights[:, k3:]), rows, high, 8),
         )
         return np.concatenate(parts)
 
@@ -289,17 +289,18 @@ def _nibbles(body: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.stack((body >> 4, body & 15), axis=-1)
 
 
-def _joined(nibbles: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(…, 2) nibbles → bytes in their order."""
-    joined: NDArray[np.uint8] = np.bitwise_or(nibbles[..., 0] << 4, nibbles[..., 1])
-    return joined.reshape(-1)
+def _joined(high: NDArray[np.uint8], low: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Two nibbles → a byte."""
+    joined: NDArray[np.uint8] = np.bitwise_or(high << 4, low)
+    return joined
 
 
 def _to_rows(indices: NDArray[np.uint8], rows: int, high: int, wide: int) -> NDArray[np.uint8]:
     """(M, n) indices → bytes, by tiles of ``high`` rows and ``wide`` bytes, 32 rows together."""
     tiles = indices.shape[1] // (2 * wide)
-    axes = indices.reshape(rows // high, high // 32, 32, tiles, wide, 2).transpose(0, 3, 1, 4, 2, 5)
-    return _joined(axes).reshape(-1, 4, 8)[:, _ROW_ORDER].reshape(-1)
+    joined = _joined(indices[:, 0::2], indices[:, 1::2])
+    ordered = joined.reshape(rows // high, high // 32, 4, 8, tiles, wide).transpose(0, 4, 1, 5, 2, 3)
+    return ordered.reshape(-1, 4, 8)[:, _ROW_ORDER].reshape(-1)
 
 
 def _from_rows(body: NDArray[np.uint8], rows: int, high: int, wide: int, count: int) -> NDArray[np.uint8]:
