@@ -121,6 +121,7 @@ class SuiteFinished(Noun, frozen=True):
     left_out: int = 0
     collect_errors: tuple[CollectError, ...] = ()
     foreign: tuple[tuple[str, str], ...] = ()
+    rewritten: tuple[str, ...] = ()  # files that judge the work and were changed while it ran
 
 
 class AuditFinished(Noun, frozen=True):

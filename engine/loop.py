@@ -30,20 +30,21 @@ from engine.model import (
     Route,
     RouteKind,
     Step,
-    TestOutcome,
     TestReport,
+    TestResult,
     Verdict,
 )
 from engine.recorder import Recorder
 from engine.records.keep import Keeper
 from engine.session import Steering
-from engine.state import AttemptRow, RunState
+from engine.state import AttemptRow, RunState, SuiteRow
 from engine.suites.layout import witness_files
 from engine.suites.rounds import Rounds
 from engine.suites.runner import Place, SuiteRunner
 from engine.verify import acceptance, baseline
 from engine.verify.acceptance import Acceptance, Baseline
 from engine.workspace import diet
+from engine.workspace.area import Area
 from engine.workspace.changes import Hunk
 from engine.workspace.repository import Snapshot, remove_tree
 from engine.workspace.scope import Scope
@@ -206,17 +207,15 @@ class Loop:
         rounds = self.plan.config.audit.rounds
         if self.state.audit is None:
             place = self.workshop.place("work", self.workshop.snapshot.commit, fresh=True)
-            before = self.keeper.protected(place.worktree, self.scope, self.files)
             for number in range(1, rounds + 1):
                 self.emit(ev.StepStarted(Step.ANALYZE, 0, f"red audit, round {number} of {rounds}"))
-                self._suites(place, Purpose.AUDIT, number)
+                self._audit_round(place, number)
                 baseline.require_runnable(self.state, self.plan.suites)
             found = baseline.labels(self.state)
             targets = baseline.choose_targets(found, self.plan.tests)
             flaky = tuple(k for k, label in found.items() if label is Label.FLAKY)
             counts = {str(label): sum(x is label for x in found.values()) for label in Label}
-            after = self.keeper.protected(place.worktree, self.scope, self.files)
-            rewritten = tuple(sorted(p for p in before if after[p] != before[p]))
+            rewritten = tuple(sorted({p for s in self.state.suites.values() for p in _rewritten(s)}))
             self.emit(ev.AuditFinished(targets, flaky, {k: n for k, n in counts.items() if n}, rewritten))
             self.emit(ev.StepFinished(Step.ANALYZE))
         nodeids = [row.nodeid for row in self.state.tests.values()]
@@ -228,21 +227,31 @@ class Loop:
             witness_files(nodeids, self.plan.prefix),
         )
         self.workshop.scope = self.scope
-        self.baseline = baseline.from_state(self.state)
+        optional = [n for n in self.plan.suites if self.plan.config.suites[n].optional]
+        self.baseline = baseline.from_state(self.state, optional)
 
-    def _suites(self, place: Place, purpose: Purpose, number: int) -> list[TestReport]:
-        """One full round of every suite; what this round finished before an interruption is not run again."""
-        stage = f"{purpose}{number}"
-        reports = []
+    def _audit_round(self, place: Place, number: int) -> None:
+        """Every suite once; what this round finished before an interruption is not run again."""
         for name in self.plan.suites:
             self._checkpoint()
-            before = self.state.suites[name].finished
-            if purpose is Purpose.AUDIT and stage in before:
-                continue
-            first = before.get("audit1")
-            skipped = first if first is not None and first.ended is Ended.SKIPPED else None
-            reports.append(self.rounds.run(name, place, purpose, number, skipped=skipped))
-        return reports
+            if f"{Purpose.AUDIT}{number}" not in self.state.suites[name].finished:
+                self._suite(name, place, Purpose.AUDIT, number, self._left_out(name))
+
+    def _left_out(self, name: str) -> ev.SuiteFinished | None:
+        """How the audit left a suite out, if it did."""
+        first = self.state.suites[name].finished.get("audit1")
+        return first if first is not None and first.ended is Ended.SKIPPED else None
+
+    def _suite(
+        self, name: str, place: Place, purpose: Purpose, number: int, skipped: ev.SuiteFinished | None
+    ) -> TestReport:
+        watch = self.keeper.watch(place.worktree, self.scope, self.files)
+
+        def changed() -> tuple[str, ...]:
+            self.plan.home.end_processes(self.run)  # one that tests left behind could change things after the check
+            return watch()
+
+        return self.rounds.run(name, place, purpose, number, skipped=skipped, changed=tuple if skipped else changed)
 
     def _nothing_red(self) -> Exit:
         stage = "audit1"
@@ -288,7 +297,8 @@ class Loop:
             earlier = self._row(number - 1)
             nothing = "nothing was changed" if number == 1 else f"attempt {number} changed nothing"
             still = (nothing, *(earlier.reasons if earlier is not None else ()))
-            self.emit(ev.VerificationFinished(number, row.finished.tree, Verdict.REJECTED, still, moved))
+            verdict = (earlier.verdict if earlier is not None else None) or Verdict.REJECTED
+            self.emit(ev.VerificationFinished(number, row.finished.tree, verdict, still, moved))
         else:
             accepted, tampered = self._judge(row.finished.tree, Purpose.VERIFY, number)
             verdict = Verdict.VERIFIED if accepted.holds else Verdict.REJECTED
@@ -301,15 +311,17 @@ class Loop:
         self.emit(ev.StepFinished(Step.VERIFY, number))
 
     def _judge(self, tree: str, purpose: Purpose, number: int) -> tuple[Acceptance, tuple[str, ...]]:
-        """Acceptance of a tree, and which protected files did not survive the run."""
+        """Acceptance of a tree, each suite in a fresh worktree; and which files that judge were changed."""
         commit = self.plan.repository.scratch_commit(tree, self.workshop.snapshot.commit)
-        place = self.workshop.place("verify", commit, fresh=True)
-        before = self.keeper.protected(place.worktree, self.scope, self.files)
-        reports = self._suites(place, purpose, number)
-        self.plan.home.end_processes(self.run)  # one that tests left behind could change things after the check
-        after = self.keeper.protected(place.worktree, self.scope, self.files)
+        reports = []
+        for name in self.plan.suites:
+            self._checkpoint()
+            skipped = self._left_out(name)
+            # What one suite leaves behind must not reach the next.
+            place = self.workshop.place("verify", commit, fresh=skipped is None)
+            reports.append(self._suite(name, place, purpose, number, skipped))
         own = self.state.audit.rewritten if self.state.audit else ()
-        changed = sorted(p for p in before if after.get(p) != before[p] and p not in own)
+        changed = sorted({p for r in reports for p in r.rewritten if p not in own})
         tampered = tuple(f"{p} was changed while the tests ran" for p in changed[:3])
         return acceptance.judge(self.baseline, reports), tampered
 
@@ -321,7 +333,7 @@ class Loop:
         earlier = self._row(number - 1)
         if earlier is not None and earlier.verdict is not None:
             return earlier.progress
-        return acceptance.progress(self.baseline, self.baseline.outcomes)
+        return Progress(still=self.baseline.targets)
 
     # -- diet ---------------------------------------------------------------------------------------------------------
 
@@ -365,7 +377,8 @@ class Loop:
     def _holds(
         self, number: int, before: Mapping[str, str], after: Mapping[str, str]
     ) -> Callable[[Sequence[Hunk]], bool]:
-        place = self.workshop.place("verify", self.workshop.snapshot.commit, fresh=False)
+        place = self.workshop.place("verify", self.workshop.snapshot.commit, fresh=True)
+        area = Area(place.worktree)
         by_suite: dict[str, list[str]] = {}
         for row in self.state.targets:
             by_suite.setdefault(row.suite, []).append(row.nodeid)
@@ -375,13 +388,12 @@ class Loop:
             for path, text in diet.assemble(before, kept, after).items():
                 if text is None:
                     (place.worktree / path).unlink(missing_ok=True)
-                    continue
-                (place.worktree / path).parent.mkdir(parents=True, exist_ok=True)
-                (place.worktree / path).write_bytes(text.encode("utf-8", "surrogateescape"))
-            found: dict[str, TestOutcome] = {}
+                else:
+                    area.write(path, text.encode("utf-8", "surrogateescape"))
+            found: list[TestResult] = []
             for suite, nodeids in by_suite.items():
                 report = self.runner.report(suite, self.plan.config.suites[suite], place, only=nodeids)
-                found |= {r.key: r.outcome for r in report.results}
+                found += report.results
             moved = acceptance.progress(self.baseline, found)
             return not moved.still and not moved.gone
 
@@ -390,11 +402,11 @@ class Loop:
     # -- gates --------------------------------------------------------------------------------------------------------
 
     def _gates(self, number: int) -> None:
-        if self._decided(number) is not None:
+        row = self.row(number)
+        if row.judged:
             return
         self._checkpoint()
         self.emit(ev.StepStarted(Step.JUDGE, number, "gates"))
-        row = self.row(number)
         # An attempt that changed nothing was not verified again: the numbers are those of the one before.
         stages = [a.stage for a in reversed(self.state.attempts) if a.number <= number]
         ran = {stage for suite in self.state.suites.values() for stage in suite.finished}
@@ -440,6 +452,7 @@ class Loop:
             return taken.route
         proposal = policy.propose(self.state, policy.Limits(self.plan.config.retries.limit))
         self.keeper.write_patch(self.workshop.snapshot.tree, self.row(number).tree)
+        self._checkpoint()
         self.emit(ev.ProposalMade(proposal))
         route, by, hint = proposal.best.route, "policy", ""
         if self.steering.ask:
@@ -489,7 +502,12 @@ class Loop:
             return self._finish(Exit.PROVIDER, f"the provider failed: {row.finished.transient}", route)
         if row.finished is not None and row.finished.refusal:
             return self._finish(Exit.PROVIDER, f"the model refused: {row.finished.refusal}", route)
-        why = "; ".join(row.reasons[:2]) or "not every target test is green"
+        failing = [
+            f"gate {g.name}: {g.evidence}"
+            for g in self.state.gates.values()
+            if g.status is GateStatus.FAIL and g.name != "impl"
+        ]
+        why = "; ".join(row.reasons[:2]) or "; ".join(failing[:2])
         return self._finish(Exit.NOT_GREEN, f"not green: {why}", route)
 
     def _finish(self, code: Exit, why: str, route: Route | None = None) -> Exit:
@@ -506,3 +524,8 @@ class Loop:
         if self.steering.stop_after_step.is_set():
             raise Stopped("stopped after the step, on request")
         self.steering.cancel.check()
+
+
+def _rewritten(suite: SuiteRow) -> set[str]:
+    """Files that the suite itself rewrote in the audit, before anything was changed."""
+    return {p for name, e in suite.finished.items() if name.startswith(Purpose.AUDIT) for p in e.rewritten}

@@ -152,6 +152,7 @@ class TestResult(Noun, frozen=True):
     detail: str = ""  # shortened traceback and captured output
     path: str = ""  # file and line that failed, relative to the project
     line: int = 0
+    marked: bool = False  # a skip or an expected failure that a mark in the test file asks for
 
     __test__: ClassVar[bool] = False
 
@@ -182,6 +183,7 @@ class TestReport(Noun, frozen=True):
     problem: str = ""  # why the report cannot be trusted or is absent
     reason: str = ""  # why the suite did not run, when it was skipped
     left_out: int = 0  # tests a skipped suite would have run
+    rewritten: tuple[str, ...] = ()  # files that judge the work and were changed while it ran
 
     __test__: ClassVar[bool] = False
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.model import GateStatus, Noun, Option, Outcome, Proposal, Route, RouteKind
+from engine.model import GateStatus, Noun, Option, Outcome, Proposal, Route, RouteKind, Verdict
 from engine.state import AttemptRow, RunState
 
 FINALIZE = Route(RouteKind.FINALIZE, "code-reviewer")
@@ -53,6 +53,8 @@ def why_no_retry(state: RunState, limits: Limits) -> str:
         return "nothing was attempted"
     if attempt.finished is not None and attempt.finished.transient:
         return ""
+    if attempt.verdict is Verdict.TAMPERED:
+        return "the evidence was interfered with: its numbers show no progress"
     if not progressed(attempt):
         return "no progress: a retry needs fewer failing tests and nothing newly broken, or a transient failure"
     return ""

@@ -92,6 +92,7 @@ class AttemptRow(Noun, frozen=True):
     reasons: tuple[str, ...] = ()
     progress: Progress = Progress()
     diet: ev.DietFinished | None = None
+    judged: bool = False  # every gate is set
     usage: Usage = Usage()
 
     @property
@@ -302,6 +303,11 @@ def _verification_finished(s: RunState, e: ev.VerificationFinished, at: float) -
     return _change_attempt(s, e.attempt, **change)
 
 
+def _step_finished(s: RunState, e: ev.StepFinished, at: float) -> RunState:
+    s = replace(s, step_note="")
+    return _change_attempt(s, e.attempt, judged=True) if e.step is Step.JUDGE else s
+
+
 def _usage_counted(s: RunState, e: ev.UsageCounted, at: float) -> RunState:
     attempts = s.attempts
     if attempts:
@@ -336,7 +342,7 @@ _FOLDS: dict[type, Callable[[RunState, Any, float], RunState]] = {
     ev.EnvironmentProbed: lambda s, e, at: replace(s, environment=e),
     ev.SnapshotTaken: lambda s, e, at: replace(s, snapshot=e),
     ev.StepStarted: lambda s, e, at: replace(s, step=e.step, step_note=e.note),
-    ev.StepFinished: lambda s, e, at: replace(s, step_note=""),
+    ev.StepFinished: _step_finished,
     ev.SuiteStarted: _suite_started,
     ev.SuiteCollected: _suite_collected,
     ev.SuiteFinished: _suite_finished,

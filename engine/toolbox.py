@@ -5,10 +5,12 @@ Every write is checked against the scope; a refusal is an answer, never an end.
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from engine.advisories import advise
@@ -204,8 +206,16 @@ class Toolbox:
             tests = [tests]
         if tests is not None and not (isinstance(tests, Sequence) and all(isinstance(t, str) for t in tests)):
             raise Refused("tests must be a list of pytest node ids")
-        reports = self.run_tests(str(suite) if suite else None, list(tests) if tests else None)
-        return ToolResult(summarise(reports))
+        chosen = [self._nodeid(t) for t in tests] if tests else None
+        return ToolResult(summarise(self.run_tests(str(suite) if suite else None, chosen)))
+
+    def _nodeid(self, given: str) -> str:
+        """A node id whose file is there, as pytest spells it; it becomes an argument of a command line."""
+        path, *inner = given.split("::")
+        found = self.area.locate(os.path.join(self.area.root, self.scope.prefix, path))
+        if self.area.kind(found) not in ("file", "folder"):
+            raise Refused(f"{given}: no such test file; node ids look like tests/test_x.py::test_name")
+        return "::".join([Path(os.path.relpath(found, self.scope.prefix or ".")).as_posix(), *inner])
 
     # -- finish -------------------------------------------------------------------------------------------------------
 

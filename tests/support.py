@@ -105,6 +105,34 @@ class Command:
         return ["--provider", "scripted", "--script", str(path)]
 
 
+def start(command: Command, folder: Path, *args: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command.argv("--json", *args),
+        cwd=folder,
+        env=command.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def stop_at(process: subprocess.Popen[str], kind: str, number: int) -> str:
+    """Send a signal as soon as an event of this kind is seen; the run's id."""
+    assert process.stdout is not None
+    run = ""
+    for line in process.stdout:
+        event = json.loads(line)
+        run = event.get("run", run) if event["type"] == "RunStarted" else run
+        name = event.get("gate", {}).get("name", "")
+        if kind in (event["type"], f"{event['type']} {name}"):
+            process.send_signal(number)
+            break
+    process.stdout.read()
+    process.wait(30)
+    return run
+
+
 def leftovers(folder: Path, run: str = "") -> list[str]:
     """What a run must not leave: worktrees, scratch, processes."""
     found = [w for w in git(folder, "worktree", "list", "--porcelain").splitlines() if ".bitnet-tui" in w]

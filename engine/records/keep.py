@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -18,7 +19,7 @@ from engine.records import ledger, receipt
 from engine.state import AttemptRow
 from engine.suites.runner import Place, SuiteRunner
 from engine.workspace.repository import Snapshot
-from engine.workspace.scope import Scope
+from engine.workspace.scope import OBEYED, Scope
 
 
 @dataclass(slots=True)
@@ -47,16 +48,15 @@ class Keeper:
 
     # -- reading trees ------------------------------------------------------------------------------------------------
 
-    def protected(self, worktree: Path, scope: Scope, files: Sequence[str]) -> dict[str, str]:
-        """Digest of every protected file of a worktree."""
-        found = {}
-        for path in files:
-            if scope.refusal(path):
-                try:
-                    found[path] = hashlib.sha256((worktree / path).read_bytes()).hexdigest()
-                except OSError:
-                    found[path] = "missing"
-        return found
+    def watch(self, worktree: Path, scope: Scope, files: Sequence[str]) -> Callable[[], tuple[str, ...]]:
+        """Remember the files that judge the work; the answer tells which of them are no longer as they were."""
+        before = _witnesses(worktree, scope, files)
+
+        def changed() -> tuple[str, ...]:
+            after = _witnesses(worktree, scope, files)
+            return tuple(sorted(p for p in before.keys() | after.keys() if before.get(p) != after.get(p)))
+
+        return changed
 
     def texts(self, before: str, after: str) -> tuple[dict[str, str], dict[str, str]] | None:
         """The changed files of two trees as text; None if one is not text, or is gone."""
@@ -185,6 +185,22 @@ class Keeper:
         if not self.patch_path.is_file():
             raise EnvironmentFailure("there is no change to apply")
         self.plan.repository.apply(self.patch_path)
+
+
+def _witnesses(worktree: Path, scope: Scope, files: Sequence[str]) -> dict[str, str]:
+    """Digest of every protected file, and of every file, listed or new, that Python or pytest obey by its name."""
+    paths = {p for p in files if scope.refusal(p)}
+    for folder, folders, names in os.walk(worktree):
+        folders[:] = [f for f in folders if f not in (".git", "__pycache__")]
+        inner = os.path.relpath(folder, worktree)
+        paths |= {os.path.normpath(os.path.join(inner, n)) for n in names if n in OBEYED}
+    found = {}
+    for path in paths:
+        try:
+            found[path] = hashlib.sha256((worktree / path).read_bytes()).hexdigest()
+        except OSError:
+            found[path] = "missing"
+    return found
 
 
 def _part(files: Sequence[str]) -> str:

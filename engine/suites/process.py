@@ -18,6 +18,8 @@ from engine.cancel import CancelToken
 
 TICK = 0.1
 GRACE = 3.0  # seconds between TERM and KILL
+DRAIN = 0.5  # seconds a child that is gone is still listened to: another process may hold its pipes and chatter
+DRAIN_READS = 16  # but this often at least, so that nothing the child itself wrote is lost on a slow machine
 CHUNK = 65536
 SHOWN_BYTES = 4_000_000  # output beyond this is still read, not shown line by line
 LINE_BYTES = 4000
@@ -173,7 +175,7 @@ def _attend(
     silent: Callable[[], bool],
 ) -> str:
     """Serve the pipes until the child has ended; why we killed it, or an empty string."""
-    killed, kill_at, gone_at = "", 0.0, 0.0
+    killed, kill_at, gone_at, reads = "", 0.0, 0.0, 0
     while True:
         idle = True
         if not selector.get_map():
@@ -189,21 +191,21 @@ def _attend(
                 idle = False
                 key.data(data)
         now = time.monotonic()
-        if not killed:
+        if child.poll() is not None:
+            gone_at, reads = gone_at or now, reads + 1
+            quiet = idle and (not selector.get_map() or now - gone_at > TICK)
+            if quiet or (now - gone_at > DRAIN and reads > DRAIN_READS):
+                signal_group(child.pid, signal.SIGKILL)
+                if control_fd >= 0 and control_fd in selector.get_map():
+                    os.close(control_fd)
+                return killed
+        elif not killed:
             killed = "stopped" if cancel.cancelled else "timeout" if now > deadline else "silent" if silent() else ""
             if killed:
                 signal_group(child.pid, signal.SIGTERM)
                 kill_at = now + GRACE
         elif now > kill_at:
             signal_group(child.pid, signal.SIGKILL)
-        if child.poll() is not None:
-            gone_at = gone_at or now
-            # A grandchild may hold the pipes open: what is there is read, then the group is swept.
-            if idle and (not selector.get_map() or now - gone_at > TICK):
-                signal_group(child.pid, signal.SIGKILL)
-                if control_fd >= 0 and control_fd in selector.get_map():
-                    os.close(control_fd)
-                return killed
 
 
 def _wait(child: subprocess.Popen[bytes]) -> None:

@@ -11,11 +11,61 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from engine.model import CollectError, TestOutcome, TestReport, TestResult
 
 # pytest-json-report's words for what our stream calls otherwise.
 _REPORT_WORDS = {"timeout": "failed", "rerun": "passed"}
 _REPORT_LIMIT = 200_000_000
+
+
+class _Event(msgspec.Struct, frozen=True, tag_field="event"):
+    """What the plug-in sends; a line that does not fit is not the plug-in's."""
+
+
+class _Collected(_Event, frozen=True, tag="collected"):
+    ids: tuple[str, ...]
+
+
+class _Started(_Event, frozen=True, tag="started"):
+    nodeid: str
+
+
+class _Finished(_Event, frozen=True, tag="finished"):
+    nodeid: str
+    outcome: TestOutcome
+    phase: str
+    seconds: float
+    message: str = ""
+    detail: str = ""
+    path: str = ""
+    line: int = 0
+    marked: bool = False
+
+
+class Cause(msgspec.Struct, frozen=True):
+    """The exception that kept a file from being collected; ``frames`` are (file, line), the raising one last."""
+
+    type: str
+    text: str
+    name: str | None
+    frames: tuple[tuple[str, int], ...]
+
+
+class _CollectError(_Event, frozen=True, tag="collect_error"):
+    nodeid: str
+    detail: str
+    cause: Cause | None
+
+
+class _Ended(_Event, frozen=True, tag="ended"):
+    nonce: str
+    exit: int
+    foreign: tuple[tuple[str, str], ...]
+
+
+_DECODER = msgspec.json.Decoder(_Collected | _Started | _Finished | _CollectError | _Ended)
 
 
 @dataclass(slots=True)
@@ -25,69 +75,46 @@ class Stream:
     suite: str
     on_result: Callable[[TestResult], None]
     on_collected: Callable[[int], None]
-    ours: Callable[[Mapping[str, Any]], bool]
+    ours: Callable[[Cause], bool]
     results: dict[str, TestResult] = field(default_factory=dict)
     collected: tuple[str, ...] | None = None
     errors: list[CollectError] = field(default_factory=list)
     running: str = ""
-    end: Mapping[str, Any] | None = None
+    end: _Ended | None = None
     garbled: int = 0
 
     def feed(self, line: bytes) -> None:
         """Take one line; what is not ours is counted, not believed."""
         try:
-            event = json.loads(line)
-            handle = getattr(self, "_" + str(event["event"]))
-        except (ValueError, KeyError, TypeError, AttributeError):
+            event = _DECODER.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError):
             self.garbled += 1
             return
-        handle(event)
+        match event:
+            case _Collected(ids):
+                self.collected = ids
+                self.on_collected(len(ids))
+            case _Started(nodeid):
+                self.running = nodeid
+            case _Finished():
+                self.running = ""
+                self._add(TestResult(self.suite, **msgspec.structs.asdict(event)))
+            case _CollectError(nodeid, detail, cause):
+                self._collect_error(nodeid, detail, cause)
+            case _Ended():
+                self.end = event
 
-    def _collected(self, event: Mapping[str, Any]) -> None:
-        self.collected = tuple(map(str, event.get("ids", ())))
-        self.on_collected(len(self.collected))
-
-    def _started(self, event: Mapping[str, Any]) -> None:
-        self.running = str(event.get("nodeid", ""))
-
-    def _finished(self, event: Mapping[str, Any]) -> None:
-        self.running = ""
-        try:
-            outcome = TestOutcome(event["outcome"])
-        except (KeyError, ValueError):
-            self.garbled += 1
-            return
-        result = TestResult(
-            suite=self.suite,
-            nodeid=str(event.get("nodeid", "")),
-            outcome=outcome,
-            phase=str(event.get("phase", "call")),
-            seconds=float(event.get("seconds", 0.0)),
-            message=str(event.get("message", "")),
-            detail=str(event.get("detail", "")),
-            path=str(event.get("path", "")),
-            line=int(event.get("line", 0)),
-        )
+    def _add(self, result: TestResult) -> None:
         self.results[result.nodeid] = result
         self.on_result(result)
 
-    def _collect_error(self, event: Mapping[str, Any]) -> None:
-        cause = event.get("cause") or {}
-        detail = str(event.get("detail", ""))
-        message = f"{cause['type']}: {cause['text']}" if cause else _last_line(detail)
-        nodeid = str(event.get("nodeid", ""))
-        error = CollectError(nodeid, message, detail, self.ours(cause))
-        self.errors.append(error)
-        frames = [f for f in cause.get("frames", ()) if f and not str(f[0]).startswith(("/", "<"))]
-        path, line = (str(frames[-1][0]), int(frames[-1][1])) if frames else ("", 0)
-        result = TestResult(
-            self.suite, nodeid or self.suite, TestOutcome.ERROR, "collect", 0.0, message, detail, path, line
-        )
-        self.results[result.nodeid] = result
-        self.on_result(result)
-
-    def _ended(self, event: Mapping[str, Any]) -> None:
-        self.end = event
+    def _collect_error(self, nodeid: str, detail: str, cause: Cause | None) -> None:
+        message = f"{cause.type}: {cause.text}" if cause else _last_line(detail)
+        self.errors.append(CollectError(nodeid, message, detail, cause is not None and self.ours(cause)))
+        frames = [f for f in (cause.frames if cause else ()) if not f[0].startswith(("/", "<"))]
+        path, line = frames[-1] if frames else ("", 0)
+        name = nodeid or self.suite
+        self._add(TestResult(self.suite, name, TestOutcome.ERROR, "collect", 0.0, message, detail, path, line))
 
 
 def _last_line(text: str) -> str:
@@ -99,7 +126,7 @@ def check(stream: Stream, report: Path, nonce: str, exit_code: int) -> str:
     """Why the evidence of a child that ran to its end cannot be trusted; empty if it can."""
     if stream.end is None:
         return "the test process ended without its closing line"
-    if stream.end.get("nonce") != nonce:
+    if stream.end.nonce != nonce:
         return "the closing line lacks the run's nonce"
     if stream.garbled:
         return f"{stream.garbled} lines of the result stream are not the plug-in's"

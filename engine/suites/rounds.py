@@ -37,10 +37,16 @@ class Rounds:
         *,
         only: Iterable[str] | None = None,
         skipped: SuiteFinished | None = None,
+        changed: Callable[[], tuple[str, ...]] = tuple,
     ) -> TestReport:
         """One suite, or some of its tests; events as it goes, the report at the end.
 
-        ``skipped`` is how the suite was left out before: it is left out again, without a child.
+        Parameters
+        ----------
+        skipped
+            How the suite was left out before: it is left out again, without a child.
+        changed
+            Asked afterwards which of the files that judge the work are not as they were.
         """
         suite = self.suites[name]
         self.emit(SuiteStarted(name, purpose, round_))
@@ -48,6 +54,7 @@ class Rounds:
             report = TestReport(name, (), 0, Ended.SKIPPED, reason=skipped.reason, left_out=skipped.left_out)
         else:
             report = self._skip(name, suite, place) or self._run(name, suite, place, purpose, round_, only)
+        report = replace(report, rewritten=changed())
         self.emit(
             SuiteFinished(
                 suite=name,
@@ -62,6 +69,7 @@ class Rounds:
                 left_out=report.left_out,
                 collect_errors=report.collect_errors,
                 foreign=report.foreign,
+                rewritten=report.rewritten,
             )
         )
         return report

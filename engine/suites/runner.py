@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -21,7 +20,7 @@ from engine.suites.environment import child_environment
 from engine.suites.interpreter import Interpreter
 from engine.suites.lend import PLUGIN, lend
 from engine.suites.process import Exited, run_child
-from engine.suites.report import Stream, check, merge
+from engine.suites.report import Cause, Stream, check, merge
 from engine.suites.sandbox import Confinement
 
 RESTARTS = 25  # children one run of a suite may take when tests crash or hang
@@ -93,7 +92,8 @@ class SuiteRunner:
             line += ["-m", suite.marker]
         if collect_only:
             line += ["--collect-only"]
-        files = list(files)
+        # A file is never read as an option (-p, @file), whatever its name.
+        files = [f if f.startswith("/") else f"./{f}" for f in files]
         return [*line, *suite.args] if not files else [*line, *_options(suite.args), *files]
 
     def report(
@@ -225,7 +225,6 @@ class SuiteRunner:
         else:
             problem = check(stream, report, nonce, exited.code) or _early(stream, exited, collect_only)
             ended = Ended.CRASHED if stream.end is None else Ended.FINISHED
-        foreign = tuple((str(a), str(b)) for a, b in (stream.end or {}).get("foreign", ()))
         result = TestReport(
             suite=name,
             results=tuple(stream.results.values()),
@@ -233,7 +232,7 @@ class SuiteRunner:
             ended=ended,
             seconds=exited.seconds,
             collect_errors=tuple(stream.errors),
-            foreign=foreign,
+            foreign=stream.end.foreign if stream.end else (),
             problem=problem,
         )
         return result, culprit
@@ -274,14 +273,12 @@ class _Ours:
 
     place: Place
 
-    def __call__(self, cause: Mapping[str, Any]) -> bool:
-        frames = cause.get("frames") or ()
-        if frames and str(frames[-1][0]) in self.place.editable:
+    def __call__(self, cause: Cause) -> bool:
+        if cause.frames and cause.frames[-1][0] in self.place.editable:
             return True
-        name = cause.get("name")
-        if not name:
+        if not cause.name:
             return False
-        top = str(name).split(".")[0]
+        top = cause.name.split(".")[0]
         roots = [r.strip("/") for r in self.place.import_roots] or [""]
         starts = [f"{r}/{top}".removeprefix("./").removeprefix("/") if r not in ("", ".") else top for r in roots]
         return any(f == f"{s}.py" or f.startswith(f"{s}/") for s in starts for f in self.place.editable)

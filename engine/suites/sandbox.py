@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +14,7 @@ from pathlib import Path
 from engine.errors import EnvironmentFailure
 
 ALWAYS = ("scrubbed environment", "own process group", "deadlines", "private home and temp")
+_PR_SET_DUMPABLE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,20 @@ class Confinement:
         return [*line, "--chdir", str(cwd), *argv]
 
 
+def close_memory() -> bool:
+    """Close this process's memory and environment (with the API key in it) to its children; whether that holds.
+
+    Linux only, and not for root: its children may read everything. Survives no ``exec``, so children are as ever.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        refused = ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    except (OSError, AttributeError):
+        return False
+    return not refused and os.geteuid() != 0
+
+
 def confine(mode: str, visible: Sequence[Path], python: str, env: Mapping[str, str]) -> Confinement:
     """Choose what is possible here, by trying it: the strongest under which ``python`` still finds its pytest.
 
@@ -66,20 +84,21 @@ def confine(mode: str, visible: Sequence[Path], python: str, env: Mapping[str, s
     EnvironmentFailure
         ``on``, and bubblewrap is missing or may not be used here.
     """
+    always = (*ALWAYS, *(["memory of the engine closed to children"] if close_memory() else []))
     bwrap = shutil.which("bwrap") or ""
     if bwrap and mode != "off":
         shown = tuple(p for p in dict.fromkeys(visible) if str(p).startswith("/tmp/") and p.exists())
         rules = "bubblewrap: no network, read-only outside worktree and temp"
-        strict = Confinement(bwrap, shown, (*ALWAYS, rules))
+        strict = Confinement(bwrap, shown, (*always, rules))
         # Packages may be links into a folder of /tmp that nobody named.
-        shared = Confinement(bwrap, (), (*ALWAYS, f"{rules} (the interpreter needs /tmp: shown)"), hidden="")
+        shared = Confinement(bwrap, (), (*always, f"{rules} (the interpreter needs /tmp: shown)"), hidden="")
         for candidate in (strict, shared):
             if _works(candidate, python, env):
                 return candidate
     if mode == "on":
         why = "bubblewrap cannot run the project's python here" if bwrap else "bubblewrap (bwrap) is not installed"
         raise EnvironmentFailure(f'[sandbox] mode = "on", but {why}', hint='install it, or set mode = "auto"')
-    return Confinement("", (), ALWAYS)
+    return Confinement("", (), always)
 
 
 def _works(confinement: Confinement, python: str, env: Mapping[str, str]) -> bool:

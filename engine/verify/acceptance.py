@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.model import Ended, Progress, TestOutcome, TestReport
+from engine.model import Ended, Progress, TestOutcome, TestReport, TestResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +19,16 @@ class Baseline:
     flaky: frozenset[str]
     targets: tuple[str, ...]
     skipped_suites: frozenset[str] = frozenset()
+    unseen: frozenset[str] = frozenset()  # optional suites that showed nothing but files not collected
 
     @property
     def green(self) -> frozenset[str]:
         return frozenset(k for k, o in self.outcomes.items() if o.passed and k not in self.flaky)
+
+    @property
+    def uncollected(self) -> tuple[str, ...]:
+        """How the keys of tests begin whose files could not be collected: what they hold is not known."""
+        return tuple(k + "::" for k, o in self.outcomes.items() if o.red and _is_module(k))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +49,23 @@ def _is_module(key: str) -> bool:
     return "::" not in key
 
 
-def _target_holds(key: str, found: Mapping[str, TestOutcome]) -> bool:
+def _target_holds(key: str, found: Mapping[str, TestResult], unseen: frozenset[str]) -> bool:
     if not _is_module(key):
-        return found.get(key) is TestOutcome.PASSED
-    inside = [o for k, o in found.items() if k.startswith(key + "::")]
-    return key not in found and bool(inside) and all(o is TestOutcome.PASSED for o in inside)
+        return key in found and found[key].outcome.passed
+    inside = [r for k, r in found.items() if k.startswith(key + "::")]
+    if key in found or not all(r.outcome.passed or r.marked for r in inside):
+        return False
+    # An optional suite may have no test in this file at all.
+    return any(r.outcome.passed for r in inside) or (not inside and key.split(" ", 1)[0] in unseen)
 
 
-def progress(baseline: Baseline, found: Mapping[str, TestOutcome]) -> Progress:
+def progress(baseline: Baseline, results: Iterable[TestResult]) -> Progress:
     """What a full round of results means against the baseline."""
-    fixed = tuple(k for k in baseline.targets if _target_holds(k, found))
+    found = {r.key: r for r in results}
+    fixed = tuple(k for k in baseline.targets if _target_holds(k, found, baseline.unseen))
     gone = tuple(k for k in baseline.targets if k not in fixed and not _is_module(k) and k not in found)
     still = tuple(k for k in baseline.targets if k not in fixed and k not in gone)
-    broken = tuple(sorted(k for k in baseline.green if found.get(k) is not TestOutcome.PASSED))
+    broken = tuple(sorted(k for k in baseline.green if k not in found or not found[k].outcome.passed))
     return Progress(fixed, broken, still, gone)
 
 
@@ -63,11 +73,12 @@ def judge(baseline: Baseline, reports: Sequence[TestReport]) -> Acceptance:
     """Apply the rule to one full round of every suite in a fresh worktree.
 
     Every report present and agreeing with its stream, the collected set equal to the baseline's, every target
-    passed in its call phase, nothing newly skipped, expected to fail or rerun, no green test lost, and an exit
-    code that says the same.
+    passed (of a file that could not be collected: all tests but those its own marks skip), nothing newly skipped,
+    expected to fail or rerun, no green test lost, and an exit code that says the same.
     """
-    found = {r.key: r.outcome for report in reports for r in report.results}
-    moved = progress(baseline, found)
+    results = [r for report in reports for r in report.results]
+    found = {r.key: r.outcome for r in results}
+    moved = progress(baseline, results)
     integrity = [*_report_reasons(baseline, reports), *_set_reasons(baseline, found)]
     reasons: list[str] = []
     if moved.still or moved.gone:
@@ -82,7 +93,7 @@ def judge(baseline: Baseline, reports: Sequence[TestReport]) -> Acceptance:
 
 
 def _new_red(baseline: Baseline, key: str) -> bool:
-    if key in baseline.flaky:
+    if key in baseline.flaky or key.startswith(baseline.uncollected):
         return False
     before = baseline.outcomes.get(key)
     return before is None or not before.red
@@ -91,7 +102,7 @@ def _new_red(baseline: Baseline, key: str) -> bool:
 def _report_reasons(baseline: Baseline, reports: Sequence[TestReport]) -> Iterable[str]:
     for report in reports:
         if report.ended is Ended.SKIPPED:
-            if report.suite not in baseline.skipped_suites:
+            if report.suite not in baseline.skipped_suites | baseline.unseen:
                 yield f"suite {report.suite} ran before and is skipped now: {report.reason}"
             continue
         if report.problem:
@@ -105,11 +116,12 @@ def _report_reasons(baseline: Baseline, reports: Sequence[TestReport]) -> Iterab
 
 def _set_reasons(baseline: Baseline, found: Mapping[str, TestOutcome]) -> Iterable[str]:
     """Tests that vanished, appeared, or stopped deciding."""
-    modules = tuple(k + "::" for k in baseline.targets if _is_module(k))
     left_out = tuple(f"{name} " for name in baseline.skipped_suites)
     before = {k for k in baseline.outcomes if not (left_out and k.startswith(left_out))}
     gone = sorted(k for k in before - set(found) if k not in baseline.flaky and not _is_module(k))
-    new = sorted(k for k in set(found) - set(baseline.outcomes) if not k.startswith(modules) and not found[k].red)
+    new = sorted(
+        k for k in set(found) - set(baseline.outcomes) if not k.startswith(baseline.uncollected) and not found[k].red
+    )
     if gone:
         yield f"{len(gone)} tests of the baseline were not collected: {_some(gone)}"
     if new:

@@ -11,15 +11,16 @@ from engine.state import RunState, label_of
 from engine.verify.acceptance import Baseline
 
 
-def from_state(state: RunState) -> Baseline:
-    """The baseline of a run whose audit has finished."""
+def from_state(state: RunState, optional: Iterable[str] = ()) -> Baseline:
+    """The baseline of a run whose audit has finished; ``optional`` suites may turn out to have no tests."""
     outcomes = state.outcomes("audit1")
     flaky = frozenset(state.audit.flaky) if state.audit else frozenset()
     skipped = frozenset(
         n for n, s in state.suites.items() if "audit1" in s.finished and s.finished["audit1"].ended is Ended.SKIPPED
     )
     targets = state.audit.targets if state.audit else ()
-    return Baseline(outcomes, flaky, targets, skipped)
+    unseen = frozenset(n for n in optional if all("::" not in k for k in state.outcomes("audit1", n)))
+    return Baseline(outcomes, flaky, targets, skipped, unseen - skipped)
 
 
 def labels(state: RunState) -> dict[str, Label]:

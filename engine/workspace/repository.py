@@ -303,10 +303,21 @@ class Repository:
     def remove_worktree(self, path: Path) -> None:
         """Remove a worktree of ours with its record; one that is not there is fine."""
         known = f"worktree {path}" in self.run("worktree", "list", "--porcelain").splitlines()
-        if (known and not self.succeeds("worktree", "remove", "--force", "--force", str(path))) or path.exists():
+        removed = known and self.succeeds("worktree", "remove", "--force", "--force", str(path))
+        if path.exists():
             remove_tree(path)
-        if known:
-            self.run("worktree", "prune")
+        if known and not removed:
+            self._forget_worktree(path)
+
+    def _forget_worktree(self, path: Path) -> None:
+        """Delete git's record of one worktree. Never `git worktree prune`: it forgets the user's, too.
+
+        Theirs may be on a disk that is not mounted just now.
+        """
+        common = (self.root / self.run("rev-parse", "--git-common-dir")).resolve()
+        for record in (common / "worktrees").glob("*/gitdir"):
+            if record.read_text(encoding="utf-8", errors="surrogateescape").strip() == str(path / ".git"):
+                remove_tree(record.parent)
 
     def apply(self, patch: Path) -> bool:
         """Apply a patch to the user's files; where they changed meanwhile, merge, or change nothing.

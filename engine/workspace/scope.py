@@ -7,14 +7,8 @@ from dataclasses import dataclass, field
 
 import pathspec
 
-# Tests, their configuration, and names that would change how tests are found or run.
-PROTECTED = (
-    "tests/",
-    "test/",
-    "testing/",
-    "test_*.py",
-    "*_test.py",
-    "tests.py",
+# Names that Python or pytest obey wherever they find them: a file of such a name decides how tests run.
+OBEYED = (
     "conftest.py",
     "pytest.ini",
     ".pytest.ini",
@@ -22,15 +16,26 @@ PROTECTED = (
     ".pytest.toml",
     "tox.ini",
     "setup.cfg",
-    "setup.py",
     "pyproject.toml",
+    "pytest.py",
+    "sitecustomize.py",
+    "usercustomize.py",
+)
+
+# Those, tests, and what else says how tests are found or run.
+PROTECTED = (
+    *OBEYED,
+    "tests/",
+    "test/",
+    "testing/",
+    "test_*.py",
+    "*_test.py",
+    "tests.py",
+    "setup.py",
     "noxfile.py",
     "bitnet-tui.toml",
     "/config.toml",
-    "pytest.py",
     "_pytest/",
-    "sitecustomize.py",
-    "usercustomize.py",
     "bitnet_tui_*.py",
     "*.pth",
     ".git/",

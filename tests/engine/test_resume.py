@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import DONE, FIX_ADD, FIX_MUL, Command, edit, finish, git, leftovers
+from support import DONE, FIX_ADD, FIX_MUL, Command, edit, finish, git, leftovers, start, stop_at
 
 from engine import events as ev
 from engine.events import DURABLE, Record
@@ -39,34 +37,6 @@ KILL_AT = (
 
 def script(command: Command) -> list[str]:
     return command.script([edit(FIX_ADD), finish(MORE)], [edit(FIX_MUL), finish(DONE)])
-
-
-def start(command: Command, folder: Path, *args: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        command.argv("--json", *args),
-        cwd=folder,
-        env=command.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-        text=True,
-    )
-
-
-def stop_at(process: subprocess.Popen[str], kind: str, number: int) -> str:
-    """Send a signal as soon as an event of this kind is seen; the run's id."""
-    assert process.stdout is not None
-    run = ""
-    for line in process.stdout:
-        event = json.loads(line)
-        run = event.get("run", run) if event["type"] == "RunStarted" else run
-        name = event.get("gate", {}).get("name", "")
-        if kind in (event["type"], f"{event['type']} {name}"):
-            process.send_signal(number)
-            break
-    process.stdout.read()
-    process.wait(30)
-    return run
 
 
 def repeated(records: list[Record]) -> list[str]:

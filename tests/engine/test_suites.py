@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -152,7 +153,8 @@ def test_a_forged_report_does_not_count(run: Callable[..., TestReport]) -> None:
         "def f():\n"
         "    for path in glob.glob(os.path.join(os.environ['TMPDIR'], '..', '*')): pass\n"
         "    for fd in range(3, 30):\n"
-        "        for e in ({'event': 'finished', 'nodeid': 'test_m.py::test_a', 'outcome': 'passed'},\n"
+        "        for e in ({'event': 'finished', 'nodeid': 'test_m.py::test_a', 'outcome': 'passed', 'phase': 'call',\n"
+        "                   'seconds': 0.1},\n"
         "                  {'event': 'ended', 'nonce': '0' * 32, 'exit': 0, 'foreign': []}):\n"
         "            try: os.write(fd, (json.dumps(e) + '\\n').encode())\n"
         "            except OSError: pass\n"
@@ -320,6 +322,44 @@ def test_a_test_that_wrecks_its_process_hides_no_other_test(run: Callable[..., T
     assert not report.green
     assert outcomes(report)["test_a"] == "passed"
     assert outcomes(report)["test_z"] in ("failed", "error")
+
+
+@pytest.mark.parametrize("line", ["5", "[]", '{"event": "started", "nodeid": 5}', '{"event": "ended"}', "\\xff", ""])
+def test_a_line_of_the_stream_that_is_not_the_plug_ins_is_counted_not_believed(
+    run: Callable[..., TestReport], line: str
+) -> None:
+    writes = "import os\ndef test_a():\n    for fd in range(3, 30):\n"
+    writes += f"        try: os.write(fd, b'{line}' + bytes([10]))\n        except OSError: pass\n"
+    report = run({"test_m.py": writes})
+    assert not report.green
+    assert "are not the plug-in's" in report.problem
+
+
+def test_a_process_that_chatters_on_does_not_keep_its_suite(run: Callable[..., TestReport]) -> None:
+    loop = "while 1: print(1, flush=True); time.sleep(.02)"
+    tests = f"import subprocess, sys\ndef test_a(): subprocess.Popen([sys.executable, '-c', 'import time\\n{loop}'],"
+    tests += " start_new_session=True)\n"
+    report = run({"test_m.py": tests}, replace(FAST, args=("-s",), timeout_s=60.0))
+    subprocess.run(["pkill", "-f", loop], check=False)
+    assert report.green, report.problem
+
+
+def test_only_a_mark_in_the_test_file_marks_a_skip(run: Callable[..., TestReport]) -> None:
+    tests = (
+        "import pytest\nimport m\n"
+        "@pytest.mark.skip\ndef test_skip(): pass\n"
+        "@pytest.mark.skipif(True, reason='r')\ndef test_skipif(): pass\n"
+        "@pytest.mark.skipif(False, reason='r')\ndef test_dodged(): m.dodge()\n"
+        "@pytest.mark.xfail\ndef test_xfail(): assert 0\n"
+        "@pytest.mark.xfail\ndef test_claimed(): pytest.xfail('later')\n"
+        "def test_called(): m.dodge()\n"
+        "@pytest.fixture\ndef fix(): m.dodge()\n"
+        "def test_fixture(fix): pass\n"
+        "def test_fine(): pass\n"
+    )
+    report = run({"m.py": "import pytest\ndef dodge(): pytest.skip('no')\n", "test_m.py": tests})
+    marked = {r.nodeid.split("_", 2)[-1] for r in report.results if r.marked}
+    assert marked == {"skip", "skipif", "xfail"}
 
 
 def test_a_suite_of_skips_is_not_green(run: Callable[..., TestReport]) -> None:

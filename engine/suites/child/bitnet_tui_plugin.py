@@ -83,6 +83,7 @@ class Plugin:
         self.pending = {}
         self.timed_out = set()
         self.causes = {}
+        self.marks = {}  # of tests under way: the marks a skip or an expected failure may come from
 
     # -- set-up ---------------------------------------------------------------------------------------------------
 
@@ -167,6 +168,7 @@ class Plugin:
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_protocol(self, item, nextitem):
+        self.marks[item.nodeid] = {mark.name for mark in item.iter_markers()}
         limit = self.control.test_timeout
         usable = limit > 0 and hasattr(signal, "setitimer") and signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
         if usable:
@@ -217,6 +219,7 @@ class Plugin:
         }
         if worst is not None:
             row.update(self._why(worst, reports))
+        row["marked"] = _marked(outcome, worst, self.marks.pop(nodeid, set()))
         return row
 
     def _why(self, report, reports):
@@ -290,6 +293,14 @@ def _outcome(report):
     if report.failed:
         return "failed" if report.when == "call" else "error"
     return "passed"
+
+
+def _marked(outcome, report, marks):
+    """Whether a mark in the test file asks for this skip or expected failure; code under test could do so too."""
+    if outcome == "skipped":
+        return report.when == "setup" and bool(marks & {"skip", "skipif"})
+    # pytest.xfail() called in a test says so in front of its reason.
+    return outcome == "xfailed" and "xfail" in marks and not str(report.wasxfail).startswith("reason: ")
 
 
 def _file_of(nodeid):

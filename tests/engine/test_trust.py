@@ -1,0 +1,184 @@
+"""What a run must never do to the person who started it, and what must not pass for green."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support import CALC, DONE, FIX_ADD, FIX_MUL, Command, edit, finish, git, start, stop_at
+
+from engine.suites.sandbox import close_memory
+from engine.workspace.area import Area
+
+GOOD = [edit(FIX_ADD), edit(FIX_MUL), finish(DONE)]
+OFF = {"bitnet-tui.toml": '[sandbox]\nmode = "off"\n'}
+ADD = edit({"command": "create", "path": "calc/__init__.py", "file_text": "def add(a, b):\n    return a + b\n"})
+USES_ADD = "import pytest\nfrom calc import add\ndef test_cpu_a(): assert add(1, 2) == 3\n"
+
+
+def ask(*tests: str) -> dict[str, object]:
+    return {"tool": "run_tests", "input": {"tests": list(tests)}}
+
+
+@pytest.mark.parametrize("given", ["--junitxml={}", "-o junit_family={}", "@{}", "../../../{}", "{}", "no/such.py::t"])
+def test_a_node_id_is_never_an_option_and_never_leads_out(
+    repo: Callable[..., Path], command: Command, tmp_path: Path, given: str
+) -> None:
+    folder = repo(CALC | OFF)
+    (tmp_path / "mine.txt").write_text("--junitxml=/dev/null")
+    calls = [ask(given.format(tmp_path / "mine.txt"), "tests/test_calc.py"), *GOOD]
+    answer = command("--json", *command.script(calls), cwd=folder)
+    assert answer.code == 0, answer.result
+    first = next(e for e in answer.of("ToolCalled") if e["tool"] == "run_tests")
+    assert not first["ok"]
+    assert (tmp_path / "mine.txt").read_text() == "--junitxml=/dev/null"
+
+
+@pytest.mark.parametrize("given", ["tests/test_calc.py", "./tests/test_calc.py::test_cpu_mul", "/tests", "tests"])
+def test_a_file_a_folder_and_a_test_can_be_run(repo: Callable[..., Path], command: Command, given: str) -> None:
+    answer = command("--json", *command.script([ask(given), *GOOD]), cwd=repo())
+    first = next(e for e in answer.of("ToolCalled") if e["tool"] == "run_tests")
+    assert first["ok"], first
+    assert answer.code == 0
+
+
+def test_a_worktree_of_the_user_that_is_away_is_not_forgotten(
+    repo: Callable[..., Path], command: Command, tmp_path: Path
+) -> None:
+    folder = repo()
+    mine, away = tmp_path / "mine", tmp_path / "away"
+    git(folder, "worktree", "add", "-q", "--detach", str(mine))
+    (mine / "staged.txt").write_text("x")
+    git(mine, "add", "staged.txt")
+    mine.rename(away)
+    assert command("--json", *command.script(GOOD), cwd=folder).code == 0
+    away.rename(mine)
+    assert git(mine, "status", "--short") == "A  staged.txt"
+
+
+def test_what_one_suite_leaves_behind_does_not_reach_the_next(repo: Callable[..., Path], command: Command) -> None:
+    hook = "import pytest\\n@pytest.hookimpl(hookwrapper=True)\\ndef pytest_pyfunc_call(pyfuncitem):\\n    yield"
+    hook += "\\n@pytest.hookimpl(tryfirst=True)\\ndef pytest_runtest_call(item): item.obj = lambda: None\\n"
+    bad = f"import os\ndef one():\n    open(os.path.join('b', 'conftest.py'), 'w').write('{hook}')\n    return 1\n"
+    bad += "def two(): return 0\n"
+    files = {
+        "m.py": "def one(): return 0\ndef two(): return 0\n",
+        "a/test_a.py": "from m import one\ndef test_cpu_a(): assert one() == 1\n",
+        "b/test_b.py": "from m import two\ndef test_cpu_b(): assert two() == 2\n",
+        "bitnet-tui.toml": '[suites.one]\nargs = ["a"]\n[suites.two]\nargs = ["b"]\n',
+    }
+    calls = [edit({"command": "create", "path": "m.py", "file_text": bad}), finish(DONE)]
+    answer = command("--json", *command.script(calls), cwd=repo(files))
+    assert answer.code == 3, answer.result
+    assert "b/conftest.py was changed while the tests ran" in answer.result["why"]
+    reasons = answer.of("VerificationFinished")[0]["reasons"]
+    assert any("b/test_b.py::test_cpu_b" in r for r in reasons)
+    assert answer.of("AttemptStarted")[-1]["number"] == 1  # tampering earns no retry
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "@pytest.mark.skip(reason='later')\ndef test_cpu_later(): assert 0\n",
+        "@pytest.mark.xfail\ndef test_cpu_later(): assert 0\n",
+        "# gpu\n",
+    ],
+)
+def test_a_file_that_can_be_collected_again_may_hold_what_it_skips(
+    repo: Callable[..., Path], command: Command, more: str
+) -> None:
+    files = {"calc/__init__.py": "# a gpu would be nice\n", "tests/test_a.py": USES_ADD + more}
+    config = '[suites.cpu]\nmarker = "not gpu"\n[suites.gpu]\nmarker = "gpu"\nrequires = []\noptional = true\n'
+    answer = command("--json", *command.script([ADD, finish(DONE)]), cwd=repo(files | {"bitnet-tui.toml": config}))
+    assert answer.code == 0, answer.result
+
+
+def test_a_file_that_only_skips_once_collected_is_not_green(repo: Callable[..., Path], command: Command) -> None:
+    test = "import pytest\nfrom calc import add\ndef test_cpu_a(): add()\ndef test_cpu_b(): pass\n"
+    dodge = "import pytest\ndef add(): pytest.skip('later')\n"
+    fix = edit({"command": "create", "path": "calc/__init__.py", "file_text": dodge})
+    folder = repo({"calc/__init__.py": "", "tests/test_a.py": test})
+    assert command("--json", *command.script([fix, finish(DONE)]), cwd=folder).code == 1
+
+
+def test_one_of_two_files_that_cannot_be_collected_may_be_asked_for(
+    repo: Callable[..., Path], command: Command
+) -> None:
+    other = "from calc import add, gone\ndef test_cpu_b(): assert add(2, 2) == 4\n"
+    half = USES_ADD.replace("add(1, 2) == 3", "add(1, 2) == 4")
+    for second in (other, half):
+        folder = repo({"calc/__init__.py": "", "tests/test_a.py": USES_ADD, "tests/test_b.py": second})
+        args = ("--json", "--test", "tests/test_a.py", *command.script([ADD, finish(DONE)]))
+        answer = command(*args, cwd=folder)
+        assert answer.code == 0, answer.result
+        folder.rename(folder.with_name(f"done{len(second)}"))
+
+
+def test_what_the_tests_rewrite_themselves_is_known_after_a_kill(repo: Callable[..., Path], command: Command) -> None:
+    writes = "import pathlib, time\ndef test_cpu_out():\n"
+    writes += "    pathlib.Path(__file__).with_name('out.txt').write_text(str(time.time()))\n"
+    folder = repo(CALC | {"tests/out.txt": "0", "tests/test_out.py": writes})
+    run = stop_at(start(command, folder, *command.script(GOOD)), "SuiteFinished", signal.SIGKILL)
+    answer = command("resume", run, "--json", cwd=folder)
+    assert answer.code == 0, answer.result
+
+
+def test_a_false_claim_stays_one_when_the_retry_changes_nothing(repo: Callable[..., Path], command: Command) -> None:
+    """Green in the worktree of the attempt, where a file lies that is no part of the change; red in a fresh one."""
+    trick = "import pathlib\ndef add(a, b): return a + b\n"
+    trick += "def mul(a, b): return a * b if pathlib.Path('left.txt').exists() or a == b else 0\n"
+    leaves = "def test_cpu_leaves():\n    import pathlib\n    pathlib.Path('left.txt').write_text('')\n"
+    folder = repo(CALC | {"tests/test_z.py": leaves})
+    create = edit({"command": "create", "path": "calc/__init__.py", "file_text": trick})
+    answer = command(
+        "--json", *command.script([create, ask("tests/test_z.py"), finish(DONE)], [finish(DONE)]), cwd=folder
+    )
+    verdicts = [e["verdict"] for e in answer.of("VerificationFinished")]
+    assert verdicts == ["claimed", "claimed"], answer.result
+    assert answer.code == 3
+
+
+def test_a_gate_that_fails_is_named(repo: Callable[..., Path], command: Command) -> None:
+    config = '[features]\noptional = ["json"]\n'
+    folder = repo(CALC | {"calc/__init__.py": "import json\n" + CALC["calc/__init__.py"], "bitnet-tui.toml": config})
+    answer = command("--json", *command.script(GOOD), cwd=folder)
+    assert answer.code == 1
+    assert answer.result["why"].startswith("not green: gate features: smoke 1/2 ok")
+
+
+def test_a_quick_edit_of_equal_size_is_seen_by_the_next_import(tmp_path: Path) -> None:
+    area = Area(tmp_path)
+    for text in ("x = 1\n", "x = 2\n", "x = 3\n"):
+        area.write("m.py", text.encode())
+        done = subprocess.run(
+            [sys.executable, "-c", "import m; print(f'x = {m.x}')"], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert done.stdout == text
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else; run as root")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc: run on Linux")
+def test_children_cannot_read_the_key_out_of_the_engine() -> None:
+    """As a plain user: before, a child may read its parent's environment; after, it may not."""
+    readable = []
+    for closes in (False, True):
+        pid = os.fork()
+        if pid == 0:  # a process of its own: what it gives up stays given up
+            import ctypes
+
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+            ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # becoming somebody else has closed it already
+            if closes:
+                close_memory()
+            with open(os.devnull, "wb") as null:
+                code = subprocess.call(["cat", f"/proc/{os.getpid()}/environ"], stdout=null, stderr=null)
+            os._exit(code)
+        readable.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0)
+    assert readable == [True, False]
