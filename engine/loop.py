@@ -257,7 +257,7 @@ class Loop:
         stage = "audit1"
         flaky = len(self.baseline.flaky)
         self._set(results.tests_gate(self.state, stage, None))
-        self._set(results.build_gate(self.state.suites, stage))
+        self._set(results.build_gate(self.state, stage))
         evidence = "nothing to do: no test is always red" + (f"; {flaky} are flaky" if flaky else "")
         self._set(Gate("impl", GateStatus.SKIPPED, "n/a-surface", evidence))
         self.keeper.compare(self.workshop.snapshot)
@@ -412,11 +412,11 @@ class Loop:
         ran = {stage for suite in self.state.suites.values() for stage in suite.finished}
         stage = next((s for s in stages if s in ran), "audit1")
         self._set(results.tests_gate(self.state, stage, row))
-        self._set(results.build_gate(self.state.suites, stage))
+        self._set(results.build_gate(self.state, stage))
         tree = row.tree or self.workshop.snapshot.tree
         commit = self.plan.repository.scratch_commit(tree, self.workshop.snapshot.commit)
         place = self.workshop.place("verify", commit, fresh=True)
-        self._set(results.features_gate(self.state.suites, stage, self._bare(place)))
+        self._set(results.features_gate(self.state, stage, self._bare(place)))
         bench = self.keeper.bench(place, self.runner, self.workshop.snapshot.tree, tree)
         gates = self.plan.config.gates
         self._set(tools.format_gate(gates.format, bench))
@@ -507,7 +507,7 @@ class Loop:
             for g in self.state.gates.values()
             if g.status is GateStatus.FAIL and g.name != "impl"
         ]
-        why = "; ".join(row.reasons[:2]) or "; ".join(failing[:2])
+        why = "; ".join(failing[:2] if row.verdict is Verdict.VERIFIED else row.reasons[:2])
         return self._finish(Exit.NOT_GREEN, f"not green: {why}", route)
 
     def _finish(self, code: Exit, why: str, route: Route | None = None) -> Exit:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.model import DiffStat, Ended, Gate, GateStatus, TestOutcome, Verdict
-from engine.state import AttemptRow, RunState, SuiteRow
+from engine.events import SuiteFinished
+from engine.model import DiffStat, Ended, Gate, GateStatus, TestOutcome, Verdict, test_key
+from engine.state import AttemptRow, RunState
 
 ORDER = ("guard", "tests", "build", "features", "format", "clippy", "crossval", "impl")
 
@@ -42,24 +43,34 @@ def tests_gate(state: RunState, stage: str, attempt: AttemptRow | None) -> Gate:
     return _verdict("tests", attempt.verdict is Verdict.VERIFIED, evidence)
 
 
-def build_gate(suites: Mapping[str, SuiteRow], stage: str) -> Gate:
+def _uncollected(state: RunState, name: str, last: SuiteFinished) -> int:
+    """Files the suite cannot collect, without those that it could not before and that nobody asked to mend."""
+    first = state.suites[name].finished.get("audit1")
+    as_before = {e.nodeid for e in first.collect_errors} if first is not None and state.audit is not None else set()
+    targets = state.audit.targets if state.audit is not None else ()
+    errors = [e.nodeid for e in last.collect_errors]
+    return sum(e not in as_before or test_key(name, e) in targets for e in errors)
+
+
+def build_gate(state: RunState, stage: str) -> Gate:
     """``build: cpu=ok, gpu=fallback``: every suite collects without error."""
     words, holds = [], True
-    for name, suite in suites.items():
+    for name, suite in state.suites.items():
         last = suite.finished.get(stage)
         if last is None:
             continue
         if last.ended is Ended.SKIPPED:
             words.append(f"{name}={'fallback' if last.reason == 'missing-tool' else 'none'}")
-        elif last.collect_errors or last.problem:
+        elif (errors := _uncollected(state, name, last)) or last.problem:
             holds = False
-            words.append(f"{name}={len(last.collect_errors)} errors" if last.collect_errors else f"{name}=failed")
+            words.append(f"{name}={errors} errors" if errors else f"{name}=failed")
         else:
-            words.append(f"{name}=ok")
+            left = len(last.collect_errors)
+            words.append(f"{name}=ok" + (f" ({left} files not collected, as before)" if left else ""))
     return _verdict("build", holds, f"build: {', '.join(words)}")
 
 
-def features_gate(suites: Mapping[str, SuiteRow], stage: str, bare: str | None) -> Gate:
+def features_gate(state: RunState, stage: str, bare: str | None) -> Gate:
     """``smoke 2/2 ok``: each suite that can run here, and the code without its optional packages.
 
     Parameters
@@ -68,11 +79,11 @@ def features_gate(suites: Mapping[str, SuiteRow], stage: str, bare: str | None) 
         What went wrong without optional packages; empty: nothing; None: there are none.
     """
     ok, bad = 0, []
-    for name, suite in suites.items():
+    for name, suite in state.suites.items():
         last = suite.finished.get(stage)
         if last is None or last.ended is Ended.SKIPPED:
             continue
-        if last.collect_errors or last.problem:
+        if _uncollected(state, name, last) or last.problem:
             bad.append(name)
         else:
             ok += 1

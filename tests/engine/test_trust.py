@@ -144,8 +144,10 @@ def test_a_false_claim_stays_one_when_the_retry_changes_nothing(repo: Callable[.
 
 
 def test_a_gate_that_fails_is_named(repo: Callable[..., Path], command: Command) -> None:
-    config = '[features]\noptional = ["json"]\n'
-    folder = repo(CALC | {"calc/__init__.py": "import json\n" + CALC["calc/__init__.py"], "bitnet-tui.toml": config})
+    config = '[features]\noptional = ["colorsys"]\n'
+    folder = repo(
+        CALC | {"calc/__init__.py": "import colorsys\n" + CALC["calc/__init__.py"], "bitnet-tui.toml": config}
+    )
     answer = command("--json", *command.script(GOOD), cwd=folder)
     assert answer.code == 1
     assert answer.result["why"].startswith("not green: gate features: smoke 1/2 ok")

@@ -190,6 +190,10 @@ class Plugin:
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
+    def pytest_runtest_makereport(self, item, call):
+        if call.excinfo is not None and isinstance(call.excinfo.value, pytest.xfail.Exception):
+            self.marks.get(item.nodeid, set()).discard("xfail")  # pytest.xfail() was called: no mark asked for it
+
     def pytest_runtest_logreport(self, report):
         if report.when == "call" and report.nodeid in self.timed_out and hasattr(signal, "setitimer"):
             signal.setitimer(signal.ITIMER_REAL, 0)
@@ -299,8 +303,7 @@ def _marked(outcome, report, marks):
     """Whether a mark in the test file asks for this skip or expected failure; code under test could do so too."""
     if outcome == "skipped":
         return report.when == "setup" and bool(marks & {"skip", "skipif"})
-    # pytest.xfail() called in a test says so in front of its reason.
-    return outcome == "xfailed" and "xfail" in marks and not str(report.wasxfail).startswith("reason: ")
+    return outcome == "xfailed" and "xfail" in marks
 
 
 def _file_of(nodeid):
