@@ -122,6 +122,7 @@ class SuiteFinished(Noun, frozen=True):
     collect_errors: tuple[CollectError, ...] = ()
     foreign: tuple[tuple[str, str], ...] = ()
     rewritten: tuple[str, ...] = ()  # files that judge the work and were changed while it ran
+    replaced: tuple[str, ...] = ()  # parts of pytest that the code under test replaced
 
 
 class AuditFinished(Noun, frozen=True):

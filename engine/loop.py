@@ -215,7 +215,7 @@ class Loop:
             targets = baseline.choose_targets(found, self.plan.tests)
             flaky = tuple(k for k, label in found.items() if label is Label.FLAKY)
             counts = {str(label): sum(x is label for x in found.values()) for label in Label}
-            rewritten = tuple(sorted({p for s in self.state.suites.values() for p in _rewritten(s)}))
+            rewritten = tuple(sorted({p for s in self.state.suites.values() for e in _audits(s) for p in e.rewritten}))
             self.emit(ev.AuditFinished(targets, flaky, {k: n for k, n in counts.items() if n}, rewritten))
             self.emit(ev.StepFinished(Step.ANALYZE))
         nodeids = [row.nodeid for row in self.state.tests.values()]
@@ -322,7 +322,12 @@ class Loop:
             reports.append(self._suite(name, place, purpose, number, skipped))
         own = self.state.audit.rewritten if self.state.audit else ()
         changed = sorted({p for r in reports for p in r.rewritten if p not in own})
-        tampered = tuple(f"{p} was changed while the tests ran" for p in changed[:3])
+        as_ever = {n for s in self.state.suites.values() for e in _audits(s) for n in e.replaced}
+        replaced = sorted({n for r in reports for n in r.replaced} - as_ever)
+        tampered = (
+            *(f"{p} was changed while the tests ran" for p in changed[:3]),
+            *(f"the code under test replaced {n}, a part of pytest: its results say nothing" for n in replaced[:3]),
+        )
         return acceptance.judge(self.baseline, reports), tampered
 
     def _earlier_tree(self, number: int) -> str:
@@ -526,6 +531,6 @@ class Loop:
         self.steering.cancel.check()
 
 
-def _rewritten(suite: SuiteRow) -> set[str]:
-    """Files that the suite itself rewrote in the audit, before anything was changed."""
-    return {p for name, e in suite.finished.items() if name.startswith(Purpose.AUDIT) for p in e.rewritten}
+def _audits(suite: SuiteRow) -> list[ev.SuiteFinished]:
+    """What the suite did in the audit, before anything was changed."""
+    return [e for name, e in suite.finished.items() if name.startswith(Purpose.AUDIT)]

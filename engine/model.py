@@ -184,6 +184,7 @@ class TestReport(Noun, frozen=True):
     reason: str = ""  # why the suite did not run, when it was skipped
     left_out: int = 0  # tests a skipped suite would have run
     rewritten: tuple[str, ...] = ()  # files that judge the work and were changed while it ran
+    replaced: tuple[str, ...] = ()  # parts of pytest that the code under test replaced
 
     __test__: ClassVar[bool] = False
 

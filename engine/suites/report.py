@@ -63,6 +63,7 @@ class _Ended(_Event, frozen=True, tag="ended"):
     nonce: str
     exit: int
     foreign: tuple[tuple[str, str], ...]
+    replaced: tuple[str, ...]
 
 
 _DECODER = msgspec.json.Decoder(_Collected | _Started | _Finished | _CollectError | _Ended)
@@ -176,5 +177,6 @@ def merge(suite: str, parts: list[TestReport]) -> TestReport:
         seconds=sum(p.seconds for p in parts),
         collect_errors=last.collect_errors,
         foreign=tuple(dict.fromkeys(f for p in parts for f in p.foreign)),
+        replaced=tuple(dict.fromkeys(n for p in parts for n in p.replaced)),
         problem=last.problem,
     )

@@ -70,6 +70,7 @@ class Rounds:
                 collect_errors=report.collect_errors,
                 foreign=report.foreign,
                 rewritten=report.rewritten,
+                replaced=report.replaced,
             )
         )
         return report

@@ -233,6 +233,7 @@ class SuiteRunner:
             seconds=exited.seconds,
             collect_errors=tuple(stream.errors),
             foreign=stream.end.foreign if stream.end else (),
+            replaced=stream.end.replaced if stream.end else (),
             problem=problem,
         )
         return result, culprit

@@ -155,7 +155,7 @@ def test_a_forged_report_does_not_count(run: Callable[..., TestReport]) -> None:
         "    for fd in range(3, 30):\n"
         "        for e in ({'event': 'finished', 'nodeid': 'test_m.py::test_a', 'outcome': 'passed', 'phase': 'call',\n"
         "                   'seconds': 0.1},\n"
-        "                  {'event': 'ended', 'nonce': '0' * 32, 'exit': 0, 'foreign': []}):\n"
+        "                  {'event': 'ended', 'nonce': '0' * 32, 'exit': 0, 'foreign': [], 'replaced': []}):\n"
         "            try: os.write(fd, (json.dumps(e) + '\\n').encode())\n"
         "            except OSError: pass\n"
         "    os._exit(0)\n"
@@ -360,6 +360,25 @@ def test_only_a_mark_in_the_test_file_marks_a_skip(run: Callable[..., TestReport
     report = run({"m.py": "import pytest\ndef dodge(): pytest.skip('no')\n", "test_m.py": tests})
     marked = {r.nodeid.split("_", 2)[-1] for r in report.results if r.marked}
     assert marked == {"skip", "skipif", "xfail"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "TestReport.from_item_and_call = classmethod(lambda cls, item, call: old(cls, item, quiet(call)))",
+        "TestReport.failed = property(lambda self: False)",
+        "_pytest.runner.CallInfo.from_call = classmethod(lambda cls, *a, **k: keep(*a, **k))",
+        "_pytest.python.Function.runtest = lambda self: None",
+    ],
+)
+def test_code_that_replaces_a_part_of_pytest_is_named(run: Callable[..., TestReport], body: str) -> None:
+    code = (
+        "import _pytest.runner, _pytest.python\nfrom _pytest.reports import TestReport\n"
+        "old, keep = TestReport.from_item_and_call.__func__, _pytest.runner.CallInfo.from_call\n"
+        f"def quiet(call):\n    call.excinfo = None\n    return call\n{body}\n"
+    )
+    report = run({"m.py": code, "test_m.py": "import m\ndef test_a(): assert 0\n"})
+    assert report.replaced
 
 
 def test_a_suite_of_skips_is_not_green(run: Callable[..., TestReport]) -> None:

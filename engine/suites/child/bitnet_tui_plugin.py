@@ -12,6 +12,7 @@ import sys
 
 import pytest
 
+_dumps, _write = json.dumps, os.write  # ours, whatever code under test makes of them
 LINE = 300
 HEAD, TAIL, CAPTURED = 2500, 5000, 1500
 
@@ -27,10 +28,10 @@ class _Control:
 
     def send(self, event, **data):
         data["event"] = event
-        line = json.dumps(data, ensure_ascii=True).encode("ascii") + b"\n"
+        line = _dumps(data, ensure_ascii=True).encode("ascii") + b"\n"
         while line:
             try:
-                line = line[os.write(self.fd_out, line) :]
+                line = line[_write(self.fd_out, line) :]
             except OSError:  # the engine is gone; it would have killed us next
                 os._exit(70)
 
@@ -74,6 +75,44 @@ def _shorten(text, head=HEAD, tail=TAIL):
     return text[:head] + f"\n… {cut} characters left out …\n" + text[-tail:]
 
 
+class _Wires:
+    """Notices when code under test replaces a part of pytest that turns a call into its outcome.
+
+    Plug-ins do so rightfully; they live in the interpreter's own folders. Code that puts everything back
+    between two looks is not seen.
+    """
+
+    WATCHED = (
+        ("_pytest.reports", "TestReport", "from_item_and_call __init__ failed passed skipped"),
+        ("_pytest.runner", "CallInfo", "from_call"),
+        ("_pytest.runner", "", "call_and_report call_runtest_hook runtestprotocol pytest_runtest_makereport"),
+        ("_pytest.python", "Function", "runtest"),
+        ("pluggy", "HookCaller", "__call__"),
+        ("_pytest.main", "Session", "_collectfile"),
+    )
+
+    def __init__(self):
+        self.before = []
+        for module, owner, names in self.WATCHED:
+            home = sys.modules.get(module)
+            home = getattr(home, owner, None) if owner else home
+            there = [n for n in names.split() if home is not None and hasattr(home, n)]
+            self.before += [(home, name, getattr(home, name)) for name in there]
+        self.own = tuple(os.path.realpath(p) + os.sep for p in {sys.prefix, sys.base_prefix})
+
+    def replaced(self):
+        """Names of what code from outside the interpreter's folders has replaced."""
+        found = []
+        for home, name, old in self.before:
+            new = getattr(home, name)
+            if new == old:
+                continue
+            code = getattr(getattr(new, "__func__", getattr(new, "fget", new)), "__code__", None)
+            if code is None or not os.path.realpath(code.co_filename).startswith(self.own):
+                found.append(getattr(home, "__name__", "") + "." + name)
+        return found
+
+
 class Plugin:
     """Hooks of one session."""
 
@@ -83,6 +122,8 @@ class Plugin:
         self.pending = {}
         self.timed_out = set()
         self.causes = {}
+        self.wires = _Wires()
+        self.replaced = set()
         self.marks = {}  # of tests under way: the marks a skip or an expected failure may come from
 
     # -- set-up ---------------------------------------------------------------------------------------------------
@@ -201,6 +242,7 @@ class Plugin:
 
     def pytest_runtest_logfinish(self, nodeid, location):
         reports = self.pending.pop(nodeid, [])
+        self.replaced.update(self.wires.replaced())
         if reports:
             self.control.send("finished", **self._summary(nodeid, reports))
 
@@ -252,7 +294,9 @@ class Plugin:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session, exitstatus):
-        self.control.send("ended", nonce=self.control.nonce, exit=int(exitstatus), foreign=self._foreign())
+        replaced = sorted(self.replaced.union(self.wires.replaced()))
+        foreign = self._foreign()
+        self.control.send("ended", nonce=self.control.nonce, exit=int(exitstatus), foreign=foreign, replaced=replaced)
 
     def _foreign(self):
         """Modules that came from elsewhere than the worktree: (file used, file that should have been)."""
