@@ -131,7 +131,6 @@ class AuditFinished(Noun, frozen=True):
     targets: tuple[str, ...]
     flaky: tuple[str, ...] = ()
     counts: dict[str, int] | None = None
-    rewritten: tuple[str, ...] = ()  # protected files that the tests themselves write
 
 
 class AttemptStarted(Noun, frozen=True):

@@ -37,7 +37,7 @@ from engine.model import (
 from engine.recorder import Recorder
 from engine.records.keep import Keeper
 from engine.session import Steering
-from engine.state import AttemptRow, RunState, SuiteRow
+from engine.state import AttemptRow, RunState
 from engine.suites.layout import witness_files
 from engine.suites.rounds import Rounds
 from engine.suites.runner import Place, SuiteRunner
@@ -215,8 +215,7 @@ class Loop:
             targets = baseline.choose_targets(found, self.plan.tests)
             flaky = tuple(k for k, label in found.items() if label is Label.FLAKY)
             counts = {str(label): sum(x is label for x in found.values()) for label in Label}
-            rewritten = tuple(sorted({p for s in self.state.suites.values() for e in _audits(s) for p in e.rewritten}))
-            self.emit(ev.AuditFinished(targets, flaky, {k: n for k, n in counts.items() if n}, rewritten))
+            self.emit(ev.AuditFinished(targets, flaky, {k: n for k, n in counts.items() if n}))
             self.emit(ev.StepFinished(Step.ANALYZE))
         nodeids = [row.nodeid for row in self.state.tests.values()]
         self.scope = Scope(
@@ -320,13 +319,13 @@ class Loop:
             # What one suite leaves behind must not reach the next.
             place = self.workshop.place("verify", commit, fresh=skipped is None)
             reports.append(self._suite(name, place, purpose, number, skipped))
-        own = self.state.audit.rewritten if self.state.audit else ()
-        changed = sorted({p for r in reports for p in r.rewritten if p not in own})
-        as_ever = {n for s in self.state.suites.values() for e in _audits(s) for n in e.replaced}
-        replaced = sorted({n for r in reports for n in r.replaced} - as_ever)
+        # What the audit showed before anything was changed is how this project is.
+        audits = [e for s in self.state.suites.values() for n, e in s.finished.items() if n.startswith(Purpose.AUDIT)]
+        changed = _new(reports, audits, lambda r: r.rewritten)
+        replaced = _new(reports, audits, lambda r: r.replaced)
         tampered = (
-            *(f"{p} was changed while the tests ran" for p in changed[:3]),
-            *(f"the code under test replaced {n}, a part of pytest: its results say nothing" for n in replaced[:3]),
+            *(f"{p} was changed while the tests ran" for p in changed),
+            *(f"the code under test replaced {n}, a part of pytest: its results say nothing" for n in replaced),
         )
         return acceptance.judge(self.baseline, reports), tampered
 
@@ -531,6 +530,11 @@ class Loop:
         self.steering.cancel.check()
 
 
-def _audits(suite: SuiteRow) -> list[ev.SuiteFinished]:
-    """What the suite did in the audit, before anything was changed."""
-    return [e for name, e in suite.finished.items() if name.startswith(Purpose.AUDIT)]
+def _new(
+    reports: Sequence[TestReport],
+    audits: Sequence[ev.SuiteFinished],
+    names: Callable[[TestReport | ev.SuiteFinished], Sequence[str]],
+) -> list[str]:
+    """The first names of the reports that the audits do not hold."""
+    known = {n for a in audits for n in names(a)}
+    return sorted({n for r in reports for n in names(r)} - known)[:3]

@@ -46,10 +46,9 @@ def tests_gate(state: RunState, stage: str, attempt: AttemptRow | None) -> Gate:
 def _uncollected(state: RunState, name: str, last: SuiteFinished) -> int:
     """Files the suite cannot collect, without those that it could not before and that nobody asked to mend."""
     first = state.suites[name].finished.get("audit1")
-    as_before = {e.nodeid for e in first.collect_errors} if first is not None and state.audit is not None else set()
-    targets = state.audit.targets if state.audit is not None else ()
-    errors = [e.nodeid for e in last.collect_errors]
-    return sum(e not in as_before or test_key(name, e) in targets for e in errors)
+    before = {e.nodeid for e in first.collect_errors} if first is not None else set()
+    asked = state.audit.targets if state.audit is not None else ()
+    return sum(e.nodeid not in before or test_key(name, e.nodeid) in asked for e in last.collect_errors)
 
 
 def build_gate(state: RunState, stage: str) -> Gate:
@@ -66,7 +65,7 @@ def build_gate(state: RunState, stage: str) -> Gate:
             words.append(f"{name}={errors} errors" if errors else f"{name}=failed")
         else:
             left = len(last.collect_errors)
-            words.append(f"{name}=ok" + (f" ({left} files not collected, as before)" if left else ""))
+            words.append(f"{name}=ok" + (f" (not collected, as before: {left})" if left else ""))
     return _verdict("build", holds, f"build: {', '.join(words)}")
 
 

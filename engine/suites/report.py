@@ -66,7 +66,7 @@ class _Ended(_Event, frozen=True, tag="ended"):
     replaced: tuple[str, ...]
 
 
-_DECODER = msgspec.json.Decoder(_Collected | _Started | _Finished | _CollectError | _Ended)
+_Events = _Collected | _Started | _Finished | _CollectError | _Ended
 
 
 @dataclass(slots=True)
@@ -87,8 +87,9 @@ class Stream:
     def feed(self, line: bytes) -> None:
         """Take one line; what is not ours is counted, not believed."""
         try:
-            event = _DECODER.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            # json, not msgspec, reads the line: a name or a message may hold half a surrogate pair.
+            event = msgspec.convert(json.loads(line), type=_Events)
+        except (ValueError, RecursionError):
             self.garbled += 1
             return
         match event:

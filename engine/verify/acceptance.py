@@ -86,17 +86,11 @@ def judge(baseline: Baseline, reports: Sequence[TestReport]) -> Acceptance:
         reasons.append(f"{len(names)} of {len(baseline.targets)} target tests do not pass: {_some(names)}")
     if moved.broken:
         reasons.append(f"{len(moved.broken)} tests that passed before do not: {_some(moved.broken)}")
-    others = [k for k, o in found.items() if o.red and k not in baseline.targets and _new_red(baseline, k)]
-    if others := [k for k in others if k not in moved.broken]:
+    known = {*baseline.targets, *baseline.flaky, *moved.broken, *(k for k, o in baseline.outcomes.items() if o.red)}
+    unknown = baseline.uncollected
+    if others := [k for k, o in found.items() if o.red and k not in known and not k.startswith(unknown)]:
         reasons.append(f"{len(others)} tests are newly red: {_some(others)}")
     return Acceptance((*reasons, *integrity), tuple(integrity), moved)
-
-
-def _new_red(baseline: Baseline, key: str) -> bool:
-    if key in baseline.flaky or key.startswith(baseline.uncollected):
-        return False
-    before = baseline.outcomes.get(key)
-    return before is None or not before.red
 
 
 def _report_reasons(baseline: Baseline, reports: Sequence[TestReport]) -> Iterable[str]:
@@ -119,9 +113,8 @@ def _set_reasons(baseline: Baseline, found: Mapping[str, TestOutcome]) -> Iterab
     left_out = tuple(f"{name} " for name in baseline.skipped_suites)
     before = {k for k in baseline.outcomes if not (left_out and k.startswith(left_out))}
     gone = sorted(k for k in before - set(found) if k not in baseline.flaky and not _is_module(k))
-    new = sorted(
-        k for k in set(found) - set(baseline.outcomes) if not k.startswith(baseline.uncollected) and not found[k].red
-    )
+    unknown = baseline.uncollected
+    new = sorted(k for k in set(found) - set(baseline.outcomes) if not k.startswith(unknown) and not found[k].red)
     if gone:
         yield f"{len(gone)} tests of the baseline were not collected: {_some(gone)}"
     if new:

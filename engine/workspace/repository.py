@@ -316,7 +316,8 @@ class Repository:
         """
         common = (self.root / self.run("rev-parse", "--git-common-dir")).resolve()
         for record in (common / "worktrees").glob("*/gitdir"):
-            if record.read_text(encoding="utf-8", errors="surrogateescape").strip() == str(path / ".git"):
+            link = record.read_text(encoding="utf-8", errors="surrogateescape").strip()
+            if os.path.normpath(record.parent / link) == str(path / ".git"):  # git may write it relative
                 remove_tree(record.parent)
 
     def apply(self, patch: Path) -> bool:

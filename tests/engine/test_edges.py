@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import CALC, DONE, FIX_ADD, FIX_MUL, Command, edit, finish, git, leftovers, make_repo
+from support import CALC, DONE, FIX_ADD, FIX_MUL, Command, edit, finish, git, leftovers, make_repo, start
 
 GOOD = [edit(FIX_ADD), edit(FIX_MUL), finish(DONE)]
 
@@ -94,15 +94,7 @@ def test_a_terminal_that_knows_only_ascii_is_no_reason_to_fail(repo: Callable[..
 @pytest.mark.slow
 def test_a_reader_that_goes_away_ends_the_run_in_order(repo: Callable[..., Path], command: Command) -> None:
     folder = repo()
-    process = subprocess.Popen(
-        command.argv("--json", *command.script(GOOD)),
-        cwd=folder,
-        env=command.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-        text=True,
-    )
+    process = start(command, folder, *command.script(GOOD))
     assert process.stdout is not None
     assert process.stderr is not None
     run = json.loads(process.stdout.readline())["run"]

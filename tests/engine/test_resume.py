@@ -12,7 +12,7 @@ from support import DONE, FIX_ADD, FIX_MUL, Command, edit, finish, git, leftover
 
 from engine import events as ev
 from engine.events import DURABLE, Record
-from engine.model import Purpose
+from engine.model import Purpose, Step
 from engine.records import journal
 from engine.state import RunState, fold_all
 
@@ -57,6 +57,10 @@ def repeated(records: list[Record]) -> list[str]:
                 done.add(f"attempt {number}")
             case ev.VerificationFinished(number):
                 done.add(f"verify {number}")
+            case ev.StepStarted(Step.JUDGE, number):
+                again += {f"gates {number}"} & done
+            case ev.StepFinished(Step.JUDGE, number):
+                done.add(f"gates {number}")
             case ev.DietFinished(number):
                 done.add(f"diet {number}")
             case ev.ProposalMade(proposal):

@@ -335,6 +335,12 @@ def test_a_line_of_the_stream_that_is_not_the_plug_ins_is_counted_not_believed(
     assert "are not the plug-in's" in report.problem
 
 
+def test_a_message_that_is_no_valid_unicode_is_a_message(run: Callable[..., TestReport]) -> None:
+    report = run({"test_m.py": "def test_a(): raise ValueError('\\udcff')\ndef test_b(): pass\n"})
+    assert report.problem == ""
+    assert outcomes(report) == {"test_a": "failed", "test_b": "passed"}
+
+
 def test_a_process_that_chatters_on_does_not_keep_its_suite(run: Callable[..., TestReport]) -> None:
     loop = "while 1: print(1, flush=True); time.sleep(.02)"
     tests = f"import subprocess, sys\ndef test_a(): subprocess.Popen([sys.executable, '-c', 'import time\\n{loop}'],"

@@ -178,7 +178,7 @@ class Plugin:
             error = error.__cause__
         frames, tb = [], error.__traceback__
         while tb is not None:
-            frames.append([tb.tb_frame.f_code.co_filename, tb.tb_lineno])
+            frames.append([tb.tb_frame.f_code.co_filename, tb.tb_lineno or 0])
             tb = tb.tb_next
         if isinstance(error, SyntaxError) and error.filename:
             frames.append([error.filename, error.lineno or 0])
