@@ -33,7 +33,7 @@ class Attempting:
     def make(self) -> None:
         """Run the providers in order until one is done; record what they leave."""
         loop = self.loop
-        base = loop._earlier_tree(self.number)
+        base = loop.earlier_tree(self.number)
         place = self._place(base)
         area = Area(place.worktree)
         toolbox = self._toolbox(place, area)
@@ -115,6 +115,9 @@ class Attempting:
             if not error.transient or (self._last() and not toolbox.area.touched):
                 raise
             return Finish(Outcome.MORE_WORK, error.message, transient=error.message)
+        if finish.refusal and name == self.loop.plan.providers[-1] and not toolbox.area.touched:
+            # Nothing to judge: the attempt stays open for another model or another day.
+            raise ProviderError(finish.refusal, hint="resume with another --provider, or after changing the agent")
         # A claim the toolbox turned down is not a claim, whatever the provider makes of it.
         taken = toolbox.finished or {}
         return replace(finish, outcome=Outcome(taken["outcome"])) if "outcome" in taken else finish
@@ -182,6 +185,7 @@ class Attempting:
                 place.import_roots,
                 place.cwd,
                 place.scratch,
+                loop.runner.without,
                 self._confined,
             ),
         )
@@ -196,7 +200,7 @@ class Attempting:
 
     def _targets(self) -> tuple[TestResult, ...]:
         """Targets that are still red, as the last full round showed them."""
-        earlier = self.loop._row(self.number - 1)
+        earlier = self.loop.find_row(self.number - 1)
         done = set(earlier.progress.fixed) if earlier is not None else set()
         return tuple(t.latest for t in self.loop.state.targets if t.latest is not None and t.key not in done)
 

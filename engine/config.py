@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -168,6 +169,17 @@ _RULES: dict[tuple[str, str], tuple[str, Any]] = {
     ("budget", "tokens"): ("an integer above 0", lambda v: v > 0),
     ("repair", "budget_s"): ("a number above 0", lambda v: v > 0),
     ("repair", "workers"): ("an integer, 0 or more", lambda v: v >= 0),
+    ("suites", "timeout_s"): ("a number above 0", lambda v: v > 0),
+    ("suites", "test_timeout_s"): ("a number above 0", lambda v: v > 0),
+    ("anthropic", "timeout_s"): ("a number above 0", lambda v: v > 0),
+    ("diet", "budget_s"): ("a number, 0 or more", lambda v: v >= 0),
+    ("sandbox", "memory_mb"): ("an integer, 0 or more", lambda v: v >= 0),
+}
+_FLAGS = {
+    ("retries", "limit"): "--max-retries",
+    ("budget", "usd"): "--max-usd",
+    ("budget", "minutes"): "--max-minutes",
+    ("budget", "turns"): "--max-turns",
 }
 
 
@@ -183,7 +195,7 @@ def _value(kind: Any, value: Any) -> Any:
         if isinstance(value, list | tuple) and all(isinstance(v, str) for v in value):
             return tuple(value)
     elif kind is float:
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
             return float(value)
     elif kind is int:
         if isinstance(value, int) and not isinstance(value, bool):
@@ -201,20 +213,22 @@ def _section(cls: type[Any], name: str, data: Any, source: str) -> Any:
     for key, value in data.items():
         if key not in kinds:
             raise _unknown(source, f"[{name}] {key}", key, list(kinds))
-        try:
-            values[key] = _value(kinds[key], value)
-        except TypeError:
-            default = getattr(cls(), key)
-            raise ConfigError(
-                f"{source}: [{name}] {key} = {value!r}; want {_wanted(kinds[key])}",
-                hint=f"try {key} = {_toml(default)}",
-            ) from None
-        wanted, holds = _RULES.get((name, key), ("", None))
-        if holds is not None and not holds(values[key]):
-            raise ConfigError(
-                f"{source}: [{name}] {key} = {value!r}; want {wanted}", hint=f"try {key} = {_toml(getattr(cls(), key))}"
-            )
+        values[key] = _checked(cls, name, key, value, f"{source}: [{name}] {key} =")
     return cls(**values)
+
+
+def _checked(cls: type[Any], name: str, key: str, value: Any, where: str) -> Any:
+    """One value of a section, of the right type and within its bounds; ``where`` it was said, for the message."""
+    kind = typing.get_type_hints(cls)[key]
+    wanted, holds = _RULES.get((name.split(".")[0], key), (_wanted(kind), None))
+    try:
+        known = _value(kind, value)
+    except TypeError:
+        wanted, holds = _wanted(kind), lambda _: False
+        known = value
+    if holds is not None and not holds(known):
+        raise ConfigError(f"{where} {value!r}; want {wanted}", hint=f"try {_toml(getattr(cls(), key))}")
+    return known
 
 
 def _unknown(source: str, where: str, key: str, known: list[str]) -> ConfigError:
@@ -317,7 +331,10 @@ def override(config: Config, **sections: Mapping[str, Any]) -> Config:
     for name, change in sections.items():
         given = {k: v for k, v in change.items() if v is not None}
         if given:
-            part = dataclasses.replace(getattr(config, name), **given)
+            section = getattr(config, name)
+            for key, value in given.items():
+                _checked(type(section), name, key, value, _FLAGS.get((name, key), f"[{name}] {key} ="))
+            part = dataclasses.replace(section, **given)
             config = dataclasses.replace(config, **{name: part})
     return config
 

@@ -33,6 +33,13 @@ class EnvironmentFailure(BitnetError):
     exit = Exit.ENVIRONMENT
 
 
+class DiskFull(EnvironmentFailure):
+    """Nothing more can be written; the run can be resumed when there is space."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, hint="free some space, then `bitnet-tui resume`")
+
+
 class ProviderError(BitnetError):
     """A provider could not go on. ``transient`` says whether a retry of the attempt is worth it."""
 

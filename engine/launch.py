@@ -17,6 +17,7 @@ from engine.config import Config
 from engine.errors import ConfigError, ProviderError
 from engine.flow import agents
 from engine.flow.agents import Agent
+from engine.providers.scripted import read_script
 from engine.suites import interpreter
 from engine.suites.environment import scrubbed
 from engine.suites.interpreter import Interpreter
@@ -94,10 +95,6 @@ def prepare(options: Options, environ: Mapping[str, str]) -> Plan:
     repository, prefix = locate(options.target)
     project = repository.root / prefix
     config, source = settings.discover(project, _here(options.config))
-    if options.max_retries is not None and not 0 <= options.max_retries <= 2:
-        raise ConfigError(
-            f"--max-retries {options.max_retries}; want 0, 1 or 2", hint="one attempt and at most two retries"
-        )
     config = settings.override(
         config,
         provider={"order": options.providers or None},
@@ -192,4 +189,6 @@ def _providers(config: Config, environ: Mapping[str, str]) -> tuple[tuple[str, .
         )
     if "scripted" in order and not config.scripted.file:
         raise ConfigError("provider scripted has no script", hint="name one with --script FILE")
+    if "scripted" in order:
+        read_script(Path(config.scripted.file))
     return order, "as asked"

@@ -5,11 +5,11 @@ Every step first asks the state whether it was done already: that is all there i
 
 from __future__ import annotations
 
+import dataclasses
+import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-
-from msgspec.structs import replace
 
 from engine import __version__, policy
 from engine import events as ev
@@ -25,13 +25,11 @@ from engine.model import (
     GateStatus,
     Hop,
     Label,
-    Progress,
     Purpose,
     Route,
     RouteKind,
     Step,
     TestReport,
-    TestResult,
     Verdict,
 )
 from engine.recorder import Recorder
@@ -41,12 +39,10 @@ from engine.state import AttemptRow, RunState
 from engine.suites.layout import witness_files
 from engine.suites.rounds import Rounds
 from engine.suites.runner import Place, SuiteRunner
-from engine.verify import acceptance, baseline
-from engine.verify.acceptance import Acceptance, Baseline
-from engine.workspace import diet
-from engine.workspace.area import Area
-from engine.workspace.changes import Hunk
-from engine.workspace.repository import Snapshot, remove_tree
+from engine.verify import baseline
+from engine.verify.acceptance import Baseline
+from engine.verifying import Verifying
+from engine.workspace.repository import Snapshot
 from engine.workspace.scope import Scope
 from engine.workspace.workshop import Workshop
 
@@ -90,8 +86,9 @@ class Loop:
             number = 1
             while True:
                 self._attempt(number)
-                self._verify(number)
-                self._diet(number)
+                verifying = Verifying(self, number)
+                verifying.verify()
+                verifying.slim()
                 self._gates(number)
                 route = self._decide(number)
                 self._hop(number, route)
@@ -104,7 +101,7 @@ class Loop:
             if hasattr(self, "workshop"):
                 self.workshop.close()
             else:
-                remove_tree(plan.home.scratch(self.run))
+                plan.home.clear(self.run)
             if plan.home.scratch(self.run).exists():
                 self.recorder.line("some scratch files could not be removed; the next start tries again")
 
@@ -145,6 +142,10 @@ class Loop:
                     snapshot.head, snapshot.branch, snapshot.commit, snapshot.tree, snapshot.dirty, snapshot.untracked
                 )
             )
+            for path in plan.repository.submodules(snapshot.tree):
+                filled = (plan.repository.root / path / ".git").exists()
+                said = "its files are lent to the tests and never changed" if filled else "it is not checked out"
+                self.emit(ev.ActivityReported("note", f"submodule {path}: {said}"))
             return snapshot
         return Snapshot(taken.head, taken.branch, taken.commit, taken.tree, taken.dirty, taken.untracked)
 
@@ -163,7 +164,9 @@ class Loop:
         """The parts that live as long as the run's process."""
         plan = self.plan
         self.files = tuple(e.path for e in plan.repository.entries(snapshot.tree) if e.mode != "120000")
-        self.scope = Scope(plan.config.scope.allow, plan.config.scope.deny, plan.config.scope.protect, plan.prefix)
+        settings = plan.config.scope
+        inner = plan.repository.submodules(snapshot.tree)
+        self.scope = Scope(settings.allow, settings.deny, settings.protect, plan.prefix, submodules=inner)
         self.workshop = Workshop(
             repository=plan.repository,
             home=plan.home,
@@ -175,6 +178,9 @@ class Loop:
             extra_roots=(*plan.config.python.import_roots, *self._editable_roots()),
             carry=plan.config.workspace.carry,
         )
+        mentions = self._mentions(snapshot.tree)
+        # Our own interpreter, lent to a project without one, brings a plug-in that warns where it is not wanted.
+        ours = plan.interpreter.executable == sys.executable
         self.runner = SuiteRunner(
             run=self.run,
             interpreter=plan.interpreter,
@@ -183,10 +189,9 @@ class Loop:
             cancel=self.steering.cancel,
             pass_env=plan.config.sandbox.pass_env,
             memory_mb=plan.config.sandbox.memory_mb,
+            without=("asyncio",) if ours and not mentions("asyncio") else (),
         )
-        self.rounds = Rounds(
-            self.runner, dict(plan.config.suites), self.emit, self.recorder.line, self._mentions(snapshot.tree)
-        )
+        self.rounds = Rounds(self.runner, dict(plan.config.suites), self.emit, self.recorder.line, mentions)
         self.keeper = Keeper(self.run, plan, self.recorder)
 
     def _editable_roots(self) -> list[str]:
@@ -218,13 +223,7 @@ class Loop:
             self.emit(ev.AuditFinished(targets, flaky, {k: n for k, n in counts.items() if n}))
             self.emit(ev.StepFinished(Step.ANALYZE))
         nodeids = [row.nodeid for row in self.state.tests.values()]
-        self.scope = Scope(
-            self.scope.allow,
-            self.scope.deny,
-            self.scope.protect,
-            self.scope.prefix,
-            witness_files(nodeids, self.plan.prefix),
-        )
+        self.scope = dataclasses.replace(self.scope, witnesses=witness_files(nodeids, self.plan.prefix))
         self.workshop.scope = self.scope
         optional = [n for n in self.plan.suites if self.plan.config.suites[n].optional]
         self.baseline = baseline.from_state(self.state, optional)
@@ -232,16 +231,16 @@ class Loop:
     def _audit_round(self, place: Place, number: int) -> None:
         """Every suite once; what this round finished before an interruption is not run again."""
         for name in self.plan.suites:
-            self._checkpoint()
+            self.checkpoint()
             if f"{Purpose.AUDIT}{number}" not in self.state.suites[name].finished:
-                self._suite(name, place, Purpose.AUDIT, number, self._left_out(name))
+                self.suite(name, place, Purpose.AUDIT, number, self.left_out(name))
 
-    def _left_out(self, name: str) -> ev.SuiteFinished | None:
+    def left_out(self, name: str) -> ev.SuiteFinished | None:
         """How the audit left a suite out, if it did."""
         first = self.state.suites[name].finished.get("audit1")
         return first if first is not None and first.ended is Ended.SKIPPED else None
 
-    def _suite(
+    def suite(
         self, name: str, place: Place, purpose: Purpose, number: int, skipped: ev.SuiteFinished | None
     ) -> TestReport:
         watch = self.keeper.watch(place.worktree, self.scope, self.files)
@@ -267,141 +266,24 @@ class Loop:
     # -- attempt ------------------------------------------------------------------------------------------------------
 
     def _attempt(self, number: int) -> None:
-        row = self._row(number)
+        row = self.find_row(number)
         if row is not None and row.finished is not None:
             return
-        self._checkpoint()
+        self.checkpoint()
         Attempting(self, number).make()
 
-    def _row(self, number: int) -> AttemptRow | None:
+    def find_row(self, number: int) -> AttemptRow | None:
         return next((a for a in self.state.attempts if a.number == number), None)
 
     def row(self, number: int) -> AttemptRow:
-        found = self._row(number)
+        found = self.find_row(number)
         if found is None:
             raise LookupError(f"attempt {number} has not started")
         return found
 
-    # -- verification -------------------------------------------------------------------------------------------------
-
-    def _verify(self, number: int) -> None:
-        """The acceptance rule, in a fresh worktree with only the in-scope part of the change."""
-        row = self.row(number)
-        if row.verdict is not None or row.finished is None:
-            return
-        self._checkpoint()
-        self.emit(ev.StepStarted(Step.VERIFY, number, "every suite, in a fresh worktree"))
-        if row.finished.tree == self._earlier_tree(number):
-            moved = self._moved_before(number)
-            earlier = self._row(number - 1)
-            nothing = "nothing was changed" if number == 1 else f"attempt {number} changed nothing"
-            still = (nothing, *(earlier.reasons if earlier is not None else ()))
-            verdict = (earlier.verdict if earlier is not None else None) or Verdict.REJECTED
-            self.emit(ev.VerificationFinished(number, row.finished.tree, verdict, still, moved))
-        else:
-            accepted, tampered = self._judge(row.finished.tree, Purpose.VERIFY, number)
-            verdict = Verdict.VERIFIED if accepted.holds else Verdict.REJECTED
-            if tampered:
-                verdict = Verdict.TAMPERED
-            elif not accepted.holds and row.finished.claimed:
-                verdict = Verdict.CLAIMED
-            reasons = (*tampered, *accepted.reasons)
-            self.emit(ev.VerificationFinished(number, row.finished.tree, verdict, reasons, accepted.progress))
-        self.emit(ev.StepFinished(Step.VERIFY, number))
-
-    def _judge(self, tree: str, purpose: Purpose, number: int) -> tuple[Acceptance, tuple[str, ...]]:
-        """Acceptance of a tree, each suite in a fresh worktree; and which files that judge were changed."""
-        commit = self.plan.repository.scratch_commit(tree, self.workshop.snapshot.commit)
-        reports = []
-        for name in self.plan.suites:
-            self._checkpoint()
-            skipped = self._left_out(name)
-            # What one suite leaves behind must not reach the next.
-            place = self.workshop.place("verify", commit, fresh=skipped is None)
-            reports.append(self._suite(name, place, purpose, number, skipped))
-        # What the audit showed before anything was changed is how this project is.
-        audits = [e for s in self.state.suites.values() for n, e in s.finished.items() if n.startswith(Purpose.AUDIT)]
-        changed = _new(reports, audits, lambda r: r.rewritten)
-        replaced = _new(reports, audits, lambda r: r.replaced)
-        tampered = (
-            *(f"{p} was changed while the tests ran" for p in changed),
-            *(f"the code under test replaced {n}, a part of pytest: its results say nothing" for n in replaced),
-        )
-        return acceptance.judge(self.baseline, reports), tampered
-
-    def _earlier_tree(self, number: int) -> str:
-        earlier = self._row(number - 1)
+    def earlier_tree(self, number: int) -> str:
+        earlier = self.find_row(number - 1)
         return earlier.tree if earlier is not None and earlier.tree else self.workshop.snapshot.tree
-
-    def _moved_before(self, number: int) -> Progress:
-        earlier = self._row(number - 1)
-        if earlier is not None and earlier.verdict is not None:
-            return earlier.progress
-        return Progress(still=self.baseline.targets)
-
-    # -- diet ---------------------------------------------------------------------------------------------------------
-
-    def _diet(self, number: int) -> None:
-        """Take away what the targets do not need; what is left is verified again."""
-        row = self.row(number)
-        if row.verdict is not Verdict.VERIFIED or row.diet is not None or row.finished is None:
-            return
-        self._checkpoint()
-        self.emit(ev.StepStarted(Step.DIET, number, "taking away what is not needed"))
-        self.emit(self._slimmed(number, row.finished))
-        self.emit(ev.StepFinished(Step.DIET, number))
-
-    def _slimmed(self, number: int, finished: ev.AttemptFinished) -> ev.DietFinished:
-        repository, base = self.plan.repository, self.workshop.snapshot.tree
-        same = ev.DietFinished(number, finished.tree, finished.added, finished.removed, False)
-        texts = self.keeper.texts(base, finished.tree)
-        if texts is None:
-            return replace(same, note="a changed file is not text")
-        before, after = texts
-        all_pieces = diet.pieces(before, after)
-        settings = self.plan.config.diet
-        if not settings.enabled and len(all_pieces) > 1:
-            return replace(same, note="[diet] enabled = false")
-        deadline = time.monotonic() + settings.budget_s
-        slim = diet.reduce(all_pieces, self._holds(number, before, after), lambda: time.monotonic() > deadline)
-        if not slim.dropped:
-            return replace(same, minimal=slim.minimal, runs=slim.runs)
-        left = diet.assemble(before, slim.kept, after)
-        changes = {p: t.encode("utf-8", "surrogateescape") for p, t in left.items() if t is not None}
-        tree = repository.tree_with(base, changes, self.plan.home.scratch(self.run))
-        accepted, tampered = self._judge(tree, Purpose.DIET, number)
-        if not accepted.holds or tampered:
-            note = "the reduced change did not verify; the whole one stays"
-            return replace(same, runs=slim.runs, note=note)
-        stat = repository.numstat(base, tree)
-        added, removed = sum(a for _, a, _ in stat), sum(r for _, _, r in stat)
-        files = tuple(p for p, _, _ in stat)
-        return ev.DietFinished(number, tree, added, removed, slim.minimal, len(slim.dropped), slim.runs, "", files)
-
-    def _holds(
-        self, number: int, before: Mapping[str, str], after: Mapping[str, str]
-    ) -> Callable[[Sequence[Hunk]], bool]:
-        place = self.workshop.place("verify", self.workshop.snapshot.commit, fresh=True)
-        area = Area(place.worktree)
-        by_suite: dict[str, list[str]] = {}
-        for row in self.state.targets:
-            by_suite.setdefault(row.suite, []).append(row.nodeid)
-
-        def holds(kept: Sequence[Hunk]) -> bool:
-            self._checkpoint()
-            for path, text in diet.assemble(before, kept, after).items():
-                if text is None:
-                    (place.worktree / path).unlink(missing_ok=True)
-                else:
-                    area.write(path, text.encode("utf-8", "surrogateescape"))
-            found: list[TestResult] = []
-            for suite, nodeids in by_suite.items():
-                report = self.runner.report(suite, self.plan.config.suites[suite], place, only=nodeids)
-                found += report.results
-            moved = acceptance.progress(self.baseline, found)
-            return not moved.still and not moved.gone
-
-        return holds
 
     # -- gates --------------------------------------------------------------------------------------------------------
 
@@ -409,7 +291,7 @@ class Loop:
         row = self.row(number)
         if row.judged:
             return
-        self._checkpoint()
+        self.checkpoint()
         self.emit(ev.StepStarted(Step.JUDGE, number, "gates"))
         # An attempt that changed nothing was not verified again: the numbers are those of the one before.
         stages = [a.stage for a in reversed(self.state.attempts) if a.number <= number]
@@ -456,7 +338,7 @@ class Loop:
             return taken.route
         proposal = policy.propose(self.state, policy.Limits(self.plan.config.retries.limit))
         self.keeper.write_patch(self.workshop.snapshot.tree, self.row(number).tree)
-        self._checkpoint()
+        self.checkpoint()
         self.emit(ev.ProposalMade(proposal))
         route, by, hint = proposal.best.route, "policy", ""
         if self.steering.ask:
@@ -491,6 +373,8 @@ class Loop:
         row = self.state.attempts[-1]
         passes = policy.impl_passes(self.state)
         self.keeper.compare(self.workshop.snapshot)
+        if row.tree in ("", self.workshop.snapshot.tree):  # no patch will ever need what it was made from
+            self.plan.repository.delete_ref(f"refs/bitnet-tui/{self.run}/base")
         if route.kind is RouteKind.FINALIZE and self.state.commit is None:
             self.emit(self.keeper.commit(self.workshop.snapshot, row))
         self.keeper.write(route)
@@ -519,7 +403,7 @@ class Loop:
         self.emit(ev.RunFinished(int(code), why, str(route) if route else "", seconds))
         return code
 
-    def _checkpoint(self) -> None:
+    def checkpoint(self) -> None:
         """A safe point: a pause or a stop takes effect here."""
         if self.steering.pause_requested.is_set():
             self.emit(ev.Paused())
@@ -528,13 +412,3 @@ class Loop:
         if self.steering.stop_after_step.is_set():
             raise Stopped("stopped after the step, on request")
         self.steering.cancel.check()
-
-
-def _new(
-    reports: Sequence[TestReport],
-    audits: Sequence[ev.SuiteFinished],
-    names: Callable[[TestReport | ev.SuiteFinished], Sequence[str]],
-) -> list[str]:
-    """The first names of the reports that the audits do not hold."""
-    known = {n for a in audits for n in names(a)}
-    return sorted({n for r in reports for n in names(r)} - known)[:3]

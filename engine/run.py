@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine import events as ev
-from engine.errors import BitnetError, BudgetSpent, ProviderError, Stopped
+from engine.errors import BitnetError, BudgetSpent, DiskFull, EnvironmentFailure, ProviderError, Stopped
 from engine.feed import Feed
 from engine.launch import Plan
 from engine.lock import Lock
@@ -21,7 +21,7 @@ from engine.session import Steering
 from engine.state import RunState, fold_all
 from engine.workspace.home import new_run_id
 
-RESUMABLE = (Stopped, BudgetSpent, ProviderError)
+RESUMABLE = (Stopped, BudgetSpent, ProviderError, DiskFull)
 
 
 @dataclass(slots=True)
@@ -65,9 +65,8 @@ class Run:
                 error = BudgetSpent(f"the run took its {minutes:g} minutes", hint="resume with --max-minutes")
             return self._ended(recorder, feed, error)
         except OSError as error:
-            hint = "free some space, then `bitnet-tui resume`" if error.errno == errno.ENOSPC else ""
-            failure = BitnetError(f"{error.filename or self.plan.home.folder}: {error.strerror or error}", hint=hint)
-            failure.exit = Exit.ENVIRONMENT  # type: ignore[misc]
+            kind = DiskFull if error.errno == errno.ENOSPC else EnvironmentFailure
+            failure = kind(f"{error.filename or self.plan.home.folder}: {error.strerror or error}")
             return self._ended(recorder, feed, failure)
         except Exception:  # noqa: BLE001  # the last edge: a defect of ours becomes an event, never a bare traceback
             return self._crashed(recorder, feed)
@@ -104,6 +103,8 @@ class Run:
         else:
             event = ev.RunFailed(int(error.exit), error.message, error.hint)
         self._last_word(recorder, feed, event, error)
+        if recorder is not None and recorder.state.impossible:
+            self.plan.repository.delete_ref(f"refs/bitnet-tui/{self.id}/base")
         return error.exit
 
     def _crashed(self, recorder: Recorder | None, feed: Feed) -> Exit:

@@ -15,6 +15,7 @@ from engine.model import (
     CollectError,
     DiffStat,
     Ended,
+    Exit,
     Gate,
     Hop,
     Label,
@@ -165,6 +166,12 @@ class RunState(Noun, frozen=True):
     @property
     def deciding(self) -> bool:
         return self.proposal is not None and self.ended is None
+
+    @property
+    def impossible(self) -> bool:
+        """It failed before anything was known of the tests: there is nothing to go on with."""
+        failed = isinstance(self.ended, ev.RunFailed) and self.ended.exit in (Exit.USAGE, Exit.ENVIRONMENT)
+        return failed and self.audit is None
 
     @property
     def status(self) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from engine.errors import ConfigError, EnvironmentFailure
-from engine.events import Record, RunFinished, SnapshotTaken
+from engine.events import Record, RunFailed, RunFinished
 from engine.headless import closing
 from engine.lock import Lock
 from engine.model import Exit
@@ -133,6 +133,8 @@ def resumable(target: Path, run: str) -> str:
         raise ConfigError(f"run {name} has finished: {state.ended.why}", hint="start a new one: bitnet-tui")
     if state.started is None:
         raise ConfigError(f"run {name} was interrupted before it began", hint="start a new one: bitnet-tui")
+    if isinstance(state.ended, RunFailed) and state.impossible:
+        raise ConfigError(f"run {name} could not be made: {state.ended.why}", hint="start a new one: bitnet-tui")
     return name
 
 
@@ -173,14 +175,13 @@ def clean(target: Path, *, everything: bool) -> None:
         swept = home.sweep(repository)
         if everything:
             for name in home.known():
-                try:
-                    snapshot = _load(home, name)[2].snapshot
-                except EnvironmentFailure:
-                    snapshot = None
                 remove_tree(home.run(name))
-                if isinstance(snapshot, SnapshotTaken):
-                    repository.delete_ref(f"refs/bitnet-tui/{name}/base")
                 swept.append(f"run {name}")
+        for ref in repository.run("for-each-ref", "--format=%(refname)", "refs/bitnet-tui").splitlines():
+            run = ref.split("/")[2]
+            if not home.run(run).exists():
+                repository.delete_ref(ref)
+                swept.append(f"snapshot of run {run}")
     finally:
         lock.release()
     for what in swept:

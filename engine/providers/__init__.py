@@ -34,6 +34,7 @@ class Sandbox:
     import_roots: tuple[str, ...]  # relative to the worktree
     cwd: Path  # the project folder in the worktree
     scratch: Path  # for copies; goes with the run
+    without: tuple[str, ...]  # plug-ins of the interpreter to leave out
     confine: Callable[[Sequence[str], Path, Path], list[str]]  # a command line, what it may write, where it runs
 
 

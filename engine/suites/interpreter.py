@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -10,6 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import EnvironmentFailure
+from engine.suites.process import signal_group
+
+PATIENCE = 30.0
+"""Seconds an interpreter may take to say what it is; a cold one on a slow disk takes a few."""
 
 _PROBE = Path(__file__).parent / "child" / "probe.py"
 _BIN = ("bin/python", "Scripts/python.exe")
@@ -65,24 +70,15 @@ def probe(executable: str, checkout: Path, env: Mapping[str, str]) -> Interprete
         It does not start, or has no pytest.
     """
     try:
-        done = subprocess.run(
-            [executable, str(_PROBE), str(checkout)],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=60,
-            env={**env, "PYTHONDONTWRITEBYTECODE": "1"},  # the environment may lie in the user's checkout
-            cwd=_PROBE.parent,
-            stdin=subprocess.DEVNULL,
-        )
-        answer = json.loads(done.stdout.strip().splitlines()[-1]) if done.returncode == 0 else None
+        code, said, complaint = _ask([executable, str(_PROBE), str(checkout)], env)
+        answer = json.loads(said.strip().splitlines()[-1]) if code == 0 else None
     except (OSError, subprocess.TimeoutExpired, ValueError, IndexError) as error:
         raise EnvironmentFailure(
             f"{executable} does not answer as a Python interpreter: {error}",
             hint="set [python] interpreter to the project's python",
         ) from error
     if answer is None:
-        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        last = (complaint.strip().splitlines() or ["no output"])[-1]
         raise EnvironmentFailure(f"{executable} failed: {last}", hint="set [python] interpreter")
     if not answer["pytest"]:
         raise EnvironmentFailure(
@@ -100,3 +96,25 @@ def probe(executable: str, checkout: Path, env: Mapping[str, str]) -> Interprete
         editable=tuple(answer["editable"]),
         compiled=answer["compiled"],
     )
+
+
+def _ask(argv: list[str], env: Mapping[str, str]) -> tuple[int, str, str]:
+    """Exit code, output and errors of a short child; where it does not answer, it and all it started are gone."""
+    child = subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        env={**env, "PYTHONDONTWRITEBYTECODE": "1"},  # the environment may lie in the user's checkout
+        cwd=_PROBE.parent,
+        start_new_session=True,
+    )
+    try:
+        said, complaint = child.communicate(timeout=PATIENCE)
+    except BaseException:
+        signal_group(child.pid, signal.SIGKILL)
+        child.wait()
+        raise
+    return child.returncode, said, complaint

@@ -65,6 +65,7 @@ class SuiteRunner:
     cancel: CancelToken
     pass_env: tuple[str, ...] = ()
     memory_mb: int = 0
+    without: tuple[str, ...] = ()  # plug-ins of the interpreter that the project does not ask for
     _lent: dict[Path, Path] = field(default_factory=dict)
 
     def environment(self, place: Place) -> dict[str, str]:
@@ -88,6 +89,8 @@ class SuiteRunner:
         line = [self.interpreter.executable, "-m", "pytest", "-p", PLUGIN]
         line += ["-q", "--color=no", "--tb=short", "--no-header", "--show-capture=no"]
         line += ["--continue-on-collection-errors", "--maxfail=0"]
+        for name in self.without:
+            line += ["-p", f"no:{name}"]
         if suite.marker:
             line += ["-m", suite.marker]
         if collect_only:

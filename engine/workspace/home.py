@@ -94,6 +94,13 @@ class Home:
             raise EnvironmentFailure(f"{what} match {name!r}", hint="`bitnet-tui runs` lists them")
         return found[0]
 
+    def clear(self, run: str) -> None:
+        """Remove the scratch of a run, and the folder around it unless another run's is there."""
+        remove_tree(self.scratch(run))
+        remove_tree(self.temp(run))
+        with contextlib.suppress(OSError):
+            self.scratch(run).parent.rmdir()
+
     def sweep(self, repository: Repository) -> list[str]:
         """Remove what killed runs left: processes, worktrees, scratch. Call it with the lock held."""
         swept = []

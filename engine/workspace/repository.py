@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import signal
 import tempfile
@@ -14,8 +15,9 @@ from typing import BinaryIO, cast
 
 import git
 
-from engine.errors import EnvironmentFailure
+from engine.errors import DiskFull, EnvironmentFailure
 
+_NO_ROOM = 2**18  # bytes; less is no room for a file and its folder
 # A repository may bring hooks and helpers of its own; none of them runs for us.
 _QUIET = (
     "-c",
@@ -93,7 +95,7 @@ class Repository:
             if "dubious ownership" in text:
                 raise EnvironmentFailure(
                     f"{folder}: git refuses a repository that belongs to somebody else",
-                    hint=f"git config --global --add safe.directory {folder}",
+                    hint=f"git config --global --add safe.directory {shlex.quote(str(folder.resolve()))}",
                 ) from error
             raise EnvironmentFailure(
                 f"{folder} is not inside a git repository", hint="run `git init` and commit, or name another folder"
@@ -148,10 +150,21 @@ class Repository:
             if again and error.status == -signal.SIGINT:  # Ctrl-C came before it had left our session: it did nothing
                 return self.run_bytes(*args, env=env, data=data, again=False)
             said = str(error.stderr).strip().removeprefix("stderr: ").strip("'") or f"status {error.status}"
-            hint = "free some space" if "No space left" in said or "Out of diskspace" in said else ""
-            last = "; ".join(line.strip() for line in said.splitlines()[-2:] if not line.startswith("hint:"))
-            raise EnvironmentFailure(f"git {args[0]}: {last}", hint=hint) from error
+            lines = [line.strip() for line in said.splitlines() if not line.startswith("hint:")]
+            raise self._failure(f"git {args[0]}: {'; '.join(lines[-2:])}", said) from error
         return done if isinstance(done, bytes) else str(done).encode()
+
+    def _failure(self, message: str, said: str) -> EnvironmentFailure:
+        """What kept git from working, where it can be told; git itself names only the file it could not write."""
+        folder = Path(self._git.working_dir or ".")
+        if "No space left" in said or "Out of diskspace" in said:
+            return DiskFull(message)
+        if shutil.disk_usage(folder).free < _NO_ROOM and ("write" in said or "create" in said):
+            return DiskFull(f"{message} (the disk of {folder} is full)")
+        if "Read-only file system" in said or "Permission denied" in said or "insufficient permission" in said:
+            hint = f"bitnet-tui keeps its snapshots and results in the repository: make {folder / '.git'} writable"
+            return EnvironmentFailure(message, hint=hint)
+        return EnvironmentFailure(message)
 
     def succeeds(self, *args: str) -> bool:
         """Whether git ends with 0."""
@@ -169,14 +182,18 @@ class Repository:
 
     def entries(self, tree: str) -> list[Entry]:
         """Every file of a tree; submodules are left out."""
-        found = []
+        return [entry for kind, entry in self._listed(tree) if kind == "blob"]
+
+    def submodules(self, tree: str) -> tuple[str, ...]:
+        """Folders of a tree that are repositories of their own."""
+        return tuple(entry.path for kind, entry in self._listed(tree) if kind == "commit")
+
+    def _listed(self, tree: str) -> Iterator[tuple[str, Entry]]:
         for line in self.run_bytes("ls-tree", "-r", "-z", "--full-tree", tree).split(b"\0"):
             if line:
                 head, path = line.split(b"\t", 1)
                 mode, kind, sha = head.decode().split()
-                if kind == "blob":
-                    found.append(Entry(mode, sha, path.decode("utf-8", "surrogateescape")))
-        return found
+                yield kind, Entry(mode, sha, path.decode("utf-8", "surrogateescape"))
 
     def blob(self, tree: str, path: str) -> bytes:
         return self.run_bytes("cat-file", "blob", f"{tree}:{path}")

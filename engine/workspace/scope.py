@@ -62,6 +62,8 @@ class Scope:
         The project folder inside the repository; files outside it are never writable.
     witnesses
         Files the suites are collected from or read their data in; never writable, whatever their name.
+    submodules
+        Folders that are repositories of their own; never writable.
 
     Examples
     --------
@@ -75,6 +77,7 @@ class Scope:
     protect: tuple[str, ...] = ()
     prefix: str = ""
     witnesses: frozenset[str] = field(default_factory=frozenset)
+    submodules: tuple[str, ...] = ()
     _allow: pathspec.PathSpec = field(init=False, repr=False, compare=False)  # type: ignore[type-arg]
     _deny: pathspec.PathSpec = field(init=False, repr=False, compare=False)  # type: ignore[type-arg]
     _protect: pathspec.PathSpec = field(init=False, repr=False, compare=False)  # type: ignore[type-arg]
@@ -91,6 +94,9 @@ class Scope:
         """Why ``path`` (posix, relative to the repository) may not be written; empty if it may."""
         if path in self.witnesses:
             return f"{path} is protected: the tests come from it or read it"
+        for other in self.submodules:
+            if f"{path}/".startswith(f"{other}/"):
+                return f"{path} belongs to the submodule {other}, a repository of its own"
         inner = path
         if self.prefix:
             if not path.startswith(self.prefix + "/"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -54,6 +53,7 @@ class Workshop:
         remove_tree(scratch)
         scratch.mkdir(parents=True, mode=0o700)
         self.repository.add_worktree(worktree, commit)
+        self._fill_submodules(worktree)
         self._carry(worktree)
         roots = import_roots(self.files, self.prefix, self.extra_roots)
         editable = frozenset(p for p in self.scope.editable(self.files) if p.endswith(".py"))
@@ -71,10 +71,17 @@ class Workshop:
         """Take everything away."""
         for name in ("work", "verify"):
             self.drop(name)
-        remove_tree(self.home.scratch(self.run))
-        remove_tree(self.home.temp(self.run))
-        with contextlib.suppress(OSError):  # another run's scratch is there: its sweep is the next start's
-            self.home.scratch(self.run).parent.rmdir()
+        self.home.clear(self.run)
+
+    def _fill_submodules(self, worktree: Path) -> None:
+        """Git leaves their folders empty in a worktree; the tests need what is checked out."""
+        for path in self.scope.submodules:
+            source = self.repository.root / path
+            if (source / ".git").exists():
+                ignored = shutil.ignore_patterns(".git", "__pycache__")
+                shutil.copytree(
+                    source, worktree / path, symlinks=True, ignore=ignored, copy_function=_copy, dirs_exist_ok=True
+                )
 
     def _carry(self, worktree: Path) -> None:
         if not self.carry:
@@ -86,3 +93,8 @@ class Workshop:
             if wanted.match_file(path) and source.is_file() and not path.startswith(".bitnet-tui/"):
                 (worktree / path).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, worktree / path)
+
+
+def _copy(source: str, target: str) -> None:
+    if Path(source).is_file():  # a pipe would never end
+        shutil.copy2(source, target)

@@ -42,6 +42,8 @@ def test_no_tests_and_no_failing_tests(command: Command, tmp_path: Path) -> None
     none = make_repo(tmp_path / "none", {"m.py": "x = 1\n"}) if not (tmp_path / "none").mkdir() else None
     assert none is not None
     check(command, none, 5, "no tests were found")
+    assert git(none, "for-each-ref", "refs/bitnet-tui") == ""
+    assert command("resume", "--no-tui", cwd=none).code == 2
     green = tmp_path / "green"
     green.mkdir()
     make_repo(green, {"test_m.py": "def test_cpu_a(): assert True\n"})
@@ -63,6 +65,8 @@ def test_no_tests_and_no_failing_tests(command: Command, tmp_path: Path) -> None
         ("[retries]\nlimit = 'two'\n", ("[retries] limit", "'two'", "an integer")),
         ("[retries]\nlimit = 3\n", ("[retries] limit", "3", "from 0 to 2")),
         ("[retires]\nlimit = 1\n", ("unknown key [retires]", "'retries'")),
+        ("[suites.cpu]\ntimeout_s = 0\n", ("[suites.cpu] timeout_s", "above 0")),
+        ("[budget]\nminutes = inf\n", ("[budget] minutes", "inf", "a number")),
         ("[scope]\nalow = []\n", ("[scope] alow", "'allow'")),
         ("[suites.cpu]\nmarker = 1\n", ("[suites.cpu] marker", "a string")),
         ("[flow\n", ("not TOML",)),
@@ -83,6 +87,9 @@ def test_unknown_provider_agent_and_suite(repo: Callable[..., Path], command: Co
     check(command, folder, 2, "'impl-creater'", "did you mean 'impl-creator'", args=("--agent", "impl-creater"))
     check(command, folder, 2, "'cpuu'", "did you mean 'cpu'", args=("--suite", "cpuu"))
     check(command, folder, 2, "--max-retries 3", args=("--max-retries", "3"))
+    check(command, folder, 2, "--max-usd -1", args=("--max-usd", "-1"))
+    check(command, folder, 2, "--max-minutes nan", args=("--max-minutes", "nan"))
+    check(command, folder, 2, "no.json", args=("--provider", "scripted", "--script", "no.json"))
     check(command, folder, 6, "no key", "ANTHROPIC_API_KEY", args=("--provider", "anthropic"))
     assert not (folder / ".bitnet-tui").exists()
 

@@ -85,6 +85,8 @@ def test_a_run_goes_on_with_its_own_settings_from_another_folder(
 
 
 def test_clean_all_leaves_branches_and_nothing_of_ours(verified: Path, command: Command) -> None:
+    gone = "refs/bitnet-tui/20260101-000000-abcd/base"
+    git(verified, "update-ref", gone, "HEAD")
     cleaned = command("clean", "--all", cwd=verified)
     assert cleaned.code == 0
     assert "removed run" in cleaned.out

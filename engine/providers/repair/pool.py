@@ -148,7 +148,7 @@ class Pool:
         if "trial" in message:
             index, trial = waiting.popleft()
             if message["how"] == "unfit" and not trial.early:
-                queues[1].appendleft((index, trial))
+                queues[1].appendleft((index, replace(trial, early=True)))
                 return
             ends = {int(at): Sign(*sign) for at, sign in message["ends"].items()}
             self._heard[zygote].append((index, trial, Verdict(message["how"], ends, message["broke"])))

@@ -65,7 +65,7 @@ class RepairProvider:
             python=brief.sandbox.python,
             env=brief.sandbox.env,
             import_roots=brief.sandbox.import_roots,
-            pytest_args=(),
+            pytest_args=tuple(f"-pno:{name}" for name in brief.sandbox.without),
             failing=tuple(dict.fromkeys(t.nodeid for t in brief.targets)),
             passing=brief.green,
             editable=tuple(p for p in brief.scope if p.endswith(".py")),

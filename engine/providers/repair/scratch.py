@@ -32,6 +32,7 @@ class Scratch:
         for source in sorted((Path(__file__).parent / "child").glob("*.py")):
             shutil.copyfile(source, lent / source.name)
         (self.home / "tmp").mkdir()
+        (self.home / "home").mkdir()
 
     def write(self, sources: dict[str, str]) -> None:
         """Put full texts into the copy."""
@@ -59,7 +60,8 @@ class Scratch:
         ]
         roots = [str((self.root / name).resolve()) for name in self._task.import_roots]
         env["PYTHONPATH"] = os.pathsep.join([*roots, str(self.home / "lent"), *old])
-        env.update(PYTHONHASHSEED="0", PYTHONDONTWRITEBYTECODE="1", TMPDIR=str(self.home / "tmp"), **more)
+        env.update(HOME=str(self.home / "home"), TMPDIR=str(self.home / "tmp"))
+        env.update(PYTHONHASHSEED="0", PYTHONDONTWRITEBYTECODE="1", **more)
         env.pop("PYTEST_ADDOPTS", None)
         return env
 

@@ -136,9 +136,7 @@ class Plugin:
         option.json_report_omit = ["keywords", "streams", "log", "traceback", "warnings", "collectors"]
         option.json_report_indent = None
         option.stepwise = option.stepwise_skip = False  # it would stop at the first failure
-        for name in set(re.findall(r"[A-Za-z_]\w*", option.markexpr or "")) - {"and", "or", "not"}:
-            # The suites' markers are ours to know: --strict-markers would refuse the expression.
-            config.addinivalue_line("markers", name + ": names a suite of bitnet-tui")
+        _know_markers(config)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config):
@@ -350,6 +348,12 @@ def _marked(outcome, report, marks):
     return outcome == "xfailed" and "xfail" in marks
 
 
+def _know_markers(config):
+    """The suites' markers are ours to know: --strict-markers would refuse the expression."""
+    for name in set(re.findall(r"[A-Za-z_]\w*", config.option.markexpr or "")) - {"and", "or", "not"}:
+        config.addinivalue_line("markers", name + ": names a suite of bitnet-tui")
+
+
 def _file_of(nodeid):
     return nodeid.split("::", 1)[0]
 
@@ -375,3 +379,10 @@ if _given is not None:
     @pytest.hookimpl(tryfirst=True)
     def pytest_load_initial_conftests(early_config, parser, args):
         early_config.pluginmanager.register(Plugin(_given), "bitnet-tui")
+
+else:
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(config):
+        if hasattr(config, "workerinput"):  # a worker of xdist collects under the same expression
+            _know_markers(config)

@@ -36,6 +36,30 @@ def test_options_of_the_project_that_would_end_or_narrow_a_run(project, options)
     assert FIXED in result.files["core.py"]
 
 
+def test_a_module_that_only_the_test_itself_imports(project):
+    project.file("core.py", "def size(xs):\n    return len(xs) - 1\n")
+    project.file("tests/test_core.py", "def test_size():\n    import core\n    assert core.size([4, 5]) == 3\n")
+    mended(project, project.repair(["tests/test_core.py::test_size"]), "tests/test_core.py::test_size")
+
+
+def test_a_green_test_that_cannot_pass_in_a_copy_is_no_objection(project):
+    project.file("core.py", ADD).file("here.txt", str(project.root))
+    project.file(
+        "tests/test_core.py",
+        "import pathlib\nfrom core import add\n\ndef test_add(): assert add(2, 3) == 5\n\n"
+        "def test_place(): assert pathlib.Path('here.txt').read_text() == str(pathlib.Path.cwd())\n",
+    )
+    result = project.repair(["tests/test_core.py::test_add"], ["tests/test_core.py::test_place"])
+    mended(project, result, "tests/test_core.py::test_add")
+
+
+def test_tests_that_a_project_spreads_over_workers(project):
+    pytest.importorskip("xdist", reason="missing-tool: pytest-xdist; `make test` installs it")
+    project.file("pytest.ini", "[pytest]\naddopts = -n 2\n").file("core.py", ADD)
+    project.file("tests/test_core.py", "from core import add\ndef test_add(): assert add(2, 3) == 5\n")
+    assert FIXED in project.repair(["tests/test_core.py::test_add"]).files["core.py"]
+
+
 def test_a_src_layout(project):
     project.file("src/pkg/__init__.py", "").file("src/pkg/core.py", ADD)
     project.file("tests/test_core.py", "from pkg.core import add\ndef test_add(): assert add(2, 3) == 5\n")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from .life import Watch, limit_resources
+from .plain_options import run_here
 from .serve import Server
 from .setup import REAL, SETUP, SHORT
 from .trace import Tracer
@@ -86,5 +87,5 @@ def collect_error(path: str, error: BaseException | None) -> dict[str, Any]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: Any) -> None:
-    config.option.stepwise = config.option.stepwise_skip = False  # it would stop at the first failure
+    run_here(config)
     config.pluginmanager.register(Plugin(), "bitnet_tui_repair_plugin")

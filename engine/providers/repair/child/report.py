@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from .life import Watch
+from .plain_options import run_here
 from .setup import SETUP
 
 
@@ -61,5 +62,5 @@ class Plugin:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: Any) -> None:
-    config.option.stepwise = config.option.stepwise_skip = False  # it would stop at the first failure
+    run_here(config)
     config.pluginmanager.register(Plugin(), "bitnet_tui_report_plugin")
