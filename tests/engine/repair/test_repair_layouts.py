@@ -55,7 +55,7 @@ def test_a_green_test_that_cannot_pass_in_a_copy_is_no_objection(project):
 
 def test_tests_that_a_project_spreads_over_workers(project):
     pytest.importorskip("xdist", reason="missing-tool: pytest-xdist; `make test` installs it")
-    project.file("pytest.ini", "[pytest]\naddopts = -n 2\n").file("core.py", ADD)
+    project.file("pytest.ini", "[pytest]\naddopts = -p xdist.plugin -n 2\n").file("core.py", ADD)
     project.file("tests/test_core.py", "from core import add\ndef test_add(): assert add(2, 3) == 5\n")
     assert FIXED in project.repair(["tests/test_core.py::test_add"]).files["core.py"]
 
