@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(shell command -v uv 2>/dev/null)
+# Tests wait for processes most of their time; WORKERS= runs them in one.
+WORKERS := -n auto --maxprocesses=4
 PIP_QUIET := --quiet --disable-pip-version-check --no-input
 
 .PHONY: demo test check format lint types arrows tests lock clean help
@@ -20,7 +22,7 @@ demo: $(VENV)/.run
 
 test: $(VENV)/.dev
 	@echo "» running the tests (a few minutes; GPU tests are skipped where there is no device)"
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python -m pytest -q $(WORKERS) $(ARGS)
 
 check: $(VENV)/.dev format lint types arrows tests
 
@@ -39,7 +41,7 @@ arrows: $(VENV)/.dev
 tests: $(VENV)/.dev
 	@echo "» tests, with coverage by package"
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -q $(ARGS)
+	@$(BIN)/coverage run -m pytest -q $(WORKERS) $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@for package in engine kernels tui; do \
 	  printf '%-8s ' $$package; $(BIN)/coverage report --include="$$package/*" --format=total | sed 's/$$/ % covered/'; done

@@ -223,7 +223,7 @@ class Attempting:
                 files=tuple(p for p, _, _ in stat),
                 added=sum(a for _, a, _ in stat),
                 removed=sum(r for _, _, r in stat),
-                claimed=finish.outcome is Outcome.DONE and toolbox.claim_holds,
+                claimed=toolbox.insisted or (finish.outcome is Outcome.DONE and toolbox.claim_holds),
                 transient=finish.transient,
                 refusal=finish.refusal,
                 alternatives=finish.alternatives,

@@ -176,7 +176,7 @@ class AttemptFinished(Noun, frozen=True):
     files: tuple[str, ...]
     added: int
     removed: int
-    claimed: bool  # the provider said done, and its own last run agreed
+    claimed: bool  # the provider said done: its own last run agreed, or it insisted
     transient: str = ""  # a transient failure that ended it early
     refusal: str = ""  # the model would not do it
     alternatives: int = 0

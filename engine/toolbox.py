@@ -28,7 +28,7 @@ EDITOR = "str_replace_based_edit_tool"
 VIEW_LINES, VIEW_CHARS = 400, 15_000
 SEARCH_LINES = 120
 DETAIL_CHARS = 1800
-FALSE_CLAIMS = 2  # how often `finish done` is turned back before it is taken as more-work
+FALSE_CLAIMS = 2  # how often `finish done` is turned back before it is taken as more-work, and as a false claim
 
 RunTests = Callable[[str | None, Sequence[str] | None], list[TestReport]]
 
@@ -61,6 +61,11 @@ class Toolbox:
     refused_claims: int = 0
     finished: Mapping[str, Any] | None = None
     _advised: set[tuple[str, str, int]] = field(default_factory=set)
+
+    @property
+    def insisted(self) -> bool:
+        """Done was said again and again, though the tests it was shown say otherwise."""
+        return self.refused_claims > FALSE_CLAIMS
 
     def call(self, name: str, arguments: object) -> ToolResult:
         """Run one tool; what the caller did wrong comes back as an error result."""
@@ -230,7 +235,7 @@ class Toolbox:
             self.claim_holds, said = self.claim()
             if not self.claim_holds:
                 self.refused_claims += 1
-                if self.refused_claims <= FALSE_CLAIMS:
+                if not self.insisted:
                     return ToolResult(f"not done: {said}\nGo on, or finish with another outcome.", is_error=True)
                 outcome = Outcome.MORE_WORK
         self.finished = {

@@ -53,13 +53,15 @@ class Verifying:
     def _as_before(self, finished: ev.AttemptFinished) -> ev.VerificationFinished:
         """An attempt that changed nothing keeps the verdict of the one before it."""
         earlier = self.loop.find_row(self.number - 1)
-        if earlier is None or earlier.verdict is None:
-            moved = Progress(still=self.loop.baseline.targets)
-            return ev.VerificationFinished(
-                self.number, finished.tree, Verdict.REJECTED, ("nothing was changed",), moved
-            )
-        reasons = (f"attempt {self.number} changed nothing", *earlier.reasons)
-        return ev.VerificationFinished(self.number, finished.tree, earlier.verdict, reasons, earlier.progress)
+        verdict = Verdict.REJECTED
+        reasons: tuple[str, ...] = ("nothing was changed",)
+        progress = Progress(still=self.loop.baseline.targets)
+        if earlier is not None and earlier.verdict is not None:
+            verdict, progress = earlier.verdict, earlier.progress
+            reasons = (f"attempt {self.number} changed nothing", *earlier.reasons)
+        if finished.claimed and verdict is Verdict.REJECTED:
+            verdict = Verdict.CLAIMED
+        return ev.VerificationFinished(self.number, finished.tree, verdict, reasons, progress)
 
     def _judge(self, tree: str, purpose: Purpose) -> tuple[Acceptance, tuple[str, ...]]:
         """Acceptance of a tree, each suite in a fresh worktree; and which files that judge were changed."""

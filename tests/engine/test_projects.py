@@ -15,7 +15,7 @@ GOOD = [edit(FIX_ADD), edit(FIX_MUL), finish(DONE)]
 
 def test_workers_strict_markers_and_warnings_as_errors(repo: Callable[..., Path], command: Command) -> None:
     pytest.importorskip("xdist", reason="missing-tool: pytest-xdist; `make test` installs it")
-    habits = "[pytest]\naddopts = -n 2 --strict-markers -p no:cacheprovider\nfilterwarnings = error\n"
+    habits = "[pytest]\naddopts = -n 1 --strict-markers -p no:cacheprovider\nfilterwarnings = error\n"
     folder = repo(CALC | {"pytest.ini": habits})
     answer = command("--json", *command.script(GOOD), cwd=folder, VIRTUAL_ENV=sys.prefix)
     assert answer.code == 0, answer.result

@@ -221,12 +221,19 @@ def test_a_refused_write_is_an_answer_not_an_end(repo: Callable[..., Path], comm
     assert not (folder.parent / "out.py").exists()
 
 
-def test_a_false_done_is_turned_back_and_ends_as_more_work(repo: Callable[..., Path], command: Command) -> None:
+def test_a_false_done_is_turned_back_and_insisting_on_it_is_an_integrity_failure(
+    repo: Callable[..., Path], command: Command
+) -> None:
     folder = repo()
-    answer = command("--json", "--max-retries", "0", *command.script([edit(FIX_ADD), *[finish(DONE)] * 3]), cwd=folder)
+    more = finish({"outcome": "more-work", "summary": "one is left"})
+    script = command.script([edit(FIX_ADD), *[finish(DONE)] * 2, more])
+    answer = command("--json", "--max-retries", "0", *script, cwd=folder)
     assert answer.code == 1
-    assert answer.of("AttemptFinished")[0]["outcome"] == "more-work"
     assert answer.of("AttemptFinished")[0]["claimed"] is False
+    answer = command("--json", "--max-retries", "0", *command.script([finish(DONE)] * 3), cwd=folder)
+    assert answer.code == 3
+    assert answer.of("AttemptFinished")[0]["outcome"] == "more-work"
+    assert answer.of("VerificationFinished")[0]["verdict"] == "claimed"
 
 
 def test_a_change_that_breaks_a_green_test_is_not_green(repo: Callable[..., Path], command: Command) -> None:
