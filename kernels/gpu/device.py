@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from kernels.backend import why_not
-from kernels.errors import BackendError, InputError, NoDevice
+from kernels.errors import InputError, NoDevice
 from kernels.formats.i2_s import TAIL
 from kernels.packed import PackedMatrix
 
@@ -59,6 +59,7 @@ class Device:
             if file not in self._modules:
                 self._modules[file] = self.cupy.RawModule(code=source(file), options=("--std=c++17",))
             self._kernels[key] = self._modules[file].get_function(name)
+            assert self._kernels[key].num_regs  # asking loads it; else the first launch would, perhaps in a capture
         return self._kernels[key]
 
     def weights(self, matrix: PackedMatrix) -> tuple[Any, Any]:
@@ -66,10 +67,6 @@ class Device:
         uploaded = self._weights.setdefault(matrix, {})
         device = int(self.cupy.cuda.Device().id)
         if device not in uploaded:
-            if self.capturing:
-                raise BackendError(
-                    "a graph is being captured; these weights are not on the device yet", "make a Plan before"
-                )
             codes = self.cupy.asarray(matrix.i2s.packed[:-TAIL])
             uploaded[device] = codes, self.cupy.asarray(np.array([matrix.scale], np.float32))
             self.cupy.cuda.get_current_stream().synchronize()  # other streams may use them next

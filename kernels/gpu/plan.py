@@ -73,6 +73,8 @@ class Plan:
     ------
     NoDevice
         Where there is none.
+    BackendError
+        While a graph is captured.
     InputError
         For matrices of different shapes, none at all, a negative batch.
     """
@@ -81,6 +83,10 @@ class Plan:
         self, matrix: PackedMatrix | Sequence[PackedMatrix], batch: int, *, accumulate_only: bool = False
     ) -> None:
         self._device = device.current()
+        if self._device.capturing:
+            raise BackendError(
+                "a Plan allocates and waits, which a graph cannot record", "make it before the capture begins"
+            )
         stacked = not isinstance(matrix, PackedMatrix)
         matrices: tuple[PackedMatrix, ...] = tuple(matrix) if stacked else (matrix,)  # type: ignore[arg-type,assignment]
         shapes = sorted({one.shape for one in matrices})
@@ -101,18 +107,17 @@ class Plan:
         self._scales = empty(self._lead, np.float32)
         self._sums = empty(self._lead, np.int32)
         self._sizes = np.int32(self._rows), np.int32(self._cols), np.int32(batch)
-        self._launch = choose((self._rows, self._cols), batch, len(self._matrices), self._device.tensor_cores)
+        self._how = choose((self._rows, self._cols), batch, len(self._matrices), self._device.tensor_cores)
         self._last_scales: Any = None
-        self._kernel = self._device.kernel(self._launch.file, self._launch.kernel)
+        self._kernel = self._device.kernel(self._how.file, self._how.kernel)
         self._quantize = self._device.kernel("quantize.cu", "quantize_rows")
         self._sum = self._device.kernel("quantize.cu", "sum_rows")
         uploaded = [self._device.weights(one) for one in self._matrices]
-        if len(uploaded) == 1:
-            self._weights, self._weight_scales = uploaded[0]
-        else:
-            self._weights, self._weight_scales = (
-                self._device.cupy.concatenate(parts) for parts in zip(*uploaded, strict=True)
-            )
+        self._weights, self._weight_scales = uploaded[0]
+        if len(uploaded) > 1:
+            join = self._device.cupy.concatenate
+            self._weights, self._weight_scales = (join(parts) for parts in zip(*uploaded, strict=True))
+            self._device.cupy.cuda.get_current_stream().synchronize()  # it may be called on another stream
 
     def __call__(self, x: Any, *, out: Any = None) -> Any:
         """Launch the product of activations that lie on the device.
@@ -121,7 +126,7 @@ class Plan:
         ----------
         x : (B, K) float32, quantized on the way; or a tuple (q, scale) of (B, K) int8 and (B,) float32, whose scale
             goes unread with `accumulate_only`.
-            With L matrices, each has L in front. Contiguous, on 16-byte boundaries.
+            With L matrices each has L in front. Contiguous; q on a 16-byte boundary.
         out : where to write instead of the plan's own array.
 
         Returns
@@ -138,12 +143,15 @@ class Plan:
         out = self.out if out is None else self._device.array(out, "out", self.out.dtype.type, shape)
         q, scales, sums = self._activations(x)
         self._last_scales = scales
+        self.launch(q, scales, sums, out)
+        return out
+
+    def launch(self, q: Any, scales: Any, sums: Any, out: Any) -> None:
+        """Launch the product alone: of q (B, K) int8 that sums to `sums` (B,) int32, unchecked."""
         if out.size:
             pointers = (self._weights, q, sums, scales if self._float else np.uint64(0), self._weight_scales, out)
-            self._kernel(
-                self._launch.grid, self._launch.block, (*pointers, *self._sizes), shared_mem=self._launch.shared
-            )
-        return out
+            how = self._how
+            self._kernel(how.grid, how.block, (*pointers, *self._sizes), shared_mem=how.shared)
 
     def check(self) -> None:
         """Wait for the last call, and refuse what was not finite in it.
@@ -199,9 +207,7 @@ def matmul(matrix: PackedMatrix, x: Any, *, out: Any = None, accumulate_only: bo
     """
     here = device.current()
     if here.capturing:
-        raise BackendError(
-            "matmul allocates and waits, which a graph cannot record", "make a Plan, and capture its calls"
-        )
+        raise BackendError("matmul allocates and waits, which a graph cannot record", "capture the call of a Plan")
     cols = matrix.shape[1]
     if not isinstance(x, tuple):
         x = here.array(convert.as_float32(here, x), "x", np.float32, (None, cols))

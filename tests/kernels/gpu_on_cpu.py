@@ -15,7 +15,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,7 +25,7 @@ import numpy as np
 import pytest
 
 import kernels.product
-from kernels.backend import why_not
+from kernels.backend import select_backend, why_not
 from kernels.gpu import cupy_backend, device
 
 SHIM = Path(__file__).with_name("cuda_on_cpu.h")
@@ -90,6 +92,9 @@ class DeviceArray:
     def copy(self) -> "DeviceArray":
         return _new(self.host)
 
+    def sum(self, axis: int, dtype: type) -> "DeviceArray":
+        return _new(self.host.sum(axis=axis, dtype=dtype))
+
     def set(self, values: np.ndarray) -> None:
         self.host[...] = values
 
@@ -144,6 +149,16 @@ class Stream:
             self._recorded.append(work)
 
 
+class Event:
+    """A moment."""
+
+    def record(self, stream: Stream) -> None:
+        self.at = time.perf_counter()
+
+    def synchronize(self) -> None:
+        """It has been recorded."""
+
+
 class CupyOnCpu:
     """Stands in for the module; `calls` counts what would allocate, copy or wait, `launched` names the kernels."""
 
@@ -159,6 +174,8 @@ class CupyOnCpu:
             Device=lambda: here,
             Stream=lambda non_blocking: Stream(self._streams, self.calls),
             get_current_stream=lambda: self._streams[-1],
+            Event=Event,
+            get_elapsed_time=lambda start, stop: (stop.at - start.at) * 1e3,
         )
 
     def empty(self, shape: int | tuple[int, ...], dtype: type) -> DeviceArray:
@@ -189,9 +206,9 @@ class CupyOnCpu:
 
     def RawModule(self, code: str, options: tuple[str, ...]) -> SimpleNamespace:
         library = _compiled(self.edit(code), self.folder)
-        return SimpleNamespace(get_function=lambda name: lambda *a, **k: self._launch(library, name, *a, **k))
+        return SimpleNamespace(get_function=lambda name: Kernel(self, library, name))
 
-    def _launch(self, library: ctypes.CDLL, name: str, grid, block, arguments, *, shared_mem: int = 0) -> None:
+    def launch(self, library: ctypes.CDLL, name: str, grid, block, arguments, shared_mem: int) -> None:
         self.launched.append(name)
         arrays = [one for one in arguments if isinstance(one, DeviceArray)]
         values = [np.uint64(one.data.ptr) if isinstance(one, DeviceArray) else one for one in arguments]
@@ -214,6 +231,19 @@ class CupyOnCpu:
                     raise KernelDied(f"{name} wrote beside an array of shape {array.shape}")
 
         self._streams[-1].run(work)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Called as CuPy's kernels are."""
+
+    cupy: CupyOnCpu
+    library: ctypes.CDLL
+    name: str
+    num_regs: int = 1
+
+    def __call__(self, grid, block, arguments, *, shared_mem: int = 0) -> None:
+        self.cupy.launch(self.library, self.name, grid, block, arguments, shared_mem)
 
 
 def _in_a_child(name: str, run) -> None:
@@ -256,7 +286,10 @@ def stand_in(gpu_folder: Path, monkeypatch: pytest.MonkeyPatch):
         here = device.Device(cupy)
         monkeypatch.setattr(device, "current", lambda: here)
         backend = cupy_backend.CupyBackend()
-        monkeypatch.setattr(kernels.product, "select_backend", lambda name: backend)
+        others = {"reference", "numpy"}
+        monkeypatch.setattr(
+            kernels.product, "select_backend", lambda name: select_backend(name) if name in others else backend
+        )
         return cupy
 
     return install

@@ -22,6 +22,7 @@ ARCHITECTURES = {
     "portable.cu": (75, *TENSOR),
     "quantize.cu": (75, *TENSOR),
     "pack.cu": (75, *TENSOR),
+    "read.cu": (75, *TENSOR),
 }
 MOST_REGISTERS = {"gemm": 128, "gemv_8": 64}
 """What leaves room for two blocks of gemm.cu, and for all threads of a processor in the kernel of decoding."""
