@@ -10,10 +10,12 @@
 //   row g  │ 64 columns in 16 bytes, each  │
 //          └───────┴───────┴───────┴───────┴─
 //
-// Launch: block (32, warps), grid (ceil(rows / 16), matrices), shared memory warps * 512 * TILES bytes.
+// Launch: block (32, warps <= 16), grid (ceil(rows / 16), matrices), shared memory warps * 512 * TILES bytes.
 // TILES * 8 >= batch; cols is a multiple of 128; weights and q lie on 16-byte boundaries.
 #include "product.cuh"
 #include "tensor.cuh"
+
+constexpr int MAX_THREADS = 512;  // of a block: the registers have to do for 16 warps
 
 struct Pieces {
     uint4 upper, lower;  // of rows g and g + 8
@@ -41,7 +43,8 @@ __device__ __forceinline__ void gemv(PRODUCT_ARGUMENTS) {
         return Pieces{upper[piece], lower[piece]};
     };
 
-    int acc[TILES][2][4] = {};  // two sums a tile, so that one multiplication need not wait for the one before
+    constexpr int SETS = TILES == 1 ? 2 : 1;  // so that no multiplication need wait for the one before
+    int acc[TILES][SETS][4] = {};
     Pieces next = {};
     if ((int)threadIdx.y < chunks) next = load(threadIdx.y);
     for (int chunk = threadIdx.y; chunk < chunks; chunk += blockDim.y) {
@@ -49,15 +52,18 @@ __device__ __forceinline__ void gemv(PRODUCT_ARGUMENTS) {
         if (chunk + (int)blockDim.y < chunks) next = load(chunk + blockDim.y);
         const int piece = chunk * 4 + quarter;
 #pragma unroll
-        for (int field = 0; field < 4; ++field) {
-            const unsigned first[4] = FRAGMENT(x, y), second[4] = FRAGMENT(z, w);
+        for (int tile = 0; tile < TILES; ++tile) {
+            const int token = tile * 8 + group;
+            const uint4* from = q + (size_t)token * (cols / 16) + piece_columns(piece);
+            uint4 met[4] = {};  // all four are asked for before the first is waited for
+            if (token < batch && piece < pieces)
 #pragma unroll
-            for (int tile = 0; tile < TILES; ++tile) {
-                const int token = tile * 8 + group;
-                uint4 met = {};
-                if (token < batch && piece < pieces) met = q[(size_t)token * (cols / 16) + piece_columns(piece) + 2 * field];
-                multiply_add(acc[tile][0], first, met.x, met.y);
-                multiply_add(acc[tile][1], second, met.z, met.w);
+                for (int field = 0; field < 4; ++field) met[field] = from[2 * field];
+#pragma unroll
+            for (int field = 0; field < 4; ++field) {
+                const unsigned first[4] = FRAGMENT(x, y), second[4] = FRAGMENT(z, w);
+                multiply_add(acc[tile][0], first, met[field].x, met[field].y);
+                multiply_add(acc[tile][SETS - 1], second, met[field].z, met[field].w);
             }
         }
     }
@@ -65,8 +71,11 @@ __device__ __forceinline__ void gemv(PRODUCT_ARGUMENTS) {
     constexpr int SUMS = TILES * 128;
     int* partial = (int*)shared_memory;  // (warps, TILES, 4, 32 lanes)
 #pragma unroll
-    for (int i = 0; i < TILES * 4; ++i)
-        partial[threadIdx.y * SUMS + i * 32 + threadIdx.x] = acc[i / 4][0][i % 4] + acc[i / 4][1][i % 4];
+    for (int i = 0; i < TILES * 4; ++i) {
+        const auto& of_tile = acc[i / 4];
+        const int sum = of_tile[0][i % 4] + (SETS == 2 ? of_tile[SETS - 1][i % 4] : 0);
+        partial[threadIdx.y * SUMS + i * 32 + threadIdx.x] = sum;
+    }
     __syncthreads();
     THIS_PRODUCT;
     for (int at = threadIdx.y * 32 + threadIdx.x; at < SUMS; at += blockDim.y * 32) {
@@ -77,14 +86,14 @@ __device__ __forceinline__ void gemv(PRODUCT_ARGUMENTS) {
     }
 }
 
-extern "C" __global__ void gemv_8(PRODUCT_ARGUMENTS) {
+extern "C" __global__ void __launch_bounds__(MAX_THREADS) gemv_8(PRODUCT_ARGUMENTS) {
     gemv<1>(weights, q, sums, scales, weight_scales, out, rows, cols, batch);
 }
 
-extern "C" __global__ void gemv_16(PRODUCT_ARGUMENTS) {
+extern "C" __global__ void __launch_bounds__(MAX_THREADS) gemv_16(PRODUCT_ARGUMENTS) {
     gemv<2>(weights, q, sums, scales, weight_scales, out, rows, cols, batch);
 }
 
-extern "C" __global__ void gemv_32(PRODUCT_ARGUMENTS) {
+extern "C" __global__ void __launch_bounds__(MAX_THREADS) gemv_32(PRODUCT_ARGUMENTS) {
     gemv<4>(weights, q, sums, scales, weight_scales, out, rows, cols, batch);
 }

@@ -16,7 +16,11 @@ GEMV_TOKENS = (8, 16, 32)
 """The most tokens each kernel of gemv.cu takes; with more, multiplying costs more than reading and gemm.cu is next."""
 
 MAX_WARPS = 16
-"""Warps of a block of gemv.cu, at most: each turn of theirs reads 256 columns a warp."""
+"""Warps of a block of gemv.cu, at most."""
+
+TURNS = 2
+"""Turns of 256 columns a warp of gemv.cu takes, at least: the loads of two are under way together, and fewer warps
+leave registers for every block of a 6912 x 2560 to run at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ def choose(shape: tuple[int, int], batch: int, matrices: int, tensor_cores: bool
     Examples
     --------
     >>> choose((6912, 2560), 1, 1, tensor_cores=True)
-    Launch(file='gemv.cu', kernel='gemv_8', grid=(432, 1), block=(32, 10), shared=5120)
+    Launch(file='gemv.cu', kernel='gemv_8', grid=(432, 1), block=(32, 5), shared=2560)
     >>> choose((6912, 2560), 256, 1, tensor_cores=True)
     Launch(file='gemm.cu', kernel='gemm', grid=(216, 1), block=(32, 8), shared=49152)
     """
@@ -46,7 +50,7 @@ def choose(shape: tuple[int, int], batch: int, matrices: int, tensor_cores: bool
     for tokens in GEMV_TOKENS:
         if batch <= tokens:
             chunks = max(1, -(-cols // 256))
-            turns = -(-chunks // MAX_WARPS)
+            turns = max(TURNS, -(-chunks // MAX_WARPS))
             warps = -(-chunks // turns)  # as few as finish in as many turns
             return Launch("gemv.cu", f"gemv_{tokens}", (-(-rows // 16), matrices), (32, warps), warps * 64 * tokens)
     return Launch("gemm.cu", "gemm", (-(-rows // 128) * -(-batch // 64), matrices), (32, 8), 48 * 1024)

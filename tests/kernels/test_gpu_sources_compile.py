@@ -24,8 +24,9 @@ ARCHITECTURES = {
     "pack.cu": (75, *TENSOR),
     "read.cu": (75, *TENSOR),
 }
-MOST_REGISTERS = {"gemm": 128, "gemv_8": 64}
-"""What leaves room for two blocks of gemm.cu, and for all threads of a processor in the kernel of decoding."""
+THREADS = {"gemm": 512, "gemv_8": 1024, "gemv_16": 512, "gemv_32": 512}
+"""Threads whose registers must fit a processor at once, if not 256: two blocks of gemm.cu; the largest of gemv.cu;
+in decoding, where loads under way are speed, 1,024 with 64 KB of them."""
 
 
 def check_log(log: str, text: str, architectures: int) -> None:
@@ -37,7 +38,7 @@ def check_log(log: str, text: str, architectures: int) -> None:
     assert sorted(said) == sorted(names * architectures), log
     assert spills == [("0", "0", "0")] * len(said), log
     for name, used in zip(said, registers, strict=True):
-        assert int(used) <= MOST_REGISTERS.get(name, 128), f"{name} uses {used} registers"
+        assert int(used) * THREADS.get(name, 256) <= 65536, f"{name} uses {used} registers"
 
 
 def test_gpu_sources_are_all_compiled():

@@ -167,7 +167,7 @@ GUARDS = {
     "store": ("if (row >= rows || token >= batch) return;", ""),
     "gemv rows": ("min(row + 8, rows - 1)", "row + 8"),
     "gemv pieces": ("min(chunk * 4 + quarter, pieces - 1)", "chunk * 4 + quarter"),
-    "gemv tokens": ("if (token < batch && piece < pieces) met", "met"),
+    "gemv tokens": ("if (token < batch && piece < pieces)", ""),
     "gemm lines": ("first + line < lines && column < width", "column < width"),
     "gemm columns": ("first + line < lines && column < width", "first + line < lines"),
     "gemm waits": ("finish_copies();", ""),
