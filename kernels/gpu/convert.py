@@ -16,6 +16,9 @@ from kernels.gpu.device import Device
 THREADS = 256
 """Threads of a block of quantize.cu and pack.cu."""
 
+MOST_COUNTED = 2**31 - 2048
+"""Rows or columns quantize.cu can count without wrapping."""
+
 
 def quantize_activations(x: Any) -> tuple[Any, Any]:
     """`kernels.quantize_activations` where the array is, bit for bit.
@@ -38,6 +41,8 @@ def quantize_activations(x: Any) -> tuple[Any, Any]:
     """
     here = device.current()
     floats = here.array(as_float32(here, x), "x", np.float32, (None, None))
+    if max(floats.shape) > MOST_COUNTED:
+        raise InputError(f"x is of shape {floats.shape}; want at most {MOST_COUNTED} rows and columns")
     empty = here.cupy.empty
     q, scales, sums = empty(floats.shape, np.int8), empty(len(floats), np.float32), empty(len(floats), np.int32)
     launch_quantize(here.kernel("quantize.cu", "quantize_rows"), floats, q, scales, sums)

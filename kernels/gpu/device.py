@@ -89,6 +89,10 @@ class Device:
                 f"{name} is a {type(values).__name__}; want an array on the device", "cupy.asarray uploads it"
             )
         array = self.cupy.asarray(values)
+        if array.device.id != self.cupy.cuda.Device().id:
+            raise InputError(
+                f"{name} lies on device {array.device.id}, not on the current one", "with cupy.cuda.Device(n):"
+            )
         fits = len(shape) == array.ndim and all(
             want in (None, got) for want, got in zip(shape, array.shape, strict=True)
         )

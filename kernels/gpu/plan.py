@@ -23,6 +23,10 @@ TURNS = 2
 leave registers for every block of a 6912 x 2560 to run at once."""
 
 
+MOST_MATRICES, MOST_LINES = 65_535, 2**31 - 256
+"""What a grid can count, and the kernels with a rest: beyond it numbers would wrap."""
+
+
 @dataclass(frozen=True, slots=True)
 class Launch:
     """Which kernel computes a product, and how it is laid out over the device."""
@@ -94,9 +98,11 @@ class Plan:
         stacked = not isinstance(matrix, PackedMatrix)
         matrices: tuple[PackedMatrix, ...] = tuple(matrix) if stacked else (matrix,)  # type: ignore[arg-type,assignment]
         shapes = sorted({one.shape for one in matrices})
-        if len(shapes) != 1 or batch < 0:
+        rows = max((shape[0] for shape in shapes), default=0)
+        if len(shapes) != 1 or len(matrices) > MOST_MATRICES or not 0 <= batch <= MOST_LINES or rows > MOST_LINES:
             raise InputError(
-                f"a plan of matrices of the shapes {shapes} and a batch of {batch}; want one shape, 0 or more rows"
+                f"a plan of {len(matrices)} matrices of the shapes {shapes} and a batch of {batch}; want matrices "
+                f"of one shape, at most {MOST_MATRICES}, and batch and rows from 0 to {MOST_LINES}"
             )
         self._rows, self._cols = shapes[0]
         self._lead = (len(matrices), batch) if stacked else (batch,)
@@ -136,7 +142,7 @@ class Plan:
         Returns
         -------
         out : what is being written; it is there when the stream has come so far. A row whose activations hold NaN or
-            infinity becomes NaN, and with `accumulate_only` 0: `check` tells.
+            infinity becomes NaN, and with `accumulate_only` -2**31, which no sum is: `check` raises for it.
 
         Raises
         ------
@@ -144,7 +150,7 @@ class Plan:
             An array is of another type, shape or order; says which.
         """
         shape = (*self._lead, self._rows)
-        out = self.out if out is None else self._device.array(out, "out", self.out.dtype.type, shape)
+        out = self._device.array(self.out if out is None else out, "out", self.out.dtype.type, shape)
         q, scales, sums = self._activations(x)
         self._last_scales = scales
         self.launch(q, scales, sums, out)
@@ -214,10 +220,13 @@ def matmul(matrix: PackedMatrix, x: Any, *, out: Any = None, accumulate_only: bo
         raise BackendError("matmul allocates and waits, which a graph cannot record", "capture the call of a Plan")
     cols = matrix.shape[1]
     if not isinstance(x, tuple):
-        x = here.array(convert.as_float32(here, x), "x", np.float32, (None, cols))
+        x = first = here.array(convert.as_float32(here, x), "x", np.float32, (None, cols))
     elif len(x) == 2:
-        x = convert.readable(here, x[0], 16), convert.readable(here, x[1], 1)
-    plan = Plan(matrix, len(x[0] if isinstance(x, tuple) else x), accumulate_only=accumulate_only)
+        first = here.array(convert.readable(here, x[0], 16), "q", np.int8, (None, cols), boundary=16)
+        x = first, convert.readable(here, x[1], 1)
+    else:
+        raise InputError(f"a tuple of {len(x)}; want (q, scale), or one array of floats")
+    plan = Plan(matrix, len(first), accumulate_only=accumulate_only)
     y = plan(x, out=out)
     if not isinstance(x, tuple):
         convert.refuse_infinite(here, x, plan._scales)

@@ -28,7 +28,7 @@ struct Product {
     __device__ __forceinline__ void store(int row, int token, int sum) const {
         if (row >= rows || token >= batch) return;
         const size_t at = (size_t)token * rows + row;
-        sum -= sums[token];
+        sum = (int)((unsigned)sum - (unsigned)sums[token]);
         if (scales)
             ((float*)out)[at] = __fmul_rn(__fdiv_rn(__int2float_rn(sum), scales[token]), *weight_scale);
         else

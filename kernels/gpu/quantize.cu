@@ -4,7 +4,7 @@
 #include "block.cuh"
 
 // scale = 127 / max(|x|, 1e-5), q = round(x * scale) to even, sum = Σ q. A token that holds a NaN or an infinity
-// has the scale NaN and q = 0, so that no product of it looks like a number.
+// has the scale NaN, q = 0 and a sum that no q has, so that no product of it looks like a number.
 extern "C" __global__ void quantize_rows(const float* __restrict__ x, signed char* __restrict__ q,
                                          float* __restrict__ scales, int* __restrict__ sums, int cols) {
     x += (size_t)blockIdx.x * cols;
@@ -27,7 +27,7 @@ extern "C" __global__ void quantize_rows(const float* __restrict__ x, signed cha
         sum += value;
     }
     sum = over_block(sum, [](int a, int b) { return a + b; });
-    if (threadIdx.x == 0) scales[blockIdx.x] = scale, sums[blockIdx.x] = sum;
+    if (threadIdx.x == 0) scales[blockIdx.x] = scale, sums[blockIdx.x] = finite ? sum : (int)0x80000000;
 }
 
 // The sums of tokens that come quantized.

@@ -75,6 +75,7 @@ class DeviceArray:
         self.shape, self.dtype, self.ndim, self.size = host.shape, host.dtype, host.ndim, host.size
         self.flags = SimpleNamespace(c_contiguous=host.flags.c_contiguous)
         self.data = SimpleNamespace(ptr=host.ctypes.data)
+        self.device = SimpleNamespace(id=0)
         self.__cuda_array_interface__ = host.__array_interface__
 
     def __array__(self, *_: object, **__: object) -> np.ndarray:

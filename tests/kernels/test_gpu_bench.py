@@ -32,7 +32,7 @@ def test_gpu_bench_gives_a_figure_and_its_yardstick(stand_in):
 
 
 def test_gpu_bench_does_not_time_a_wrong_product(stand_in):
-    stand_in("forward").edit = lambda code: code.replace("sum -= sums[token];", "")
+    stand_in("forward").edit = lambda code: code.replace("- (unsigned)sums[token]", "")
     with pytest.raises(AssertionError):
         list(bench.measure(((32, 256),), cold=4096, repeats=2))
 

@@ -151,6 +151,9 @@ def test_gpu_plan_shows_what_is_not_finite(gpu):
     assert np.isfinite(y[[0, 2]]).all()
     with pytest.raises(ValueError, match=r"activations\[1\] are not finite"):
         plan.check()
+    sums = gpu.asnumpy(Plan(matrix, 3, accumulate_only=True)(gpu.asarray(x)))
+    assert (sums[1] == -(2**31)).all()
+    assert (np.abs(sums[[0, 2]]) <= 127 * 128).all()
 
 
 @pytest.mark.parametrize("batch", [1, 64])

@@ -145,10 +145,32 @@ def test_gpu_plan_refuses_a_wrong_out(stand_in):
             plan(x, out=out)
 
 
+@pytest.mark.parametrize("x", [(1.0, 2.0), (1,), (), "x", None])
+def test_gpu_matmul_refuses_what_is_no_array(stand_in, x):
+    stand_in("forward")
+    with pytest.raises(InputError):
+        kernels.gpu.matmul(checks.random_matrix(9, 256)[1], x)
+
+
+def test_gpu_plan_refuses_arrays_of_another_device(stand_in):
+    gpu = stand_in("forward")
+    x = gpu.asarray(np.ones((2, 256), np.float32))
+    x.device.id = 1
+    with pytest.raises(InputError, match="x lies on device 1, not on the current one"):
+        Plan(checks.random_matrix(9, 256)[1], 2)(x)
+
+
+@pytest.mark.parametrize("batch", [-1, 2**31])
+def test_gpu_plan_refuses_a_batch_it_cannot_count(stand_in, batch):
+    stand_in("forward")
+    with pytest.raises(InputError, match=f"a batch of {batch}"):
+        Plan(checks.random_matrix(9, 256)[1], batch)
+
+
 @pytest.mark.parametrize("matrices", [[], [(4, 128), (5, 128)]])
 def test_gpu_plan_wants_matrices_of_one_shape(stand_in, matrices):
     stand_in("forward")
-    with pytest.raises(InputError, match="want one shape"):
+    with pytest.raises(InputError, match="want matrices of one shape"):
         Plan([checks.random_matrix(*shape)[1] for shape in matrices], 1)
 
 
