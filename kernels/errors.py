@@ -19,3 +19,11 @@ class FormatError(KernelError, ValueError):
 
 class BackendError(KernelError, RuntimeError):
     """An unknown backend, or one that cannot run here."""
+
+
+class NoDevice(BackendError):
+    """There is no CUDA device to compute on; `reason` says what is missing."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"no CUDA device: {reason}", hint='backend="numpy" runs everywhere')
+        self.reason = reason

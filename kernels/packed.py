@@ -81,6 +81,8 @@ class PackedMatrix:
     @property
     def i2s(self) -> PackedMatrix:
         """The same matrix in I2_S, which the backends compute on: made once, and kept."""
+        if self.format == "i2_s":  # not kept: a matrix that holds itself is not freed when its last user lets go
+            return self
         if self._computed is None:
             object.__setattr__(self, "_computed", self.to("i2_s"))
         assert self._computed is not None

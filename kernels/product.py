@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Literal, overload
 
 import numpy as np
@@ -41,7 +42,7 @@ def matmul(
 
     Returns
     -------
-    y : (B, M) float32; with `accumulate_only` (B, M) int32.
+    y : (B, M) float32; with `accumulate_only` (B, M) int32. For arrays on a CUDA device an array on it.
 
     Examples
     --------
@@ -53,6 +54,11 @@ def matmul(
     [[-16256, -16256]]
     """
     chosen = select_backend(backend)
+    if hasattr(x[0] if isinstance(x, tuple) and x else x, "__cuda_array_interface__"):
+        if chosen.name != "gpu":
+            hint = 'take backend="gpu", or bring x to the host with x.get()'
+            raise InputError(f"x lies on the GPU, where the backend {chosen.name!r} does not compute", hint)
+        return import_module("kernels.gpu").matmul(matrix, x, accumulate_only=accumulate_only)  # type: ignore[no-any-return]
     rows, cols = matrix.shape
     q, scale = _quantized(x, cols)
     sums = chosen.accumulate(matrix, q) if q.size and rows else np.zeros((len(q), rows), np.int32)
