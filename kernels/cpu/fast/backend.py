@@ -1,0 +1,97 @@
+"""Exact integer products from machine code made for this CPU. Checks what the code takes for granted."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kernels.cpu.fast.crew import Crew
+from kernels.cpu.fast.lanes import VECTORS, padded, repack
+from kernels.errors import InputError
+from kernels.formats.i2_s import BLOCK
+from kernels.ternary import as_float32, quantize_activations
+
+if TYPE_CHECKING:
+    from kernels.cpu.fast.load import Code
+    from kernels.cpu.fast.tiers import Tier
+    from kernels.packed import PackedMatrix
+
+PANEL = 2**18
+"""Bytes of activations a pass over the matrix takes: about half an L2 cache."""
+
+
+class FastBackend:
+    """Repacks a matrix the first time it is used, and keeps that as long as the matrix lives.
+
+    Parameters
+    ----------
+    code : the functions of a tier.
+    threads : how many compute a product, the caller's own among them.
+    """
+
+    name = "fast"
+
+    def __init__(self, code: Code, tier: Tier, threads: int = 1) -> None:
+        self.tier = tier
+        self.threads = threads
+        self._code = code
+        self._height = VECTORS * tier.lanes
+        self._crew = Crew(code, threads - 1)
+        self._repacked: WeakKeyDictionary[PackedMatrix, tuple[NDArray[np.uint32], int]] = WeakKeyDictionary()
+        self._mine = threading.local()
+
+    def accumulate(self, matrix: PackedMatrix, q: NDArray[np.int8]) -> NDArray[np.int32]:
+        """(M, K) packed weights, (B, K) contiguous int8 → (B, M) int32."""
+        rows, cols = matrix.shape
+        if q.dtype != np.int8 or q.shape[1:] != (cols,) or not q.flags.c_contiguous:
+            raise InputError(f"activations are {q.dtype} of shape {q.shape}; want contiguous int8 (B, {cols})")
+        if cols % BLOCK:
+            q = np.pad(q, ((0, 0), (0, padded(cols) - cols)))
+        words, groups = self._words(matrix)
+        panel = self._panel(q.shape[1])
+        sums = np.empty((len(q), groups * self._height), np.int32)
+        arrays = words, q.ctypes.data, self._room(4 * panel), sums.ctypes.data
+        self._crew.run(self._code.accumulate, groups, *arrays, len(q), panel, q.shape[1] // BLOCK, groups)
+        return np.ascontiguousarray(sums[:, :rows])
+
+    def multiply(self, matrix: PackedMatrix, x: ArrayLike) -> NDArray[np.float32]:
+        """(M, K) packed weights, (B, K) floats → (B, M) float32: all steps of `kernels.matmul` at once."""
+        rows, cols = matrix.shape
+        x = np.ascontiguousarray(as_float32(x, "activations"))
+        batch = len(x)
+        if x.shape[1] != cols:
+            raise InputError(f"activations have the shape {x.shape}; the matrix takes (B, {cols})")
+        words, groups = self._words(matrix)
+        width = padded(cols)
+        panel = self._panel(width)
+        y = np.empty(batch * groups * self._height, np.float32)
+        arrays = words, x.ctypes.data, self._room(panel * (width + 8)), y.ctypes.data
+        sizes = batch, panel, width // BLOCK, groups, rows, cols
+        done: int = self._crew.run(self._code.multiply, groups, *arrays, *sizes, matrix.scale)
+        if done < batch:
+            quantize_activations(x)  # says which is not finite
+        return y[: batch * rows].reshape(batch, rows)
+
+    def _words(self, matrix: PackedMatrix) -> tuple[int, int]:
+        """The address of the repacked matrix, and its groups."""
+        kept = self._repacked.get(matrix)
+        if kept is None:
+            words = repack(matrix, self.tier.lanes)
+            kept = self._repacked[matrix] = words, words.ctypes.data
+        return kept[1], len(kept[0])
+
+    def _panel(self, width: int) -> int:
+        """Tokens whose activations a pass takes."""
+        return max(self.tier.tile, PANEL // max(1, width))
+
+    def _room(self, size: int) -> int:
+        """The address of so many bytes that are this thread's until its next call."""
+        room: tuple[NDArray[np.uint8], int] | None = getattr(self._mine, "room", None)
+        if room is None or len(room[0]) < size:
+            array = np.empty(size, np.uint8)
+            room = self._mine.room = array, array.ctypes.data
+        return room[1]
