@@ -129,7 +129,7 @@ def _chosen(name: str, threads: int, strict: bool) -> tuple[Backend, BackendRepo
         reason = why_not(used)
         if reason is None:
             break
-        passed_over.append(f"{used} cannot run here: {reason}")
+        passed_over.append(f"{used!r} cannot run here: {reason}")
     else:
         raise BackendError(f"backend {passed_over[0]}", hint='backend="numpy" runs everywhere')
     backend, report = _made(name, used, threads, passed_over)

@@ -51,10 +51,10 @@ class FastBackend:
             raise InputError(f"activations are {q.dtype} of shape {q.shape}; want contiguous int8 (B, {cols})")
         if cols % BLOCK:
             q = np.pad(q, ((0, 0), (0, padded(cols) - cols)))
-        words, groups = self._words(matrix)
-        panel = self._panel(q.shape[1])
+        words, address = self._words(matrix)
+        groups, panel = len(words), self._panel(q.shape[1])
         sums = np.empty((len(q), groups * self._height), np.int32)
-        arrays = words, q.ctypes.data, self._room(4 * panel), sums.ctypes.data
+        arrays = address, q.ctypes.data, self._room(4 * panel), sums.ctypes.data
         self._crew.run(self._code.accumulate, groups, *arrays, len(q), panel, q.shape[1] // BLOCK, groups)
         return np.ascontiguousarray(sums[:, :rows])
 
@@ -65,24 +65,24 @@ class FastBackend:
         batch = len(x)
         if x.shape[1] != cols:
             raise InputError(f"activations have the shape {x.shape}; the matrix takes (B, {cols})")
-        words, groups = self._words(matrix)
+        words, address = self._words(matrix)
         width = padded(cols)
-        panel = self._panel(width)
+        groups, panel = len(words), self._panel(width)
         y = np.empty(batch * groups * self._height, np.float32)
-        arrays = words, x.ctypes.data, self._room(panel * (width + 8)), y.ctypes.data
+        arrays = address, x.ctypes.data, self._room(panel * (width + 8)), y.ctypes.data
         sizes = batch, panel, width // BLOCK, groups, rows, cols
         done: int = self._crew.run(self._code.multiply, groups, *arrays, *sizes, matrix.scale)
         if done < batch:
             quantize_activations(x)  # says which is not finite
         return y[: batch * rows].reshape(batch, rows)
 
-    def _words(self, matrix: PackedMatrix) -> tuple[int, int]:
-        """The address of the repacked matrix, and its groups."""
+    def _words(self, matrix: PackedMatrix) -> tuple[NDArray[np.uint32], int]:
+        """The repacked matrix, for the caller to hold, and its address."""
         kept = self._repacked.get(matrix)
         if kept is None:
             words = repack(matrix, self.tier.lanes)
             kept = self._repacked[matrix] = words, words.ctypes.data
-        return kept[1], len(kept[0])
+        return kept
 
     def _panel(self, width: int) -> int:
         """Tokens whose activations a pass takes."""

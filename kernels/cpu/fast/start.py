@@ -34,6 +34,12 @@ class Started:
     """Better tiers, each with the reason why it is not used."""
 
 
+def arch() -> str:
+    """This machine's architecture, as LLVM's triples begin on Linux."""
+    triple: str = llvm.get_process_triple()
+    return triple.partition("-")[0].replace("arm64", "aarch64")
+
+
 @cache
 def start() -> Started:
     """The first tier that can be had, found once a process.
@@ -43,11 +49,11 @@ def start() -> Started:
     BackendError
         None can, with the reason of each.
     """
-    arch = llvm.get_process_triple().partition("-")[0].replace("arm64", "aarch64")
     features = dict(llvm.get_host_cpu_features())
+    machine = arch(), llvm.get_host_cpu_name(), repr(sorted(features.items())), llvmlite.__version__
     reasons: list[str] = []
-    for tier in candidates(arch, features):
-        name = disk.key(tier.name, llvmlite.__version__, arch, llvm.get_host_cpu_name(), repr(sorted(features.items())))
+    for tier in candidates(arch(), features):
+        name = disk.key(tier.name, *machine)
         began = perf_counter()
         kept = disk.read(name)
         try:
