@@ -39,6 +39,9 @@ def test_cpu_fast_16_bits_hold_a_span_whatever_the_input():
     pairs = SPAN * BLOCK // 4  # a lane is two pairs
     assert pairs * 2 * 2 * -128 >= -(2**15)
     assert pairs * 2 * 2 * 127 < 2**15
+    fourfold = BLOCK // 4 // 2  # pairs of two fields of a block, four times too large
+    assert fourfold * 4 * 2 * 2 * -128 >= -(2**15)
+    assert fourfold * 4 * 2 * 2 * 127 < 2**15
 
 
 @tiers

@@ -32,13 +32,18 @@ def assemble(tier: Tier, triple: str = "", text: bool = False) -> bytes:
     triple : the machine, as in ``aarch64-linux-gnu``; empty: this one.
     text : give assembly to read instead of an object file.
     """
+    return compiled(source(tier), tier, triple, text)
+
+
+def compiled(written: str, tier: Tier, triple: str = "", text: bool = False) -> bytes:
+    """Compile a module written in LLVM's language for the features of a tier."""
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     triple = triple or llvm.get_process_triple()
     machine = llvm.Target.from_triple(triple).create_target_machine(
         features=tier.features, opt=3, reloc="pic", codemodel="small"
     )
-    module = llvm.parse_assembly(source(tier))
+    module = llvm.parse_assembly(written)
     module.triple, module.data_layout = triple, str(machine.target_data)
     module.verify()
     return machine.emit_assembly(module).encode() if text else bytes(machine.emit_object(module))

@@ -10,7 +10,10 @@ from typing import Any
 import llvmlite.binding as llvm
 
 P, N, F = c_void_p, c_int64, c_float
-_SIGNATURES: dict[str, tuple[Any, ...]] = {
+Signatures = dict[str, tuple[Any, ...]]
+"""By name: the type of the result, then those of the arguments."""
+
+_SIGNATURES: Signatures = {
     "accumulate": (None, P, P, P, P, N, N, N, N, P, N),
     "multiply": (N, P, P, P, P, N, N, N, N, N, N, F, P, N),
     "serve": (None, P, N),
@@ -27,15 +30,20 @@ class Code:
 
 
 def load(code: bytes) -> Code:
-    """Put the bytes of an object file where they can be run."""
+    """The functions of a tier, from the bytes of its object file."""
+    return Code(**functions(code, _SIGNATURES))
+
+
+def functions(code: bytes, signatures: Signatures) -> dict[str, Callable[..., Any]]:
+    """Put the bytes of an object file where they can be run, and give these functions of it."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     machine = llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine()
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    functions = {
-        name: CFUNCTYPE(*signature)(engine.get_function_address(name)) for name, signature in _SIGNATURES.items()
+    found: dict[str, Callable[..., Any]] = {
+        name: CFUNCTYPE(*types)(engine.get_function_address(name)) for name, types in signatures.items()
     }
     engine.detach()  # a thread may still be in the code when the interpreter ends: it stays until the process does
-    return Code(**functions)
+    return found

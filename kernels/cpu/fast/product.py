@@ -6,7 +6,8 @@ in the same lanes. Nothing is ever summed across lanes.
 
 A code is one more than its weight: sums start at ``-Σ q``. Where a machine multiplies bytes into 16-bit pairs, these
 are added up in 16 bits over a span of two blocks and only then widened. A lane takes 64 pairs, each of them between
-``2 · 2 · -128`` and ``2 · 2 · 127``: it stays between -32768 and 32512, whatever the input.
+``2 · 2 · -128`` and ``2 · 2 · 127``: it stays between -32768 and 32512, whatever the input. A single column takes two
+of the four fields four times too large, which saves shifts: 16 pairs a block, within the same bounds, then a quarter.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ SPAN = 2
 AHEAD = 8192
 """Bytes between what is read and what is asked for from memory."""
 
-UNROLL = 2
+UNROLL = 4
 """Words decoded in one turn of the innermost loop."""
 
 CHAINS = 8
@@ -100,29 +101,35 @@ def _tile(module: ir.Module, tier: Tier, width: int) -> ir.Function:
     b.function.linkage = "internal"
     b.function.attributes.add("noinline")
     columns = [at(b, q, b.mul(number(column), blocks), BLOCK) for column in range(width)]
-    chains = 1 if tier.narrow else max(1, CHAINS // (VECTORS * width))
+    fourfold = tier.narrow and width == 1  # more columns need the room
+    chains = 1 + fourfold if tier.narrow else max(1, CHAINS // (VECTORS * width))
     kind = ir.VectorType(I16, 2 * tier.lanes) if tier.narrow else ir.VectorType(I32, tier.lanes)
-    zeros = [splat(kind, 0)] * (VECTORS * width * chains)
+    zeros = [splat(kind, 0)] * (VECTORS * width * (1 if tier.narrow else chains))
     dot = _DOTS[tier.instruction]
 
     def some_words(first: Value, state: list[Value], body: Value, here: list[Value]) -> list[Value]:
         for word in range(UNROLL):
             vectors = _load_words(b, tier, at(b, body, first, VECTORS * tier.lanes * 4), word)
             for field, shift in enumerate(SHIFTS):
-                codes = [_field(b, vector, shift) for vector in vectors]
+                high = fourfold and shift % 4
+                codes = [_field(b, vector, shift - high, 3 << high) for vector in vectors]
                 for column in range(width):
                     four = at(b, at(b, here[column], first, 4), STRIDE * field + 4 * word)
                     many = spread(b, load(b, I32, four), tier.lanes)
                     for vector in range(VECTORS):
-                        which = (column * VECTORS + vector) * chains + field % chains
+                        which = (column * VECTORS + vector) * chains + (3 - field) % chains
                         state[which] = dot(b, state[which], codes[vector], many)
         return state
 
     def one_block(block: Value, state: list[Value]) -> list[Value]:
         body = at(b, weights, block, _block_bytes(tier))
         here = [at(b, column, block, BLOCK) for column in columns]
+        start = [sum_ for low in state for sum_ in (low, splat(kind, 0))] if fourfold else state
         step = number(UNROLL)
-        return loop(b, number(0), number(WORDS), step, state, lambda word, now: some_words(word, now, body, here))
+        state = loop(b, number(0), number(WORDS), step, start, lambda word, now: some_words(word, now, body, here))
+        if not fourfold:
+            return state
+        return [b.add(low, b.ashr(high, splat(kind, 2))) for low, high in zip(state[::2], state[1::2], strict=True)]
 
     def one_span(start: Value, state: list[Value]) -> list[Value]:
         stop = smaller(b, b.add(start, number(SPAN)), blocks)
@@ -151,16 +158,18 @@ def _load_words(b: ir.IRBuilder, tier: Tier, body: Value, word: int) -> list[Val
     """The vectors of one word of a group, and a call for those that come later."""
     size = tier.lanes * 4
     for line in range(word * VECTORS * size, (word + 1) * VECTORS * size, LINE):
+        if line % LINE:
+            continue
         ahead = at(b, body, AHEAD + line)
         intrinsic(b, "llvm.prefetch.p0", VOID, [ahead, number(0, I32), number(3, I32), number(1, I32)])
     kind = ir.VectorType(I32, tier.lanes)
     return [load(b, kind, at(b, body, (word * VECTORS + vector) * size), size) for vector in range(VECTORS)]
 
 
-def _field(b: ir.IRBuilder, words: Value, shift: int) -> Value:
-    """The codes 0, 1 and 2 of one field, in the bytes of their words."""
+def _field(b: ir.IRBuilder, words: Value, shift: int, mask: int) -> Value:
+    """The codes of one field, in the bytes of their words."""
     moved = b.lshr(words, splat(words.type, shift)) if shift else words
-    return b.and_(moved, splat(words.type, 0x03_03_03_03))
+    return b.and_(moved, splat(words.type, 0x01_01_01_01 * mask))
 
 
 def _widen(b: ir.IRBuilder, pairs: Value) -> Value:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,10 +26,10 @@ def differs(code: Code, tier: Tier) -> str:
         q = random.integers(-128, 128, (batch, cols)).astype(np.int8)
         if not _equal(backend, ternary, q):
             return f"{rows} x {cols}, {batch} tokens"
-    for weight in (-1, 1):
-        for value in (-128, 127):
-            if not _equal(backend, np.full((17, 1280), weight, np.int8), np.full((6, 1280), value, np.int8)):
-                return f"all weights {weight}, all activations {value}"
+    for weight, value in product((-1, 1), (-128, 127)):
+        for batch in (1, 2, 6):
+            if not _equal(backend, np.full((17, 1280), weight, np.int8), np.full((batch, 1280), value, np.int8)):
+                return f"all weights {weight}, all activations {value}, {batch} tokens"
     return ""
 
 
