@@ -18,6 +18,11 @@ from kernels.bench import peers
 from kernels.bench.measure import COLD_BYTES, check, time
 
 SHAPES = ("2560x2560", "6912x2560", "2560x6912")
+LEGEND = """
+Sums are exact; times are of whole matmul calls on floats. Beside a rate is the machine's in the same moments: reading
+memory; int8 products, widened to 32 bits at once; the same, widened now and then, where the tier may.
+    M x K     batch thr weights    median µs [p10 – p90]       GB/s of read      %  GMAC/s of peak      %  of peak      %
+"""
 COLD_BATCHES = 8
 """Tokens up to which a product waits for memory, and is timed with cold weights too."""
 
@@ -76,28 +81,19 @@ def _heading(report: BackendReport, others: dict[str, str]) -> str:
     if report.why:
         lines.append(report.why)
     lines += [f"peer {name} is absent (--peer {name}=PATH)" for name in peers.KNOWN if name not in others]
-    lines.append(
-        "sums are exact; times are of whole matmul calls on floats, shares of what the machine did in the same"
-    )
-    lines.append(
-        "rounds: bytes read from memory; int8 products widened to 32 bits at once, and (where done) now and then"
-    )
-    lines.append("    M x K     batch thr weights  median µs [p10 – p90]          GB/s  % of read   GMAC/s   % of peak")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + LEGEND
 
 
 def _row(result: dict[str, Any]) -> str:
-    def percent(value: float | None) -> str:
-        return "–" if value is None else f"{100 * value:.0f}"
+    def beside(name: str) -> str:
+        known = name in result["machine"]
+        return f"{result['machine'][name]:6.1f} {100 * result['shares'][name]:4.0f} %" if known else "     –      –"
 
-    text = (
-        f"{result['rows']:5} x {result['cols']:<5} {result['batch']:5} {result['threads']:3} "
-        f"{'cold' if result['cold'] else 'hot':7} {result['median_us']:10.0f} "
-        f"[{result['p10_us']:.0f} – {result['p90_us']:.0f}]".ljust(62)
-        + f"{result['packed_gb_s']:6.1f} {percent(result['share_of_read']):>9} {result['giga_macs_s']:10.0f}"
-        f" {percent(result['share_of_peak']):>8} ({percent(result['share_of_narrow_peak'])})"
-    )
-    return text + "".join(f"  {name} {value:.0f} µs" for name, value in result["peers_us"].items())
+    kind = f"{result['rows']:5} x {result['cols']:<5} {result['batch']:5} {result['threads']:3}"
+    times = f"{result['median_us']:9.0f} [{result['p10_us']:.0f} – {result['p90_us']:.0f}]"
+    rates = f"{result['packed_gb_s']:6.1f} {beside('read')} {result['giga_macs_s']:9.1f} {beside('multiply')}"
+    said = "".join(f"  {name} {value:.0f} µs" for name, value in result["peers_us"].items())
+    return f"{kind} {'cold' if result['cold'] else 'hot':5} {times:29} {rates} {beside('multiply_narrow')}{said}"
 
 
 def _machine() -> dict[str, str]:

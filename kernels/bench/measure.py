@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Any
@@ -26,7 +25,7 @@ LEAST_S = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Products of one kind; times in µs, rates a second, shares of what the machine could do in the same rounds."""
+    """Products of one kind, and what the machine could do between them."""
 
     rows: int
     cols: int
@@ -39,13 +38,20 @@ class Timing:
     p90_us: float
     packed_gb_s: float
     giga_macs_s: float
-    share_of_read: float | None
-    share_of_peak: float | None
-    share_of_narrow_peak: float | None
+    machine: dict[str, float]
+    """By probe its median rate: ``read`` in GB/s, ``multiply`` and ``multiply_narrow`` in GMAC/s."""
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Medians beside medians: what the products did of what the machine could."""
+        return {
+            name: (self.packed_gb_s if name == "read" else self.giga_macs_s) / rate
+            for name, rate in self.machine.items()
+        }
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return asdict(self)
+        return asdict(self) | {"shares": self.shares}
 
 
 def ternary(rows: int, cols: int) -> NDArray[np.int8]:
@@ -80,7 +86,7 @@ def time(
     Parameters
     ----------
     cold : cycle through copies of the weights, `COLD_BYTES` together.
-    probes : measured before and after every round; the share is that of the round. None: shares are not known.
+    probes : measured between the rounds, and with cold weights between the products. None: not known.
     """
     packed = I2S().pack(ternary(rows, cols), 1.0)
     copies = -(-COLD_BYTES // packed.nbytes) if cold else 1
@@ -90,20 +96,18 @@ def time(
     repeats = max(1, round(LEAST_S / (float(np.median(first[copies:])) * copies)))
     work, size = rows * cols * batch, packed.nbytes - TAIL
     seconds: list[float] = []
-    shares: dict[str, list[float]] = {"read": [], "multiply": [], "multiply_narrow": []}
+    rates: dict[str, list[float]] = {}
     for _ in range(rounds):
-        before = _rates(probes)
-        taken = [_seconds(backend, matrix, x) for _ in range(repeats) for matrix in matrices]
-        seconds += taken
-        typical = float(np.median(taken))
-        for name, after in _rates(probes).items():
-            rate = max(before[name], after)
-            shares[name].append((size if name == "read" else work) / typical / rate)
+        _look(probes, rates, None if cold else size)
+        for matrix in matrices * repeats:
+            seconds.append(_seconds(backend, matrix, x))
+            if cold and probes is not None:  # as long as the product, beside every one
+                rates.setdefault("read", []).append(probes.read(size) / 1e9)
     low, middle, high = (float(value) for value in np.percentile(seconds, [10, 50, 90]))
-    found = {name: float(np.median(values)) if values else None for name, values in shares.items()}
+    machine = {name: float(np.median(found)) for name, found in rates.items()}
     return Timing(
         rows, cols, batch, threads, cold, len(seconds), middle * 1e6, low * 1e6, high * 1e6,
-        size / middle / 1e9, work / middle / 1e9, found["read"], found["multiply"], found["multiply_narrow"],
+        size / middle / 1e9, work / middle / 1e9, machine,
     )  # fmt: skip
 
 
@@ -113,12 +117,12 @@ def _seconds(backend: Backend, matrix: PackedMatrix, x: NDArray[np.float32]) -> 
     return perf_counter() - started
 
 
-def _rates(probes: Probes | None) -> dict[str, float]:
+def _look(probes: Probes | None, rates: dict[str, list[float]], read: int | None) -> None:
+    """Add what the machine can do now, in 10**9 a second."""
     if probes is None:
-        return {}
-    asked: dict[str, Callable[[], float] | None] = {
-        "read": probes.read,
-        "multiply": probes.multiply,
-        "multiply_narrow": probes.multiply_narrow,
-    }
-    return {name: probe() for name, probe in asked.items() if probe is not None}
+        return
+    if read is not None:
+        rates.setdefault("read", []).append(probes.read(read) / 1e9)
+    rates.setdefault("multiply", []).append(probes.multiply() / 1e9)
+    if probes.multiply_narrow is not None:
+        rates.setdefault("multiply_narrow", []).append(probes.multiply_narrow() / 1e9)

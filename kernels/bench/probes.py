@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from ctypes import c_int64, c_void_p
 from dataclasses import dataclass
+from itertools import count
 from time import perf_counter
 
 import numpy as np
@@ -34,8 +35,11 @@ from kernels.cpu.fast.ir import (
     splat,
 )
 from kernels.cpu.fast.lanes import LINE, aligned
-from kernels.cpu.fast.load import functions
+from kernels.cpu.fast.load import Signatures, functions
 from kernels.cpu.fast.tiers import Tier
+
+STRIDE = 4 * LINE
+"""Bytes that are read together."""
 
 TURNS = 1_000_000
 """Turns of the loops that multiply: some milliseconds."""
@@ -45,8 +49,8 @@ TURNS = 1_000_000
 class Probes:
     """Rates of this machine with some threads at once, measured when asked."""
 
-    read: Callable[[], float]
-    """Bytes a second from memory, past all caches."""
+    read: Callable[[int], float]
+    """Bytes a second from memory, past all caches, reading about so many of them."""
 
     multiply: Callable[[], float]
     """int8 products a second of the tier, each added up in 32 bits."""
@@ -57,22 +61,28 @@ class Probes:
 
 @contextmanager
 def probes(tier: Tier, threads: int, size: int) -> Iterator[Probes]:
-    """Probes that read ``size`` bytes, for as long as the context lasts."""
-    signatures = {"read": (c_int64, c_void_p, c_int64)} | dict.fromkeys(("wide", "narrow"), (c_int64, c_int64))
+    """Probes that go round in ``size`` bytes, for as long as the context lasts."""
+    signatures: Signatures = dict.fromkeys(("read", "read_ahead"), (c_int64, c_void_p, c_int64))
+    signatures |= dict.fromkeys(("wide", "narrow"), (c_int64, c_int64))
     code = functions(compiled(_source(tier), tier), signatures)
-    share = size // threads // (16 * LINE) * 16 * LINE
+    share = size // threads // STRIDE * STRIDE
+    turn = count()
     memory = aligned((share * threads,), np.uint8)
     memory[:] = 1
     products = _sums(tier) * tier.lanes * 4 * TURNS * threads
     with ThreadPoolExecutor(threads) as pool:
 
-        def rate(work: float, call: Callable[[int], int]) -> float:
+        def rate(work: float, call: Callable[[int], object]) -> float:
             started = perf_counter()
-            list(pool.map(call, range(threads)))
+            list((map if threads == 1 else pool.map)(call, range(threads)))
             return work / (perf_counter() - started)
 
-        def read() -> float:
-            return rate(memory.nbytes, lambda n: code["read"](memory.ctypes.data + n * share, share))
+        def reading(name: str, size: int) -> float:
+            part = min(max(size // threads // STRIDE, 1) * STRIDE, share)
+            start = memory.ctypes.data + next(turn) * part % (share - part + STRIDE) // STRIDE * STRIDE
+            return rate(part * threads, lambda n: code[name](start + n * share, part))
+
+        better = max(("read", "read_ahead"), key=lambda name: max(reading(name, size) for _ in range(3)))
 
         def wide() -> float:
             return rate(products, lambda _: code["wide"](TURNS))
@@ -80,31 +90,33 @@ def probes(tier: Tier, threads: int, size: int) -> Iterator[Probes]:
         def narrow() -> float:
             return rate(products, lambda _: code["narrow"](TURNS))
 
-        yield Probes(read, wide, narrow if tier.narrow else None)
+        yield Probes(lambda some: reading(better, some), wide, narrow if tier.narrow else None)
 
 
 def _source(tier: Tier) -> str:
     module = ir.Module("probes")
-    _read(module)
+    _read(module, "read", 0)
+    _read(module, "read_ahead", product.AHEAD)
     _multiply(module, tier, "wide")
     _multiply(module, tier, "narrow")
     return str(module)
 
 
-def _read(module: ir.Module) -> None:
-    """``read(start, size)``: touch every byte, asking for them ahead as the products do."""
-    b, start, size = function(module, "read", I64, {"start": POINTER, "size": I64})
+def _read(module: ir.Module, name: str, distance: int) -> None:
+    """``read(start, size)`` and ``read_ahead``, which asks for them ahead as the products do: touch every byte."""
+    b, start, size = function(module, name, I64, {"start": POINTER, "size": I64})
     kind = ir.VectorType(I64, LINE // 8)
 
     def lines(offset: Value, state: list[Value]) -> list[Value]:
         for line, total in enumerate(state):
             here = at(b, start, offset)
-            ahead = at(b, here, product.AHEAD + line * LINE)
-            intrinsic(b, "llvm.prefetch.p0", VOID, [ahead, number(0, I32), number(3, I32), number(1, I32)])
+            if distance:
+                ahead = at(b, here, distance + line * LINE)
+                intrinsic(b, "llvm.prefetch.p0", VOID, [ahead, number(0, I32), number(3, I32), number(1, I32)])
             state[line] = b.or_(total, load(b, kind, at(b, here, line * LINE), LINE))
         return state
 
-    totals = loop(b, number(0), size, number(4 * LINE), [splat(kind, 0)] * 4, lines)
+    totals = loop(b, number(0), size, number(STRIDE), [splat(kind, 0)] * (STRIDE // LINE), lines)
     _give(b, totals)
 
 

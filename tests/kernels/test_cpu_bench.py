@@ -33,8 +33,8 @@ def test_cpu_bench_writes_one_json_object(backend, capsys):
     for one in whole["results"]:
         assert 0 < one["p10_us"] <= one["median_us"] <= one["p90_us"]
         assert one["packed_gb_s"] == pytest.approx(64 * 128 / 4 / one["median_us"] / 1e3)
-        assert one["share_of_read"] > 0
-        assert one["share_of_peak"] > 0
+        assert one["shares"]["read"] == pytest.approx(one["packed_gb_s"] / one["machine"]["read"])
+        assert one["shares"]["multiply"] == pytest.approx(one["giga_macs_s"] / one["machine"]["multiply"])
 
 
 def test_cpu_bench_prints_a_table(capsys):

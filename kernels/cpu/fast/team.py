@@ -14,8 +14,8 @@ from kernels.cpu.fast.ir import I1, I32, I64, POINTER, VOID, Value, at, function
 from kernels.cpu.fast.job import CLOSED, DONE, FIELDS, TICKET, WORK
 from kernels.cpu.fast.tiers import Tier
 
-PATIENCE = 1000
-"""Looks at what others have taken, before the leader lets the system run them in its place."""
+PATIENCE = 64
+"""Looks for something to do, or to be done, before a thread offers its processor to others; a power of two."""
 
 
 def emit(module: ir.Module, tier: Tier) -> None:
@@ -69,13 +69,11 @@ def _lead(module: ir.Module, tier: Tier, take: ir.Function) -> None:
     b.cbranch(b.call(take, [job]), work, wait)
     b.position_at_end(wait)
     looks = b.phi(I64)
+    looks.add_incoming(number(0), work)
     finished = b.load_atomic(at(b, job, DONE), "acquire", 8, typ=I64)
     b.cbranch(b.icmp_signed("==", finished, ranges), done, look_again)
     b.position_at_end(look_again)
-    _pause(b, tier)
-    with b.if_then(b.icmp_signed(">", looks, number(PATIENCE)), likely=False):
-        intrinsic(b, "sched_yield", I32, [])
-    looks.add_incoming(number(0), work)
+    _pause(b, tier, looks)
     looks.add_incoming(b.add(looks, number(1)), b.block)
     b.branch(wait)
     b.position_at_end(done)
@@ -89,22 +87,25 @@ def _serve(module: ir.Module, tier: Tier, take: ir.Function) -> None:
     b.branch(top)
     b.position_at_end(top)
 
-    def look(_: Value, __: list[Value]) -> list[Value]:
+    def look(index: Value, _: list[Value]) -> list[Value]:
         closed = b.load_atomic(at(b, job, CLOSED), "acquire", 8, typ=I64)
         with b.if_then(b.icmp_signed("!=", closed, number(0)), likely=False):
             b.ret_void()
         with b.if_then(b.call(take, [job])):
             b.branch(top)
-        _pause(b, tier)
+        _pause(b, tier, index)
         return []
 
     loop(b, number(0), looks, number(1), [], look)
     b.ret_void()
 
 
-def _pause(b: ir.IRBuilder, tier: Tier) -> None:
-    """Let the other thread of a core go first, where there is an instruction for that."""
+def _pause(b: ir.IRBuilder, tier: Tier, looks: Value) -> None:
+    """Let the other thread of a core go first, where there is an instruction for that, and now and then any other."""
     if tier.arch == "x86_64":
         intrinsic(b, "llvm.x86.sse2.pause", VOID, [])
     elif tier.arch == "aarch64":
         intrinsic(b, "llvm.aarch64.hint", VOID, [number(1, I32)])
+    often = b.and_(looks, number(PATIENCE - 1))
+    with b.if_then(b.icmp_signed("==", often, number(PATIENCE - 1)), likely=False):
+        intrinsic(b, "sched_yield", I32, [])
