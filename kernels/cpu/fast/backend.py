@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -24,6 +25,21 @@ PANEL = 2**18
 """Bytes of activations a pass over the matrix takes: about half an L2 cache."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Lanes:
+    """A repacked matrix, and what follows from its shape."""
+
+    words: NDArray[np.uint32]
+    address: int
+    groups: int
+    blocks: int
+    panel: int
+    """Tokens a pass takes."""
+
+    room: int
+    """Bytes for their activations, scales and biases."""
+
+
 class FastBackend:
     """Repacks a matrix the first time it is used, and keeps that as long as the matrix lives.
 
@@ -41,7 +57,7 @@ class FastBackend:
         self._code = code
         self._height = VECTORS * tier.lanes
         self._crew = Crew(code, threads - 1)
-        self._repacked: WeakKeyDictionary[PackedMatrix, tuple[NDArray[np.uint32], int]] = WeakKeyDictionary()
+        self._repacked: WeakKeyDictionary[PackedMatrix, _Lanes] = WeakKeyDictionary()
         self._mine = threading.local()
 
     def accumulate(self, matrix: PackedMatrix, q: NDArray[np.int8]) -> NDArray[np.int32]:
@@ -51,42 +67,37 @@ class FastBackend:
             raise InputError(f"activations are {q.dtype} of shape {q.shape}; want contiguous int8 (B, {cols})")
         if cols % BLOCK:
             q = np.pad(q, ((0, 0), (0, padded(cols) - cols)))
-        words, address = self._words(matrix)
-        groups, panel = len(words), self._panel(q.shape[1])
-        sums = np.empty((len(q), groups * self._height), np.int32)
-        arrays = address, q.ctypes.data, self._room(4 * panel), sums.ctypes.data
-        self._crew.run(self._code.accumulate, groups, *arrays, len(q), panel, q.shape[1] // BLOCK, groups)
+        lanes = self._lanes(matrix)
+        sums = np.empty((len(q), lanes.groups * self._height), np.int32)
+        arrays = lanes.address, q.ctypes.data, self._room(4 * lanes.panel), sums.ctypes.data
+        self._crew.run(self._code.accumulate, lanes.groups, *arrays, len(q), lanes.panel, lanes.blocks, lanes.groups)
         return np.ascontiguousarray(sums[:, :rows])
 
     def multiply(self, matrix: PackedMatrix, x: ArrayLike) -> NDArray[np.float32]:
         """(M, K) packed weights, (B, K) floats → (B, M) float32: all steps of `kernels.matmul` at once."""
         rows, cols = matrix.shape
         x = np.ascontiguousarray(as_float32(x, "activations"))
-        batch = len(x)
-        if x.shape[1] != cols:
+        batch, width = x.shape
+        if width != cols:
             raise InputError(f"activations have the shape {x.shape}; the matrix takes (B, {cols})")
-        words, address = self._words(matrix)
-        width = padded(cols)
-        groups, panel = len(words), self._panel(width)
-        y = np.empty(batch * groups * self._height, np.float32)
-        arrays = address, x.ctypes.data, self._room(panel * (width + 8)), y.ctypes.data
-        sizes = batch, panel, width // BLOCK, groups, rows, cols
-        done: int = self._crew.run(self._code.multiply, groups, *arrays, *sizes, matrix.scale)
+        lanes = self._lanes(matrix)
+        y = np.empty(batch * lanes.groups * self._height, np.float32)
+        arrays = lanes.address, x.ctypes.data, self._room(lanes.room), y.ctypes.data
+        sizes = batch, lanes.panel, lanes.blocks, lanes.groups, rows, cols
+        done: int = self._crew.run(self._code.multiply, lanes.groups, *arrays, *sizes, matrix.scale)
         if done < batch:
             quantize_activations(x)  # says which is not finite
         return y[: batch * rows].reshape(batch, rows)
 
-    def _words(self, matrix: PackedMatrix) -> tuple[NDArray[np.uint32], int]:
-        """The repacked matrix, for the caller to hold, and its address."""
+    def _lanes(self, matrix: PackedMatrix) -> _Lanes:
+        """The matrix repacked; held by the caller as long as its code runs."""
         kept = self._repacked.get(matrix)
         if kept is None:
-            words = repack(matrix, self.tier.lanes)
-            kept = self._repacked[matrix] = words, words.ctypes.data
+            words, width = repack(matrix, self.tier.lanes), padded(matrix.shape[1])
+            panel = max(self.tier.tile, PANEL // max(1, width))
+            kept = _Lanes(words, words.ctypes.data, len(words), width // BLOCK, panel, panel * (width + 8))
+            self._repacked[matrix] = kept
         return kept
-
-    def _panel(self, width: int) -> int:
-        """Tokens whose activations a pass takes."""
-        return max(self.tier.tile, PANEL // max(1, width))
 
     def _room(self, size: int) -> int:
         """The address of so many bytes that are this thread's until its next call."""
