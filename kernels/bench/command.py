@@ -21,7 +21,7 @@ SHAPES = ("2560x2560", "6912x2560", "2560x6912")
 LEGEND = """
 Sums are exact; times are of whole matmul calls on floats. Beside a rate is the machine's in the same moments:
 reading memory; int8 products, widened to 32 bits at once; the same, widened now and then, where the tier may.
-    M x K     batch thr weights    median µs [p10 – p90]       GB/s of read      %  GMAC/s of peak      %  of peak      %
+    M x K     batch thr weights    median µs [p10 – p90]      GB/s of read      %  GMAC/s of peak      %  of peak      %
 """
 COLD_BATCHES = 8
 """Tokens up to which a product waits for memory, and is timed with cold weights too."""

@@ -98,10 +98,10 @@ def time(
     seconds: list[float] = []
     rates: dict[str, list[float]] = {}
     for _ in range(rounds):
-        _look(probes, rates, None if cold else size)
+        _look(probes, rates, None if cold and threads == 1 else size)
         for matrix in matrices * repeats:
             seconds.append(_seconds(backend, matrix, x))
-            if cold and probes is not None:  # as long as the product, beside every one
+            if cold and probes is not None and threads == 1:  # as long as the product, beside every one
                 rates.setdefault("read", []).append(probes.read(size) / 1e9)
     low, middle, high = (float(value) for value in np.percentile(seconds, [10, 50, 90]))
     machine = {name: float(np.median(found)) for name, found in rates.items()}

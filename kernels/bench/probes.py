@@ -50,7 +50,7 @@ class Probes:
     """Rates of this machine with some threads at once, measured when asked."""
 
     read: Callable[[int], float]
-    """Bytes a second from memory, past all caches, reading about so many of them."""
+    """Bytes a second from memory, past all caches, reading about so many of them (or, with threads, all there are)."""
 
     multiply: Callable[[], float]
     """int8 products a second of the tier, each added up in 32 bits."""
@@ -78,7 +78,8 @@ def probes(tier: Tier, threads: int, size: int) -> Iterator[Probes]:
             return work / (perf_counter() - started)
 
         def reading(name: str, size: int) -> float:
-            part = min(max(size // threads // STRIDE, 1) * STRIDE, share)
+            # Several threads read all: waking them would show in less.
+            part = min(max(size // STRIDE, 1) * STRIDE, share) if threads == 1 else share
             start = memory.ctypes.data + next(turn) * part % (share - part + STRIDE) // STRIDE * STRIDE
             return rate(part * threads, lambda n: code[name](start + n * share, part))
 

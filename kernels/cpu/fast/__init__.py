@@ -1,6 +1,7 @@
-"""Exact products from machine code made for this CPU by llvmlite; nothing here loads it before it is asked for.
+"""Exact products from machine code made for this CPU by llvmlite; nothing here loads that before it is asked for.
 
-A matrix is repacked once (`lanes`), a tier of instructions chosen (`tiers`), its code emitted (`product`, `tokens`,
-`team`, with the words of `ir`), compiled and tried in a child (`build`), kept on disk (`disk`), loaded (`load`), and
-called (`backend`), with more threads where the caller wants them (`crew`).
+What is computed: `lanes` lays a matrix out, `tiers` says which instructions there are, and `product`, `tokens`, `team`
+and `calls` write the code, in the words of `ir`. How it gets to run: `start` picks the tier and asks `disk`, else
+`build` in a child, which has `trial` try what it compiled; `load` makes functions of it. Who calls it: `backend`, with
+the threads of `crew`, who meet at a `job`.
 """
