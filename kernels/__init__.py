@@ -1,6 +1,6 @@
 """BitNet b1.58 kernels: ternary weights in two bits, int8 activations, exact int32 products.
 
-Needs NumPy alone; CuPy is loaded when the GPU is asked for. Knows neither the engine nor the front end.
+Loads NumPy alone; llvmlite and CuPy when a product wants them. Knows neither the engine nor the front end.
 
 Examples
 --------
@@ -14,18 +14,21 @@ Examples
 """
 
 from kernels import formats
-from kernels.backend import select_backend
-from kernels.errors import BackendError, FormatError, InputError, KernelError
+from kernels.backend import BackendReport, backend_report, select_backend
+from kernels.errors import BackendError, FormatError, InputError, KernelError, NoDevice
 from kernels.packed import PackedMatrix
 from kernels.product import matmul
 from kernels.ternary import quantize_activations, quantize_weights
 
 __all__ = [
     "BackendError",
+    "BackendReport",
     "FormatError",
     "InputError",
     "KernelError",
+    "NoDevice",
     "PackedMatrix",
+    "backend_report",
     "formats",
     "matmul",
     "quantize_activations",

@@ -41,6 +41,7 @@ class PackedMatrix:
     shape: tuple[int, int]
     format: str = "i2_s"
     _computed: PackedMatrix | None = field(default=None, init=False, repr=False)
+    _scale: np.float32 | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         layout = formats.get(self.format)
@@ -95,8 +96,11 @@ class PackedMatrix:
 
     @property
     def scale(self) -> np.float32:
-        """What the integer products are multiplied by."""
-        return formats.get(self.format).scale(self.packed, self.shape)
+        """What the integer products are multiplied by: read once, and kept."""
+        if self._scale is None:
+            object.__setattr__(self, "_scale", formats.get(self.format).scale(self.packed, self.shape))
+        assert self._scale is not None
+        return self._scale
 
     def unpack(self) -> NDArray[np.int8]:
         """The (M, K) int8 weights."""

@@ -8,7 +8,7 @@ from typing import Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kernels.backend import select_backend
+from kernels.backend import Backend, select_backend
 from kernels.errors import InputError
 from kernels.packed import PackedMatrix
 from kernels.ternary import quantize_activations
@@ -19,14 +19,18 @@ Quantized = tuple[NDArray[np.int8], NDArray[np.float32]]
 
 @overload
 def matmul(
-    matrix: PackedMatrix, x: ArrayLike | Quantized, *, backend: str = "auto", accumulate_only: Literal[False] = False
+    matrix: PackedMatrix,
+    x: ArrayLike | Quantized,
+    *,
+    backend: str | Backend = "auto",
+    accumulate_only: Literal[False] = False,
 ) -> NDArray[np.float32]: ...
 @overload
 def matmul(
-    matrix: PackedMatrix, x: ArrayLike | Quantized, *, backend: str = "auto", accumulate_only: Literal[True]
+    matrix: PackedMatrix, x: ArrayLike | Quantized, *, backend: str | Backend = "auto", accumulate_only: Literal[True]
 ) -> NDArray[np.int32]: ...
 def matmul(
-    matrix: PackedMatrix, x: ArrayLike | Quantized, *, backend: str = "auto", accumulate_only: bool = False
+    matrix: PackedMatrix, x: ArrayLike | Quantized, *, backend: str | Backend = "auto", accumulate_only: bool = False
 ) -> NDArray[np.float32] | NDArray[np.int32]:
     """Multiply a batch of activation rows with a packed matrix: ``y ≈ x @ W.T``.
 
@@ -37,7 +41,7 @@ def matmul(
     ----------
     matrix : (M, K) packed weights.
     x : (B, K) floats, quantized here; or a tuple (q, scale) from `quantize_activations`.
-    backend : "auto", or a name `select_backend` knows.
+    backend : "auto", a name `select_backend` knows, or what it gave.
     accumulate_only : give the integer sums alone.
 
     Returns
@@ -53,13 +57,17 @@ def matmul(
     >>> matmul(matrix, quantize_activations(x), accumulate_only=True).tolist()
     [[-16256, -16256]]
     """
-    chosen = select_backend(backend)
+    chosen = select_backend(backend) if isinstance(backend, str) else backend
     if hasattr(x[0] if isinstance(x, tuple) and x else x, "__cuda_array_interface__"):
         if chosen.name != "gpu":
             hint = 'take backend="gpu", or bring x to the host with x.get()'
             raise InputError(f"x lies on the GPU, where the backend {chosen.name!r} does not compute", hint)
         return import_module("kernels.gpu").matmul(matrix, x, accumulate_only=accumulate_only)  # type: ignore[no-any-return]
     rows, cols = matrix.shape
+    multiply = getattr(chosen, "multiply", None)
+    if multiply is not None and not accumulate_only and not isinstance(x, tuple):
+        whole: NDArray[np.float32] = multiply(matrix, x)
+        return whole
     q, scale = _quantized(x, cols)
     sums = chosen.accumulate(matrix, q) if q.size and rows else np.zeros((len(q), rows), np.int32)
     if accumulate_only:
@@ -80,4 +88,6 @@ def _quantized(x: ArrayLike | Quantized, cols: int) -> Quantized:
         raise InputError(f"activations are {q.dtype} of shape {q.shape}; the matrix takes int8 (B, {cols})")
     if scale.shape != q.shape[:1]:
         raise InputError(f"activation scales have the shape {scale.shape}; want ({len(q)},)")
+    if not (np.isfinite(scale) & (scale > 0)).all():
+        raise InputError("activation scales are not all finite and above 0")
     return np.ascontiguousarray(q), scale

@@ -11,6 +11,9 @@ ABSMAX_FLOOR = 1e-5
 """The least absmax a row of activations is scaled by: a row of zeros has a scale too."""
 
 
+_FLOAT32 = np.dtype(np.float32)
+
+
 def quantize_weights(weights: ArrayLike) -> tuple[NDArray[np.int8], np.float32]:
     """Round a matrix to −1, 0 and +1 times its mean magnitude (absmean).
 
@@ -90,12 +93,20 @@ def quantize_activations(activations: ArrayLike) -> tuple[NDArray[np.int8], NDAr
     return q.astype(np.int8), scale
 
 
-def _finite(values: ArrayLike, what: str) -> NDArray[np.float32]:
-    """Read a matrix as float32, refusing what has no nearest integer."""
-    with np.errstate(over="ignore"):  # what does not fit float32 becomes infinite, and is refused below
-        array = np.asarray(values).astype(np.float32, copy=False)
+def as_float32(values: ArrayLike, what: str) -> NDArray[np.float32]:
+    """Read a matrix as float32; what does not fit becomes infinite."""
+    array = np.asarray(values)
+    if array.dtype is not _FLOAT32:
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float32, copy=False)
     if array.ndim != 2:
         raise InputError(f"{what} have the shape {array.shape}; want a matrix", hint="add an axis: x[None, :]")
+    return array
+
+
+def _finite(values: ArrayLike, what: str) -> NDArray[np.float32]:
+    """Read a matrix as float32, refusing what has no nearest integer."""
+    array = as_float32(values, what)
     finite = np.isfinite(array)
     if not finite.all():
         row, column = np.argwhere(~finite)[0].tolist()

@@ -47,7 +47,10 @@ def check_worst_case(backend: str, cols: int) -> None:
     q = np.array([[127], [-128]], np.int8).repeat(cols, axis=1)
     for weight in (1, -1):
         expected = [[127 * cols * weight] * 3, [-128 * cols * weight] * 3]
-        assert exact_sums(backend, constant_matrix(3, cols, weight), q).tolist() == expected
+        matrix = constant_matrix(3, cols, weight)
+        assert exact_sums(backend, matrix, q).tolist() == expected
+        assert exact_sums(backend, matrix, q[:1]).tolist() == expected[:1]
+        assert exact_sums(backend, matrix, q[1:]).tolist() == expected[1:]
 
 
 def check_wide(backend: str) -> None:

@@ -1,0 +1,1 @@
+"""How fast products are on this machine, beside what the machine could do: ``python -m kernels bench``."""

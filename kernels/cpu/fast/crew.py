@@ -1,0 +1,98 @@
+"""Threads that help one caller at a time: started when first wanted, asleep when idle, gone when the process ends."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet, finalize
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.cpu.fast import job
+from kernels.cpu.fast.lanes import aligned
+
+if TYPE_CHECKING:
+    from kernels.cpu.fast.load import Code
+
+LOOKS = 20_000
+"""Looks for work before a helper goes to sleep: some tenths of a millisecond, to be awake for the next layer."""
+
+SHARES = 8
+"""Ranges of rows for each thread, so that one that is late leaves the others little to wait for."""
+
+_crews: WeakSet[Crew] = WeakSet()
+
+
+class Crew:
+    """Helpers of a backend, and the job they share with its caller; see `team` for how they work together.
+
+    Parameters
+    ----------
+    size : how many helpers; with none, everybody works alone.
+    """
+
+    def __init__(self, code: Code, size: int) -> None:
+        self._code = code
+        self._size = size
+        self._begin()
+        _crews.add(self)
+
+    def _begin(self) -> None:
+        self._job: NDArray[np.int64] = aligned((job.BYTES // 8,), np.int64)
+        self._job[:] = 0
+        self._leading = threading.Lock()  # protects the job: one caller leads, others work alone meanwhile
+        self._wanted = threading.Event()
+        self._helpers: list[threading.Thread] = []
+        self._end = finalize(self, _dismiss, self._job, self._wanted, self._helpers)
+
+    def forget(self) -> None:
+        """Start anew in the child of a fork: what the crew was belongs to the parent."""
+        self._end.detach()
+        self._begin()
+
+    def run(self, function: Callable[..., Any], groups: int, *arguments: Any) -> Any:
+        """Call a function of the code, which takes a job and its share as last arguments."""
+        if not self._size or not self._leading.acquire(blocking=False):
+            return function(*arguments, None, 0)
+        try:
+            self._wake()
+            share = max(1, groups // ((self._size + 1) * SHARES))
+            return function(*arguments, self._job.ctypes.data, share)
+        finally:
+            self._leading.release()
+
+    def _wake(self) -> None:
+        while len(self._helpers) < self._size:
+            helper = threading.Thread(target=_help, args=(self._code, self._job, self._wanted), daemon=True)
+            helper.start()
+            self._helpers.append(helper)
+        if not self._wanted.is_set():
+            self._wanted.set()
+
+
+def _help(code: Code, shared: NDArray[np.int64], wanted: threading.Event) -> None:
+    """A helper's life; a caller it does not hear, falling asleep, does the work alone."""
+    while not shared[job.CLOSED // 8]:
+        wanted.wait()
+        code.serve(shared.ctypes.data, LOOKS)
+        if not shared[job.CLOSED // 8]:
+            wanted.clear()
+
+
+def _dismiss(shared: NDArray[np.int64], wanted: threading.Event, helpers: list[threading.Thread]) -> None:
+    """Let the helpers go, before what they run goes."""
+    shared[job.CLOSED // 8] = 1
+    wanted.set()
+    for helper in helpers:
+        helper.join()
+
+
+def _forget_all() -> None:
+    for crew in list(_crews):
+        crew.forget()
+
+
+os.register_at_fork(after_in_child=_forget_all)

@@ -1,0 +1,140 @@
+"""What is done to a row of activations before the product, and to a row of sums behind it, as code.
+
+The same steps, in the same order and each in float32, as `kernels.quantize_activations` and `kernels.matmul` take.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from llvmlite import ir
+
+from kernels.cpu.fast.ir import (
+    F32,
+    I8,
+    I32,
+    I64,
+    POINTER,
+    VOID,
+    Value,
+    at,
+    function,
+    larger,
+    load,
+    loop,
+    number,
+    several,
+    splat,
+    spread,
+    sweep,
+)
+from kernels.ternary import ABSMAX_FLOOR
+
+STEP = 16
+"""Elements a vector holds here; LLVM splits it into what the machine has."""
+
+MAGIC = 12582912.0
+"""1.5 · 2**23: its neighbours are the integers, so adding it rounds, halves to even, for magnitudes below 2**22."""
+
+
+def emit(module: ir.Module) -> None:
+    """Add ``quantize``, ``negative_sums`` and ``rescale`` to a module."""
+    _quantize(module)
+    _negative_sums(module)
+    _rescale(module)
+
+
+def _quantize(module: ir.Module) -> None:
+    """``quantize(x, q, scale, bias, rows, cols, width)``: (rows, cols) float32 → (rows, width) int8, zeros behind.
+
+    Gives the number of rows done, less than ``rows`` where the next one holds what is not finite.
+    """
+    arguments = dict.fromkeys(("x", "q", "scale", "bias"), POINTER) | dict.fromkeys(("rows", "cols", "width"), I64)
+    b, x, q, scale, bias, rows, cols, width = function(module, "quantize", I64, arguments)
+
+    def one_row(row: Value, _: list[Value]) -> list[Value]:
+        here, there = at(b, x, b.mul(row, cols), 4), at(b, q, b.mul(row, width))
+
+        def largest(index: Value, state: list[Value], count: int) -> list[Value]:
+            kind = several(I32, count)  # the bits of positive floats are ordered as the floats are
+            magnitude = b.and_(load(b, kind, at(b, here, index, 4)), splat(kind, 0x7FFF_FFFF))
+            return [larger(b, state[0], magnitude)]
+
+        floor = splat(several(I32, STEP), _bits(ABSMAX_FLOOR))
+        (absmax,) = sweep(b, cols, STEP, [floor], largest, join="smax")
+        with b.if_then(b.icmp_signed(">=", absmax, number(_bits(float("inf")), I32)), likely=False):
+            b.ret(row)
+        factor = b.fdiv(ir.Constant(F32, 127.0), b.bitcast(absmax, F32))
+
+        def round_(index: Value, state: list[Value], count: int) -> list[Value]:
+            floats, integers = several(F32, count), several(I32, count)
+            scaled = b.fmul(load(b, floats, at(b, here, index, 4)), spread(b, factor, count))
+            shifted = b.bitcast(b.fadd(scaled, splat(floats, MAGIC)), integers)
+            rounded = b.sub(shifted, splat(integers, _bits(MAGIC)))
+            b.store(b.trunc(rounded, several(I8, count)), at(b, there, index), align=1)
+            return [b.sub(state[0], rounded)]
+
+        (total,) = sweep(b, cols, STEP, [splat(several(I32, STEP), 0)], round_, join="add")
+
+        def clear(index: Value, _: list[Value]) -> list[Value]:
+            b.store(number(0, I8), at(b, there, index))
+            return []
+
+        loop(b, cols, width, number(1), [], clear)
+        b.store(factor, at(b, scale, row, 4), align=4)
+        b.store(total, at(b, bias, row, 4), align=4)
+        return []
+
+    loop(b, number(0), rows, number(1), [], one_row)
+    b.ret(rows)
+
+
+def _negative_sums(module: ir.Module) -> None:
+    """``negative_sums(q, bias, rows, width)``: ``-Σ q`` of every row of (rows, width) int8."""
+    arguments = dict.fromkeys(("q", "bias"), POINTER) | dict.fromkeys(("rows", "width"), I64)
+    b, q, bias, rows, width = function(module, "negative_sums", VOID, arguments)
+
+    def one_row(row: Value, _: list[Value]) -> list[Value]:
+        here = at(b, q, b.mul(row, width))
+
+        def subtract(index: Value, state: list[Value], count: int) -> list[Value]:
+            values = load(b, several(I8, count), at(b, here, index))
+            return [b.sub(state[0], b.sext(values, several(I32, count)))]
+
+        (total,) = sweep(b, width, STEP, [splat(several(I32, STEP), 0)], subtract, join="add")
+        b.store(total, at(b, bias, row, 4), align=4)
+        return []
+
+    loop(b, number(0), rows, number(1), [], one_row)
+    b.ret_void()
+
+
+def _rescale(module: ir.Module) -> None:
+    """``rescale(sums, y, scale, weight_scale, batch, stride, rows)``: (batch, stride) int32 → (batch, rows) float32.
+
+    ``y`` may be where ``sums`` is, or before it: as rows ≤ stride, no integer is written over before it is read.
+    """
+    arguments = {"sums": POINTER, "y": POINTER, "scale": POINTER, "weight_scale": F32}
+    arguments |= dict.fromkeys(("batch", "stride", "rows"), I64)
+    b, sums, y, scale, weight_scale, batch, stride, rows = function(module, "rescale", VOID, arguments)
+
+    def one_token(token: Value, _: list[Value]) -> list[Value]:
+        source, goal = at(b, sums, b.mul(token, stride), 4), at(b, y, b.mul(token, rows), 4)
+        divisor = load(b, F32, at(b, scale, token, 4), 4)
+
+        def apply(index: Value, _: list[Value], count: int) -> list[Value]:
+            value = b.sitofp(load(b, several(I32, count), at(b, source, index, 4), 4), several(F32, count))
+            value = b.fmul(b.fdiv(value, spread(b, divisor, count)), spread(b, weight_scale, count))
+            b.store(value, at(b, goal, index, 4), align=4)
+            return []
+
+        sweep(b, rows, STEP, [], apply)
+        return []
+
+    loop(b, number(0), batch, number(1), [], one_token)
+    b.ret_void()
+
+
+def _bits(value: float) -> int:
+    """A float32 as an integer."""
+    return int.from_bytes(struct.pack("<f", value), "little")

@@ -1,0 +1,47 @@
+"""The tiers of the fast backend, for tests: those this CPU executes, made once a session."""
+
+from dataclasses import replace
+from functools import cache
+
+import llvmlite.binding as llvm
+import pytest
+from llvmlite import ir
+
+from kernels.cpu.fast import product
+from kernels.cpu.fast.backend import FastBackend
+from kernels.cpu.fast.build import assemble
+from kernels.cpu.fast.ir import splat
+from kernels.cpu.fast.load import Code, load
+from kernels.cpu.fast.start import arch
+from kernels.cpu.fast.tiers import TIERS, Tier, named
+
+NAMES = [tier.name for tier in TIERS]
+
+
+def spelled_out(b: ir.IRBuilder, sums, codes, q):
+    """Four products a lane as vpdpbusd and sdot define them, in words every CPU knows."""
+    for byte in range(4):
+        left, right = splat(sums.type, 24 - 8 * byte), splat(sums.type, 24)
+        u = b.lshr(b.shl(codes, left), right)
+        x = b.ashr(b.shl(q, left), right)
+        sums = b.add(sums, b.mul(u, x))
+    return sums
+
+
+@cache
+def code(name: str) -> tuple[Code, Tier]:
+    """A tier's code; where this CPU lacks its instruction, with that spelled out and all else as it is."""
+    tier = named(name)
+    if tier.runs_on(arch(), llvm.get_host_cpu_features()):
+        return load(assemble(tier)), tier
+    if tier.narrow:
+        pytest.skip(f"missing-cpu: {', '.join(tier.needs)}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(product._DOTS, tier.instruction, spelled_out)
+        everywhere = replace(tier, needs=(), arch="")
+        return load(assemble(everywhere)), everywhere
+
+
+@cache
+def backend(name: str, threads: int = 1) -> FastBackend:
+    return FastBackend(*code(name), threads)

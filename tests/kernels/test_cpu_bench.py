@@ -1,0 +1,91 @@
+"""The bench checks before it times, says what it measured beside what, and which peers are absent."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from kernels import BackendError, select_backend
+from kernels.__main__ import main
+from kernels.bench import measure, probes
+from kernels.cpu.fast.tiers import named
+
+SMALL = ["bench", "--shape", "64x128", "--batch", "1,9", "--threads", "1", "--rounds", "1"]
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch):
+    monkeypatch.setattr(measure, "LEAST_S", 0.0005)
+    monkeypatch.setattr(measure, "COLD_BYTES", 10_000)
+    monkeypatch.setattr(probes, "TURNS", 100)
+    monkeypatch.setattr("kernels.bench.command.COLD_BYTES", 2**16)
+
+
+@pytest.mark.parametrize("backend", ["fast", "numpy"])
+def test_cpu_bench_writes_one_json_object(backend, capsys):
+    assert main([*SMALL, "--json", "--backend", backend]) == 0
+    whole = json.loads(capsys.readouterr().out)
+    assert whole["backend"]["used"] == backend
+    assert whole["absent_peers"] == ["bitnet.cpp", "llama.cpp", "ik_llama.cpp"]
+    kinds = [(one["rows"], one["cols"], one["batch"], one["cold"]) for one in whole["results"]]
+    assert kinds == [(64, 128, 1, True), (64, 128, 1, False), (64, 128, 9, False)]
+    for one in whole["results"]:
+        assert 0 < one["p10_us"] <= one["median_us"] <= one["p90_us"]
+        assert one["packed_gb_s"] == pytest.approx(64 * 128 / 4 / one["median_us"] / 1e3)
+        assert one["shares"]["read"] == pytest.approx(one["packed_gb_s"] / one["machine"]["read"])
+        assert one["shares"]["multiply"] == pytest.approx(one["giga_macs_s"] / one["machine"]["multiply"])
+
+
+def test_cpu_bench_prints_a_table(capsys):
+    assert main(SMALL) == 0
+    out = capsys.readouterr().out
+    assert "peer llama.cpp is absent" in out
+    assert sum("64 x 128" in line for line in out.splitlines()) == 3
+
+
+def test_cpu_bench_times_peers_in_the_same_run(tmp_path, capsys):
+    peer = tmp_path / "peer"
+    peer.write_text(f"#!{sys.executable}\nimport sys\nprint(*sys.argv[1:5], sep='\\n')\n")
+    peer.chmod(0o755)
+    assert main([*SMALL, "--json", "--peer", f"llama.cpp={peer}"]) == 0
+    whole = json.loads(capsys.readouterr().out)
+    assert whole["absent_peers"] == ["bitnet.cpp", "ik_llama.cpp"]
+    assert whole["results"][2]["peers_us"] == {"llama.cpp": (64 + 9) / 2}  # the middle of 64, 128, 9 and 1
+
+
+@pytest.mark.parametrize("peer", ["llama.cpp", "=x", "llama.cpp=/no/such/program", f"llama.cpp={sys.executable}"])
+def test_cpu_bench_says_what_is_wrong_with_a_peer(peer, capsys):
+    assert main([*SMALL, "--peer", peer]) == 2
+    assert peer.rpartition("=")[2] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["brench"]])
+def test_cpu_bench_is_one_of_the_commands(arguments, capsys):
+    assert main(arguments) == 2
+    assert "{bench}" in capsys.readouterr().err
+
+
+def test_cpu_bench_times_nothing_that_is_wrong():
+    class Wrong:
+        name = "wrong"
+
+        def accumulate(self, matrix, q):
+            return select_backend("numpy").accumulate(matrix, q) + (q.max() == 127)
+
+    with pytest.raises(BackendError, match=r"wrong computes wrong sums .* nothing is timed"):
+        measure.check(Wrong(), 16, 128, [1])
+
+
+@pytest.mark.parametrize("tier", ["avx512-vnni", "avx-vnni", "avx2", "sdot", "portable"])
+def test_cpu_bench_probes_compile_to_the_instruction_of_the_tier(tier):
+    from kernels.cpu.fast.build import compiled
+
+    wanted = named(tier)
+    text = compiled(probes._source(wanted), wanted, f"{wanted.arch or 'x86_64'}-linux-gnu", text=True).decode()
+    assert text.count(wanted.instruction) >= 16
+    assert text.count("prefetch") >= 4 or text.count("prfm") >= 4
+
+
+def test_cpu_bench_weights_are_ternary():
+    assert set(np.unique(measure.ternary(8, 128))) == {-1, 0, 1}
