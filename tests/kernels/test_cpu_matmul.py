@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels import BackendError, InputError, PackedMatrix, matmul, quantize_activations, select_backend
+from kernels import BackendError, InputError, NoDevice, PackedMatrix, matmul, quantize_activations, select_backend
 from kernels.backend import why_not
 from kernels.cpu import numpy_backend
 
