@@ -62,12 +62,14 @@ define install
 	@echo "» installing $(1) with uv"
 	@$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r $(1)
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q engine kernels tui
 endef
 else
 define install
 	@echo "» installing $(1) with pip (about a minute)"
 	@$(BIN)/python -m pip install $(PIP_QUIET) --require-hashes -r $(1)
 	@$(BIN)/python -m pip install $(PIP_QUIET) --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q engine kernels tui
 endef
 endif
 

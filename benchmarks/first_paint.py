@@ -69,6 +69,7 @@ def paint(argv: list[str], mark: bytes) -> tuple[float, float]:
 
 
 def main() -> None:
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its byte code
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 9
     mark = b"1 Tests"
     project = copy_project()

@@ -5,6 +5,7 @@ Run: python benchmarks/startup.py [ROUNDS]
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -19,6 +20,7 @@ def once(argv: list[str]) -> float:
 
 
 def main() -> None:
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its byte code
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
     bare = [sys.executable, "-c", "pass"]
     full = [sys.executable, "-m", "tui.cli", "--help"]
