@@ -165,7 +165,7 @@ class ModelFile:
 
     def __init__(self, path: str | os.PathLike[str], *, tolerate: bool = False) -> None:
         self.path = Path(path)
-        self._map = _mapped(self.path)
+        self._map = mapped(self.path)
         self.size = len(self._map)
         self.header: Header = read_header(self._map)
         self.metadata = self.header.metadata
@@ -248,7 +248,7 @@ class ModelFile:
                 end, before = entry.offset + size, entry.name
 
 
-def _mapped(path: Path) -> mmap.mmap:
+def mapped(path: Path) -> mmap.mmap:
     """The whole file, read-only; no pipe is waited for."""
     where = plain(str(path), 400)
     try:
