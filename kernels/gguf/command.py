@@ -43,12 +43,16 @@ def main(arguments: list[str]) -> int:
         if progress is not None:
             progress.clear()
     if asked.json:
-        sys.stdout.write(json.dumps(as_json(report, asked.strict), allow_nan=False) + "\n")
+        written = [json.dumps(as_json(report, asked.strict), allow_nan=False)]
     else:
-        style = style_of(sys.stdout, os.environ, width)
-        for line in lines(report, style, every=asked.tensors):
-            encoding = sys.stdout.encoding or "ascii"
+        written = list(lines(report, style_of(sys.stdout, os.environ, width), every=asked.tensors))
+    encoding = sys.stdout.encoding or "ascii"
+    try:
+        for line in written:
             sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0 if report.good(asked.strict) else 1
 
 
