@@ -47,7 +47,7 @@ class Style:
         Examples
         --------
         >>> Style().bar(0.55, 4), Style(unicode=False).bar(0.55, 4)
-        ('██▏ ', '##  ')
+        ('██▎ ', '##  ')
         """
         eighths = round(min(1.0, max(0.0, share)) * width * 8)
         if not self.unicode:
@@ -173,7 +173,7 @@ def _tensors(report: Report, style: Style, every: bool) -> Iterator[str]:
     wide = min(max([12, *map(_columns, names[:_ROWS])]), style.width - tail - 1)
     apart = wide < 24  # on a narrow screen a name has a line of its own
     front = "tensor" if apart else "tensor".ljust(wide) + f" {'shape':14} {'type':8} {'bytes':>10}"
-    yield style.paint(front + (" values" if report.deep and not apart else ""), 2)
+    yield style.paint(front + (" values" if report.deep and style.width >= 90 else ""), 2)
     for ((_, shape, kind), those), name in list(zip(groups.items(), names, strict=True))[: None if every else _ROWS]:
         taken = sum(tensor.nbytes for tensor in those)
         dims = style.fit(" x ".join(map(str, shape)), 14)

@@ -49,7 +49,7 @@ class Codes:
 
     @property
     def score(self) -> float:
-        """The share of codes that are weights: 1.0 of good bytes, 0.75 of noise."""
+        """The share of codes that are weights: 1.0 of good bytes; of noise 0.75 in two bits, 0.95 in TQ1_0."""
         total = self.minus + self.zero + self.plus + self.strange
         return 1.0 if not total else 1.0 - self.strange / total
 
@@ -136,7 +136,8 @@ def _numbers(tensor: Tensor, tick: Callable[[int], None]) -> Numbers:
     low, high, total, squares, finite, strange = np.inf, -np.inf, 0.0, 0.0, 0, 0
     for piece in _pieces(tensor.raw, unit, tick):
         numbers = piece.view(FLOATS[tensor.type.name]) if stored else dequantized(tensor, piece)
-        values = numbers.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # signalling NaNs
+            values = numbers.astype(np.float64)
         good = values[np.isfinite(values)]
         strange += values.size - good.size
         if good.size:
