@@ -14,9 +14,9 @@ from typing import TextIO
 
 from kernels import formats
 from kernels.errors import FormatError
-from kernels.gguf.errors import plain
+from kernels.gguf.errors import NotReadable, plain
 from kernels.gguf.picture import Style, as_json, lines
-from kernels.gguf.verify import verify
+from kernels.gguf.verify import Report, verify
 
 EXIT_CODES = """exit codes:
   0    nothing is wrong
@@ -39,6 +39,11 @@ def main(arguments: list[str]) -> int:
         )
     except KeyboardInterrupt:
         return 130
+    except NotReadable as error:
+        if asked.json:
+            said = as_json(Report(asked.model, findings=[("error", error)]), asked.strict)
+            sys.stdout.write(json.dumps(said, allow_nan=False) + "\n")
+        raise
     finally:
         if progress is not None:
             progress.clear()

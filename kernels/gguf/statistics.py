@@ -142,7 +142,7 @@ def _numbers(tensor: Tensor, tick: Callable[[int], None]) -> Numbers:
         strange += values.size - good.size
         if good.size:
             low, high = min(low, float(good.min())), max(high, float(good.max()))
-            with np.errstate(over="ignore"):
+            with np.errstate(over="ignore", invalid="ignore"):  # sums of the largest doubles
                 total, squares, finite = total + float(good.sum()), squares + float(good @ good), finite + good.size
     if not finite:
         return Numbers(0.0, 0.0, 0.0, 0.0, strange)

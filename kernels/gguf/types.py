@@ -77,12 +77,12 @@ _FORK = {
     42: TensorType(42, "tl2", 0, 0, ternary=True),
 }
 _GONE = {
-    4: "q4_2", 5: "q4_3", 31: "q4_0_4_4", 32: "q4_0_4_8", 33: "q4_0_8_8",
+    31: "q4_0_4_4", 32: "q4_0_4_8", 33: "q4_0_8_8",
     36: "iq4_nl_4_4", 37: "iq4_nl_4_8", 38: "iq4_nl_8_8",
 }  # fmt: skip
-_IK = {134: "iq1_bn", 135: "iq2_bn", 335: "iq2_bn_r4"}
+_UNSIZED = {4: "q4_2", 5: "q4_3", 134: "iq1_bn", 135: "iq2_bn", 335: "iq2_bn_r4"}  # known by name alone
 _GGML = {
-    **{number: TensorType(number, name, 0, 0) for number, name in _IK.items()},
+    **{number: TensorType(number, name, 0, 0) for number, name in _UNSIZED.items()},
     **{number: TensorType(number, name, 32, 18) for number, name in _GONE.items()},
     42: TensorType(42, "q2_0", 64, 18),
     **{

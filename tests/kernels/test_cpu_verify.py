@@ -231,7 +231,9 @@ def test_cpu_verify_json_of_a_bad_file_says_what_and_where(tmp_path, capsys):
 def test_cpu_verify_of_no_file_is_a_usage_error(tmp_path, capsys):
     assert main(["verify", str(tmp_path / "none")]) == 2
     assert "No such file" in capsys.readouterr().err
-    assert main(["verify", str(tmp_path)]) == 2
+    assert main(["verify", str(tmp_path), "--json"]) == 2
+    whole = json.loads(capsys.readouterr().out)
+    assert (whole["ok"], whole["findings"][0]["code"]) == (False, "unreadable")
 
 
 @pytest.mark.parametrize("deep", [False, True])
