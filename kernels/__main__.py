@@ -7,7 +7,7 @@ from importlib import import_module
 
 from kernels.errors import KernelError
 
-COMMANDS = {"bench": "kernels.bench.command"}
+COMMANDS = {"bench": "kernels.bench.command", "verify": "kernels.gguf.command"}
 """Modules with a ``main(arguments) -> exit code``."""
 
 

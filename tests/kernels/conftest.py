@@ -1,6 +1,7 @@
 """Goldens as fixtures; skips what this machine lacks the tools for, and says which."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,19 @@ def edges() -> dict[str, np.ndarray]:
     """Rows that are hard to round, matrices that are not ternary or all zero."""
     with np.load(DATA / "edge_cases.npz") as arrays:
         return dict(arrays)
+
+
+@pytest.fixture(scope="session")
+def model_path() -> Callable[[str], Path]:
+    """Where a tiny model that the C++ programs wrote lies, by name."""
+
+    def place(name: str) -> Path:
+        path = DATA / f"{name}.gguf"
+        if not path.exists():
+            pytest.skip(f"missing-data: {path} (see tests/data/README.md)")
+        return path
+
+    return place
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
