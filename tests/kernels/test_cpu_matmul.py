@@ -32,6 +32,26 @@ def test_cpu_matmul_of_the_worst_case_does_not_wrap(backend, cols):
     checks.check_worst_case(backend, cols)
 
 
+@both
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("i2_s:arm-64", (3, 64)),
+        ("i2_s:arm-64", (5, 192)),
+        ("i2_s:x86-1x4", (4, 1)),
+        ("i2_s:x86-1x4", (8, 131)),
+        ("tl1", (32, 8)),
+        ("tl1", (64, 200)),
+        ("tl2", (32, 288)),
+        ("tl2", (64, 320)),
+        ("tq1_0", (3, 256)),
+        ("tq2_0", (3, 512)),
+    ],
+)
+def test_cpu_matmul_takes_every_shape_a_format_holds(backend, name, shape):
+    checks.check_format(backend, name, shape)
+
+
 def test_cpu_matmul_stays_exact_where_one_float32_sum_would_round():
     checks.check_wide("numpy")
 
