@@ -39,11 +39,11 @@ def test_cpu_guess_refuses_to_choose_between_the_layouts_of_i2s(name):
 
 
 def test_cpu_guess_says_what_each_would_read():
-    ternary = np.array([[1, -1, 0, 0]] * 4, np.int8)
+    ternary = np.array([[1, -1, -1, -1, 0, 0, 0, 0]] * 4, np.int8)
     packed = formats.get("i2_s:x86-1x4").pack(ternary, 0.25)
-    assert formats.guess(packed, (4, 4)).name == "i2_s:x86-1x4"
-    with pytest.raises(FormatError, match=r"i2_s:x86-1x4 \(scale 0.25; -1 / 0 / \+1: 25% / 50% / 25%\), or i2_s:x86"):
-        formats.guess(packed, (4, 4), among=("i2_s:x86-1x4", "i2_s:x86-1x4"))
+    assert formats.guess(packed, (4, 8)).name == "i2_s:x86-1x4"
+    with pytest.raises(FormatError, match=r"i2_s:x86-1x4 \(scale 0.25; -1 / 0 / \+1: 38% / 50% / 12%\), or i2_s:x86"):
+        formats.guess(packed, (4, 8), among=("i2_s:x86-1x4", "i2_s:x86-1x4"))
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -93,8 +93,8 @@ def test_cpu_guess_says_why_none_can_be_it():
         formats.guess(packed, (64, 128))
     said = str(refused.value)
     assert said.startswith("these bytes are in none of the formats; i2_s: 1 bytes hold the code 3")
-    for name in formats.names():
-        assert f"{name}: " in said
+    for name in formats.names()[1:]:
+        assert f"; {name}: " in said
 
 
 def test_cpu_guess_takes_tiles_where_they_are_named():

@@ -10,6 +10,8 @@ from hypothesis.extra.numpy import arrays
 
 from kernels import FormatError, InputError, PackedMatrix, formats, matmul, quantize_weights
 
+pytestmark = pytest.mark.filterwarnings("error")
+
 matrices = arrays(np.float32, st.tuples(st.integers(1, 6), st.integers(1, 9)), elements=st.floats(-100, 100, width=32))
 
 
