@@ -66,13 +66,13 @@ def guess(packed: NDArray[np.uint8], shape: tuple[int, int], among: tuple[str, .
     A format can be it that holds the shape in so many bytes, none of them without meaning. Of those that read some
     scale there is, one reads an unlikely one if it is negative, or not between 2**-40 and 2**40 where a weight is not
     zero; it counts only if no other does better. What remains is not weighed further: the layouts of I2_S differ in
-    nothing but the order of the weights, which bytes cannot show.
+    nothing but the order of the weights, which bytes cannot show. Nor can they show the tile of TL1 and TL2.
 
     Parameters
     ----------
     packed : (nbytes,) uint8
     shape : (M, K)
-    among : names to choose from; tiles other than the defaults of ``tl1`` and ``tl2`` have to be named here.
+    among : names to choose from; ``tl1`` and ``tl2`` are found only with a tile, as in ``tl2:128,96``.
 
     Raises
     ------

@@ -14,6 +14,9 @@ from kernels.formats.format import Format
 LIKELY = (2.0**-40, 2.0**40)
 """Scales of a model's weights lie between these by far; of the float32 there are, two in three do not."""
 
+UNTOLD = ("tl1", "tl2")
+"""Read with the tile of the shape, where it might have been any."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -44,12 +47,13 @@ def the_one(packed: NDArray[np.uint8], shape: tuple[int, int], formats: Iterable
         except FormatError as error:
             refused.append(f"{layout.name}: {error}")
     found = [reading for reading in found if reading.likely] or found
-    if len(found) == 1:
+    if len(found) == 1 and found[0].format.name not in UNTOLD:
         return found[0].format
     if found:
+        tile = ", with its tile" if any(reading.format.name in UNTOLD for reading in found) else ""
         raise FormatError(
             f"these bytes can be {', or '.join(map(str, found))}",
-            hint="name the one they are, as the program that wrote them does",
+            hint=f"name the one they are{tile}, as the program that wrote them does",
         )
     raise FormatError("these bytes are in none of the formats; " + "; ".join(refused))
 
