@@ -33,6 +33,8 @@ def sized(name: str, packed: NDArray[np.uint8], shape: tuple[int, int], want: in
 
 def finite(scale: float | np.floating) -> np.float32:
     """The scale in float32; refuses NaN, what is infinite there, and scales of rows."""
+    if np.asarray(scale).dtype.kind in "cOSUMm":
+        raise FormatError(f"the scale is {scale!r}; want a real number")
     if np.ndim(scale):
         raise FormatError(
             f"scales of the shape {np.shape(scale)}; a format keeps one for the whole matrix",

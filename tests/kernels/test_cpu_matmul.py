@@ -132,3 +132,17 @@ def test_cpu_select_backend_names_the_nearest():
 def test_cpu_select_backend_says_why_the_gpu_cannot_run():
     with pytest.raises(NoDevice, match="no CUDA device: CuPy"):
         select_backend("gpu")
+
+
+@both
+@pytest.mark.parametrize("offset", [0, 1, 3])
+def test_cpu_matmul_reads_bytes_that_lie_anywhere(backend, offset):
+    ternary, matrix = checks.random_matrix(6, 256)
+    room = np.zeros(2 * (matrix.nbytes + offset), np.uint8)
+    for there in (room[offset : offset + matrix.nbytes], room[offset::2][: matrix.nbytes]):
+        there[:] = matrix.packed
+        again = PackedMatrix(there, matrix.shape)
+        sums = checks.exact_sums(backend, again, np.eye(256, dtype=np.int8))
+        np.testing.assert_array_equal(sums, ternary.T)
+    there.flags.writeable = False
+    np.testing.assert_array_equal(PackedMatrix(there, matrix.shape).unpack(), ternary)

@@ -112,6 +112,9 @@ def test_cpu_formats_say_what_they_pack_and_what_they_read(name):
     for scale, said in ((np.nan, "nan"), (-np.inf, "-inf"), (1e39, "inf")):
         with exactly(f"the scale is {said} in float32; want a finite number"):
             layout.pack(np.zeros((64, 768), int), scale)
+    for strange in ("x", None, 1j):
+        with exactly(f"the scale is {strange!r}; want a real number"):
+            layout.pack(np.zeros((64, 768), int), strange)
     with exactly(
         "scales of the shape (64,); a format keeps one for the whole matrix; "
         "pack the scale 1, and multiply what matmul gives by those of the rows"
