@@ -74,7 +74,7 @@ def quantize_weights(
     axis, count = (1, w.shape[1]) if per_row else (None, w.size)
     mean = np.abs(w).sum(axis, np.float64, keepdims=True) / max(1, count)  # (M, 1) or (1, 1)
     scale = mean.astype(np.float32)
-    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # 0 is set right below; infinite is clipped
+    with np.errstate(divide="ignore", invalid="ignore"):  # by a scale of 0: set right below
         ternary = np.clip(np.rint(w / scale), -1, 1)
     ternary = np.where(scale > 0, ternary, 0).astype(np.int8)
     return ternary, (scale[:, 0] if per_row else scale[0, 0])

@@ -40,6 +40,7 @@ def test_cpu_backend_report_says_what_was_asked_taken_and_passed_over():
     assert ("'gpu' cannot run here" in report.why) == (report.used != "gpu")
     fast = backend_report("fast", threads=2)
     assert (fast.requested, fast.used, fast.threads) == ("fast", "fast", 2)
+    assert (select_backend("fast", threads=2).threads, select_backend("fast").threads) == (2, 1)
     assert fast.tier in [tier.name for tier in TIERS]
 
 
@@ -143,6 +144,9 @@ def test_cpu_backend_strict_wants_the_best_tier(fresh):
     fresh.setenv("XDG_CACHE_HOME", "/dev/null/no")
     start.start.cache_clear()
     assert backend_report("fast").why == f"tier {best.name}: no"
+    gpu = kernels.backend.why_not("gpu")
+    if gpu is not None:
+        assert backend_report("auto").why == f"'gpu' cannot run here: {gpu}; tier {best.name}: no"
     with pytest.raises(BackendError, match=f"strict: tier {best.name}: no"):
         select_backend("fast", strict=True)
 

@@ -25,6 +25,7 @@ def exactly(message):
     [
         ("i2_s", (1, 130), "i2_s cannot hold 1 x 130; want columns in multiples of 128; pad the columns to 256 with zeros"),
         ("i2_s", (-1, 130), "i2_s cannot hold -1 x 130; want columns in multiples of 128"),
+        ("i2_s", (0, 130), "i2_s cannot hold 0 x 130; want columns in multiples of 128; pad the columns to 256 with zeros"),
         ("i2_s", (1, -1), "i2_s cannot hold 1 x -1; want columns in multiples of 128"),
         ("i2_s:arm-64", (1, 1), "i2_s:arm-64 cannot hold 1 x 1; want columns in multiples of 64; pad the columns to 64 with zeros"),
         ("i2_s:x86-1x4", (6, 4), "i2_s:x86-1x4 cannot hold 6 x 4; want rows in multiples of 4"),
@@ -57,7 +58,8 @@ def test_cpu_formats_hold_nothing(name, shape):
     layout = formats.get(name)
     packed = layout.pack(np.zeros(shape, np.int8), 0.5)
     assert len(packed) == layout.nbytes(*shape)
-    assert layout.unpack(packed, shape)[0].shape == shape
+    ternary, scale = layout.unpack(packed, shape)
+    assert (ternary.shape, ternary.dtype, scale.dtype) == (shape, np.int8, np.float32)
 
 
 def test_cpu_tl2_needs_what_its_three_parts_take():
@@ -92,6 +94,28 @@ def test_cpu_formats_take_the_smallest_tiles():
     assert TL1Places((64, 4, 64)).name == "tl1:64,4,64"
     assert TL2Places((32, 24)).name == "tl2:32,24"
     assert (TL1Places().name, TL2Places().name, I2SPlaces().name, I2S().name) == ("tl1", "tl2", "i2_s", "i2_s")
+
+
+@pytest.mark.parametrize(
+    ("shape", "tile"),
+    [
+        ((256, 256), (256, 256, 32)),
+        ((512, 512), (256, 256, 32)),
+        ((160, 384), (160, 128, 32)),
+        ((128, 64), (128, 64, 32)),
+        ((64, 96), (64, 32, 32)),
+        ((96, 16), (32, 16, 32)),
+        ((32, 8), (32, 8, 32)),
+        ((640, 2560), (160, 256, 32)),
+    ],
+)
+def test_cpu_tl_takes_the_largest_tiles_that_divide_the_shape(shape, tile):
+    ternary = np.random.default_rng(0).integers(-1, 2, shape)
+    packed = formats.get("tl1").pack(ternary, 0.5)
+    np.testing.assert_array_equal(packed, formats.get("tl1", tile=tile).pack(ternary, 0.5))
+    wide = np.random.default_rng(0).integers(-1, 2, (shape[0], 672))
+    packed = formats.get("tl2").pack(wide, 0.5)
+    np.testing.assert_array_equal(packed, formats.get("tl2", tile=(tile[0], 96)).pack(wide, 0.5))
 
 
 @pytest.mark.parametrize("name", SOME_TILES)

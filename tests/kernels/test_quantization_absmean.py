@@ -86,7 +86,7 @@ def test_quantization_absmean_survives_the_ends_of_float32():
 
 
 def test_quantization_absmean_wants_a_matrix():
-    with pytest.raises(InputError, match=r"shape \(3,\)"):
+    with pytest.raises(InputError, match=r"^weights have the shape \(3,\); want a matrix; add an axis: x\[None, :\]$"):
         quantize_weights(np.ones(3))
 
 
