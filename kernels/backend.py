@@ -10,12 +10,12 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from kernels.errors import BackendError, NoDevice
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from kernels.packed import PackedMatrix
 
 NAMES = ("reference", "numpy", "fast", "gpu")

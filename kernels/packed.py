@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kernels import formats
 from kernels.errors import FormatError
+from kernels.formats.i2_s import BLOCK, I2S, STRIDE, TAIL
 from kernels.ternary import quantize_weights
 
 MAX_COLS = 2**23 - 1
@@ -40,11 +41,14 @@ class PackedMatrix:
     packed: NDArray[np.uint8]
     shape: tuple[int, int]
     format: str = "i2_s"
-    _computed: PackedMatrix | None = field(default=None, init=False, repr=False)
+    _codes: NDArray[np.uint8] | None = field(default=None, init=False, repr=False)
     _scale: np.float32 | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         layout = formats.get(self.format)
+        if len(self.shape) != 2 or not all(isinstance(length, int | np.integer) for length in self.shape):
+            raise FormatError(f"the shape is {self.shape}; want (M, K), two whole numbers")
+        object.__setattr__(self, "shape", (int(self.shape[0]), int(self.shape[1])))
         if self.shape[1] > MAX_COLS:
             raise FormatError(f"{self.shape[1]} columns; at most {MAX_COLS} fit exact int32 sums")
         layout.check(self.packed, self.shape)
@@ -81,13 +85,16 @@ class PackedMatrix:
 
     @property
     def i2s(self) -> PackedMatrix:
-        """The same matrix in I2_S, which the backends compute on: made once, and kept."""
-        if self.format == "i2_s":  # not kept: a matrix that holds itself is not freed when its last user lets go
-            return self
-        if self._computed is None:
-            object.__setattr__(self, "_computed", self.to("i2_s"))
-        assert self._computed is not None
-        return self._computed
+        """The same matrix in I2_S: this one, or a new one."""
+        return self.to("i2_s")
+
+    @property
+    def codes(self) -> NDArray[np.uint8]:
+        """(M, ceil(K / 128) * 32) uint8, what `i2s_codes` gives: made once, and kept."""
+        if self._codes is None:
+            object.__setattr__(self, "_codes", i2s_codes(self))
+        assert self._codes is not None
+        return self._codes
 
     @property
     def nbytes(self) -> int:
@@ -105,3 +112,21 @@ class PackedMatrix:
     def unpack(self) -> NDArray[np.int8]:
         """The (M, K) int8 weights."""
         return formats.get(self.format).unpack(self.packed, self.shape)[0]
+
+
+def i2s_codes(matrix: PackedMatrix) -> NDArray[np.uint8]:
+    """A matrix in any format → (M, ceil(K / 128) * 32) uint8, the codes of I2_S; zero weights fill the columns up.
+
+    Examples
+    --------
+    >>> matrix = PackedMatrix.from_float(np.ones((4, 3)), "i2_s:x86-1x4")
+    >>> i2s_codes(matrix).shape, i2s_codes(matrix)[0, :4].tolist()
+    ((4, 32), [149, 149, 149, 85])
+    """
+    rows, cols = matrix.shape
+    blocks = -(-cols // BLOCK)
+    if matrix.format == "i2_s":
+        return matrix.packed[:-TAIL].reshape(rows, blocks * STRIDE)
+    ternary = np.zeros((rows, blocks * BLOCK), np.int8)
+    ternary[:, :cols] = matrix.unpack()
+    return I2S().pack(ternary, 1.0)[:-TAIL].reshape(rows, blocks * STRIDE)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.formats.i2_s import BLOCK, SHIFTS, STRIDE, TAIL
+from kernels.formats.i2_s import BLOCK, SHIFTS, STRIDE
 
 if TYPE_CHECKING:
     from kernels.packed import PackedMatrix
@@ -33,9 +33,11 @@ class NumpyBackend:
     name = "numpy"
 
     def accumulate(self, matrix: PackedMatrix, q: NDArray[np.int8]) -> NDArray[np.int32]:
-        """(M, K) i2_s weights, (B, K) int8 → (B, M) int32."""
-        rows, cols = matrix.shape
-        body = matrix.i2s.packed[:-TAIL].reshape(rows, cols // 4)  # (M, K / 4)
+        """(M, K) packed weights, (B, K) int8 → (B, M) int32."""
+        body = matrix.codes  # (M, K / 4), K filled up to whole blocks
+        rows, cols = len(body), 4 * body.shape[1]
+        if q.shape[1] < cols:
+            q = np.pad(q, ((0, 0), (0, cols - q.shape[1])))  # the zeros count for nothing in either sum
         sums = np.empty((rows, len(q)), np.int32)
         sums[:] = -q.sum(axis=1, dtype=np.int32)  # (B,)
         for start in range(0, cols, EXACT_COLS):

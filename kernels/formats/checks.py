@@ -10,6 +10,7 @@ from kernels.errors import FormatError
 
 def ternary_codes(name: str, ternary: NDArray[np.integer]) -> NDArray[np.uint8]:
     """(M, K) of −1, 0, +1 → (M, K) uint8 of 0, 1, 2; refuses everything else."""
+    ternary = np.asarray(ternary)
     if ternary.ndim != 2 or not np.issubdtype(ternary.dtype, np.integer):
         raise FormatError(
             f"{name} packs an integer matrix, not {ternary.dtype} of shape {ternary.shape}",
@@ -20,15 +21,10 @@ def ternary_codes(name: str, ternary: NDArray[np.integer]) -> NDArray[np.uint8]:
     return (ternary.astype(np.int8) + np.int8(1)).view(np.uint8)
 
 
-def whole_blocks(name: str, rows: int, cols: int, block: int) -> None:
-    """Refuse a shape whose rows are not whole blocks."""
-    if rows < 0 or cols < 0 or cols % block:
-        more = f"pad the columns to {-(-cols // block) * block} with zeros" if rows >= 0 and cols > 0 else ""
-        raise FormatError(f"{name} cannot hold {rows} x {cols}; want columns in multiples of {block}", hint=more)
-
-
 def sized(name: str, packed: NDArray[np.uint8], shape: tuple[int, int], want: int) -> None:
     """Refuse anything but ``want`` bytes in one dimension."""
+    if not isinstance(packed, np.ndarray):
+        raise FormatError(f"packed bytes are a {type(packed).__name__}; want an array", "np.frombuffer(data, np.uint8)")
     if packed.dtype != np.uint8 or packed.shape != (want,):
         raise FormatError(
             f"{name} of {shape[0]} x {shape[1]} is uint8 of shape ({want},), not {packed.dtype} of {packed.shape}"
@@ -36,7 +32,14 @@ def sized(name: str, packed: NDArray[np.uint8], shape: tuple[int, int], want: in
 
 
 def finite(scale: float | np.floating) -> np.float32:
-    """The scale in float32; refuses NaN and what is infinite there."""
+    """The scale in float32; refuses NaN, what is infinite there, and scales of rows."""
+    if np.asarray(scale).dtype.kind in "cOSUMm":
+        raise FormatError(f"the scale is {scale!r}; want a real number")
+    if np.ndim(scale):
+        raise FormatError(
+            f"scales of the shape {np.shape(scale)}; a format keeps one for the whole matrix",
+            hint="pack the scale 1, and multiply what matmul gives by those of the rows",
+        )
     with np.errstate(over="ignore"):
         value = np.float32(scale)
     if not np.isfinite(value):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from kernels.formats.places import Bytes
 
 
 class Format(Protocol):
@@ -21,7 +24,7 @@ class Format(Protocol):
     def nearest_scale(self, scale: float | np.floating) -> np.float32:
         """The nearest scale the layout can hold; refuses what is not finite there."""
 
-    def weight(self, packed: NDArray[np.uint8], shape: tuple[int, int], row: int, column: int) -> int:
+    def weight(self, packed: Bytes, shape: tuple[int, int], row: int, column: int) -> int:
         """One weight of good bytes, decoded by itself: what the reference multiplies with."""
 
     def pack(self, ternary: NDArray[np.integer], scale: float | np.floating) -> NDArray[np.uint8]:

@@ -32,21 +32,22 @@ from numpy.typing import NDArray
 
 from kernels.errors import FormatError
 from kernels.formats import checks
+from kernels.formats.places import I2S_BLOCK, I2S_SHIFTS, I2S_TAIL, I2SPlaces
 
-BLOCK = 128
+BLOCK = I2S_BLOCK
 """Elements in a block."""
 
 STRIDE = BLOCK // 4
 """Bytes in a block, and the distance of the four elements of a byte."""
 
-SHIFTS = (6, 4, 2, 0)
+SHIFTS = I2S_SHIFTS
 """Where the four elements of a byte sit, first one first."""
 
-TAIL = 32
+TAIL = I2S_TAIL
 """Bytes behind the codes."""
 
 
-class I2S:
+class I2S(I2SPlaces):
     """Pack and unpack one of the layouts; see the module for the pictures.
 
     Parameters
@@ -65,28 +66,9 @@ class I2S:
     (True, 0.5)
     """
 
-    def __init__(self, name: str = "i2_s", stride: int = STRIDE) -> None:
-        self.name = name
-        self._stride = stride
-
-    def nbytes(self, rows: int, cols: int) -> int:
-        """Bytes of a (rows, cols) matrix: ``rows * cols / 4 + 32``."""
-        if self._stride:
-            checks.whole_blocks(self.name, rows, cols, 4 * self._stride)
-        elif rows < 0 or cols < 0 or rows % 4:
-            raise FormatError(f"{self.name} cannot hold {rows} x {cols}; want rows in multiples of 4")
-        return rows * cols // 4 + TAIL
-
     def nearest_scale(self, scale: float | np.floating) -> np.float32:
         """The scale as float32 holds it."""
         return checks.finite(scale)
-
-    def weight(self, packed: NDArray[np.uint8], shape: tuple[int, int], row: int, column: int) -> int:
-        """One weight, the slow and obvious way."""
-        stride = self._stride or shape[1]
-        block, within = divmod(row * shape[1] + column, 4 * stride)
-        field, byte = divmod(within, stride)
-        return ((int(packed[block * stride + byte]) >> SHIFTS[field]) & 3) - 1
 
     def pack(self, ternary: NDArray[np.integer], scale: float | np.floating) -> NDArray[np.uint8]:
         """Store a matrix and its scale.

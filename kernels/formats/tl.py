@@ -34,13 +34,10 @@ from numpy.typing import NDArray
 
 from kernels.errors import FormatError
 from kernels.formats import checks
+from kernels.formats.places import I2S_TAIL as TAIL
+from kernels.formats.places import TL2_ROW_ORDER as _ROW_ORDER
+from kernels.formats.places import TL1Places, TL2Places
 
-TAIL = 32
-"""Bytes behind the codes: the scale and padding."""
-
-_HEIGHTS = (256, 160, 128, 64, 32)
-_WIDTHS = (256, 128, 64, 32, 16, 8)
-_ROW_ORDER = (0, 2, 1, 3)  # of the four groups of eight rows; its own inverse
 _TRIPLES = np.array([[t0, t1, t2] for t0 in (-1, 0, 1) for t1 in (-1, 0, 1) for t2 in (-1, 0, 1)], np.int8)  # by v + 13
 _BITS = np.arange(256, dtype=np.uint16)
 _SPREAD = np.bitwise_or.reduce([(_BITS >> n & 1) << (2 * n + 1) for n in range(8)])  # bit n of a byte at 2 n + 1
@@ -101,7 +98,7 @@ class _Tail:
         raise NotImplementedError
 
 
-class TL1(_Tail):
+class TL1(TL1Places, _Tail):
     """Pairs in nibbles; see the module for the picture.
 
     Parameters
@@ -116,44 +113,6 @@ class TL1(_Tail):
     >>> packed.shape, bytes(packed[:2]).hex()
     ((96,), '4844')
     """
-
-    def __init__(self, tile: tuple[int, ...] | None = None) -> None:
-        if tile is not None and not (
-            len(tile) == 3
-            and min(tile) > 0
-            and tile[2] in (32, 64)
-            and tile[0] % tile[2] == 0
-            and tile[1] % (256 // tile[2]) == 0
-        ):
-            raise FormatError(f"tl1 has no tile {tile}; want (BM, BK, bm): bm 32 or 64, BM in bm, BK in 256 / bm")
-        self._tile = tile
-        self.name = "tl1" if tile is None else "tl1:" + ",".join(map(str, tile))
-
-    def nbytes(self, rows: int, cols: int) -> int:
-        """Bytes of a (rows, cols) matrix: ``rows * cols / 4 + 32``."""
-        self._tile_of(rows, cols)
-        return rows * cols // 4 + TAIL
-
-    def weight(self, packed: NDArray[np.uint8], shape: tuple[int, int], row: int, column: int) -> int:
-        """One weight, the slow and obvious way."""
-        high, wide, bm = self._tile_of(*shape)
-        by = 256 // bm
-        tile_row, in_tile = divmod(row, high)
-        tile_column, in_width = divmod(column, wide)
-        byte = tile_row * (shape[1] // wide) + tile_column
-        byte = byte * (high // bm) + in_tile // bm
-        byte = byte * (wide // by) + in_width // by
-        byte = byte * (bm // 16) + row % bm // 16
-        byte = byte * (by // 4) + column % by // 4
-        byte = byte * 16 + row % 16
-        code = int(packed[byte]) >> (0 if column % 4 >= 2 else 4) & 15
-        return (code % 3 if column % 2 else code // 3) - 1
-
-    def _tile_of(self, rows: int, cols: int) -> tuple[int, int, int]:
-        high, wide, bm = self._tile or (_first(_HEIGHTS, rows, 32), _first(_WIDTHS, cols, 8), 32)
-        if rows < 0 or cols < 0 or rows % high or cols % wide:
-            raise FormatError(f"{self.name} cannot hold {rows} x {cols}; want multiples of {high} x {wide}")
-        return high, wide, bm
 
     def _encode(self, weights: NDArray[np.int8]) -> NDArray[np.uint8]:
         pairs = _pair_codes(weights)
@@ -174,7 +133,7 @@ class TL1(_Tail):
         return rows // high, high // bm, bm // 16, 16, cols // wide, wide // by, by // 4, 2
 
 
-class TL2(_Tail):
+class TL2(TL2Places, _Tail):
     """Triples in nibbles and sign bits; see the module for the picture.
 
     Parameters
@@ -186,56 +145,6 @@ class TL2(_Tail):
     >>> TL2((128, 96)).nbytes(256, 512)
     30080
     """
-
-    def __init__(self, tile: tuple[int, ...] | None = None) -> None:
-        if tile is not None and not (len(tile) == 2 and min(tile) > 0 and tile[0] % 32 == 0 and tile[1] % 24 == 0):
-            raise FormatError(f"tl2 has no tile {tile}; want (BM, BK): multiples of 32 and 24")
-        self._tile = tile
-        self.name = "tl2" if tile is None else "tl2:" + ",".join(map(str, tile))
-
-    def nbytes(self, rows: int, cols: int) -> int:
-        """Bytes of a (rows, cols) matrix, padding and scale included."""
-        _, _, k3 = self._tile_of(rows, cols)
-        room = (cols - 256) * rows // 3 * 5 // 8 + 256 * rows // 2 * 4 // 8
-        need = rows * k3 // 6 + rows * k3 // 24 + rows * (cols - k3) // 4
-        if room < need:
-            raise FormatError(
-                f"{self.name} cannot hold {rows} x {cols}: its size formula leaves {room} bytes for {need}",
-                hint="take a tile that leaves fewer columns over",
-            )
-        return -(-room // 32) * 32 + TAIL
-
-    def weight(self, packed: NDArray[np.uint8], shape: tuple[int, int], row: int, column: int) -> int:
-        """One weight, the slow and obvious way."""
-        high, wide, k3 = self._tile_of(*shape)
-        tile_row, in_tile = divmod(row, high)
-        place = _ROW_ORDER[row % 32 // 8] * 8 + row % 8
-        if column >= k3:
-            tile_column, in_width = divmod(column - k3, 32)
-            byte = (tile_row * ((shape[1] - k3) // 32) + tile_column) * (high // 32) + in_tile // 32
-            byte = (byte * 8 + in_width // 4) * 32 + place
-            code = int(packed[shape[0] * k3 * 5 // 24 + byte]) >> (0 if column % 4 >= 2 else 4) & 15
-            return (code % 3 if column % 2 else code // 3) - 1
-        tile_column, in_width = divmod(column, wide)
-        block = (tile_row * (k3 // wide) + tile_column) * (high // 32) + in_tile // 32
-        byte = (block * (wide // 6) + in_width // 6) * 32 + place
-        value = int(packed[byte]) >> (0 if in_width % 6 >= 3 else 4) & 15
-        triple, half, word = in_width // 3 % 8, row % 32 // 16, row % 16
-        at = shape[0] * k3 // 6 + ((block * (wide // 24) + in_width // 24) * 16 + word) * 2
-        if (int(packed[at]) | int(packed[at + 1]) << 8) >> (15 - 2 * triple - half) & 1:
-            value = -value
-        return ((value + 13) // (9, 3, 1)[column % 3]) % 3 - 1
-
-    def _tile_of(self, rows: int, cols: int) -> tuple[int, int, int]:
-        """BM, BK, and how many columns are stored as triples."""
-        high, wide = self._tile or (_first(_HEIGHTS, rows, 32), 96)
-        k3 = cols // wide * wide
-        if rows < 0 or cols < 0 or rows % high or (cols - k3) % 32:
-            raise FormatError(
-                f"{self.name} cannot hold {rows} x {cols}; want rows in multiples of {high}, "
-                f"and columns that leave a multiple of 32 behind multiples of {wide}"
-            )
-        return high, wide, k3
 
     def _encode(self, weights: NDArray[np.int8]) -> NDArray[np.uint8]:
         rows, cols = weights.shape
@@ -272,10 +181,6 @@ class TL2(_Tail):
         ternary[:, :k3] = _TRIPLES[values].reshape(rows, k3)
         ternary[:, k3:] = _PAIRS[pairs].reshape(rows, cols - k3)
         return ternary
-
-
-def _first(sizes: tuple[int, ...], length: int, least: int) -> int:
-    return next((size for size in sizes if length % size == 0), least)
 
 
 def _pair_codes(weights: NDArray[np.int8]) -> NDArray[np.uint8]:

@@ -29,13 +29,14 @@ from numpy.typing import NDArray
 
 from kernels.errors import FormatError
 from kernels.formats import checks
+from kernels.formats.places import TQ1_PARTS as _PARTS
+from kernels.formats.places import TQ_BLOCK, TQ1Places, TQ2Places
 
-BLOCK = 256
+BLOCK = TQ_BLOCK
 """Elements in a block."""
 
 _POWERS = np.array([81, 27, 9, 3, 1], np.uint16)
 _SHIFTED = np.array([1, 3, 9, 27, 81], np.uint8)
-_PARTS = ((0, 32, 5, 0), (32, 16, 5, 160), (48, 4, 4, 240))  # first byte, bytes, digits, first element
 
 
 class _Blocks:
@@ -45,9 +46,7 @@ class _Blocks:
     code_bytes: ClassVar[int]
 
     def nbytes(self, rows: int, cols: int) -> int:
-        """Bytes of a (rows, cols) matrix; cols a multiple of 256."""
-        checks.whole_blocks(self.name, rows, cols, BLOCK)
-        return rows * (cols // BLOCK) * (self.code_bytes + 2)
+        raise NotImplementedError
 
     def nearest_scale(self, scale: float | np.floating) -> np.float32:
         """The scale as float16 can hold it."""
@@ -104,7 +103,7 @@ class _Blocks:
         raise NotImplementedError
 
 
-class TQ2(_Blocks):
+class TQ2(TQ2Places, _Blocks):
     """Two bits a weight; see the module for the picture.
 
     Examples
@@ -115,16 +114,6 @@ class TQ2(_Blocks):
     >>> packed.shape, bytes(packed[:2]).hex(), bytes(packed[-2:]).hex()
     ((66,), '9255', '0038')
     """
-
-    name = "tq2_0"
-    code_bytes = 64
-
-    def weight(self, packed: NDArray[np.uint8], shape: tuple[int, int], row: int, column: int) -> int:
-        """One weight, the slow and obvious way."""
-        block, element = divmod(row * shape[1] + column, BLOCK)
-        half, within = divmod(element, 128)
-        field, byte = divmod(within, 32)
-        return ((int(packed[block * 66 + half * 32 + byte]) >> (2 * field)) & 3) - 1
 
     def _encode(self, codes: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
         fields = codes.reshape(-1, 2, 4, 32)  # (blocks, halves, fields, bytes)
@@ -146,7 +135,7 @@ class TQ2(_Blocks):
         return codes.reshape(-1, BLOCK)
 
 
-class TQ1(_Blocks):
+class TQ1(TQ1Places, _Blocks):
     """Five weights a byte; see the module for the picture.
 
     Examples
@@ -155,17 +144,6 @@ class TQ1(_Blocks):
     >>> packed.shape, bytes(packed[:1]).hex(), bytes(packed[48:49]).hex()
     ((54,), '80', '7f')
     """
-
-    name = "tq1_0"
-    code_bytes = 52
-
-    def weight(self, packed: NDArray[np.uint8], shape: tuple[int, int], row: int, column: int) -> int:
-        """One weight, the slow and obvious way."""
-        block, element = divmod(row * shape[1] + column, BLOCK)
-        start, width, _, first = next(part for part in reversed(_PARTS) if element >= part[3])
-        digit, byte = divmod(element - first, width)
-        shifted = int(packed[block * 54 + start + byte]) * int(_SHIFTED[digit]) % 256
-        return (shifted * 3 >> 8) - 1
 
     def _encode(self, codes: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
         for start, width, digits, first in _PARTS:

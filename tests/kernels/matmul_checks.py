@@ -42,6 +42,17 @@ def check_random(backend: str, rows: int, cols: int, batch: int) -> None:
     np.testing.assert_array_equal(exact_sums(backend, matrix, q), expected)
 
 
+def check_format(backend: str, name: str, shape: tuple[int, int]) -> None:
+    """Exact in any format, also where rows are not whole blocks of i2_s; and again, from what was kept."""
+    ternary = np.random.default_rng(shape).integers(-1, 2, shape).astype(np.int8)
+    matrix = PackedMatrix(formats.get(name).pack(ternary, 0.5), shape, name)
+    q = np.random.default_rng(0).integers(-128, 128, (3, shape[1])).astype(np.int8)
+    for _ in range(2):
+        np.testing.assert_array_equal(exact_sums(backend, matrix, q), q.astype(int) @ ternary.T.astype(int))
+    x = q.astype(np.float32)
+    np.testing.assert_array_equal(matmul(matrix, x, backend=backend), matmul(matrix, x, backend="reference"))
+
+
 def check_worst_case(backend: str, cols: int) -> None:
     """The largest sums there are come out whole: no narrower accumulator, no rounding."""
     q = np.array([[127], [-128]], np.int8).repeat(cols, axis=1)

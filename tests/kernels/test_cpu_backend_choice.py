@@ -2,14 +2,16 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import kernels.backend
-from kernels import BackendError, PackedMatrix, backend_report, matmul, select_backend
+from kernels import BackendError, NoDevice, PackedMatrix, backend_report, matmul, select_backend
 from kernels.cpu.fast import start
 from kernels.cpu.fast.tiers import OVERRIDE, TIERS, candidates, named
+from kernels.gpu import device
 
 
 @pytest.fixture
@@ -38,6 +40,7 @@ def test_cpu_backend_report_says_what_was_asked_taken_and_passed_over():
     assert ("'gpu' cannot run here" in report.why) == (report.used != "gpu")
     fast = backend_report("fast", threads=2)
     assert (fast.requested, fast.used, fast.threads) == ("fast", "fast", 2)
+    assert (select_backend("fast", threads=2).threads, select_backend("fast").threads) == (2, 1)
     assert fast.tier in [tier.name for tier in TIERS]
 
 
@@ -67,6 +70,48 @@ def test_cpu_backend_strict_passes_nothing_over(no_llvmlite):
         matmul(PackedMatrix.from_float(np.ones((2, 128))), np.ones((1, 128)))
     assert select_backend(strict=False).name == "numpy"
     assert select_backend("numpy").name == "numpy"
+
+
+def test_cpu_backend_report_is_of_auto_where_nothing_is_said(no_llvmlite):
+    report = backend_report()
+    assert (report.requested, report.used) == ("auto", "numpy")
+    assert (
+        report.why == "'gpu' cannot run here: CuPy is not installed; 'fast' cannot run here: llvmlite is not installed"
+    )
+    with pytest.raises(BackendError, match=f"^strict: {report.why}; name the backend you want, or do without strict$"):
+        backend_report(strict=True)
+    no_llvmlite.setenv("BITNET_KERNELS_STRICT", "1")
+    with pytest.raises(BackendError, match=r"^strict: "):
+        backend_report()
+    assert backend_report(strict=False) == report
+    no_llvmlite.setenv("BITNET_KERNELS_STRICT", "0")
+    assert backend_report() == report
+
+
+def broken():
+    raise ImportError("libcuda")
+
+
+@pytest.mark.parametrize(
+    ("cupy", "reason"),
+    [
+        (lambda: SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: True)), None),
+        (lambda: SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: False)), "CuPy sees no CUDA device"),
+        (broken, "CuPy does not load: libcuda"),
+    ],
+)
+def test_cpu_backend_says_what_the_gpu_lacks(fresh, cupy, reason):
+    find, load = kernels.backend.find_spec, kernels.backend.import_module
+    fresh.setattr(kernels.backend, "find_spec", lambda name: name == "cupy" or find(name))
+    fresh.setattr(kernels.backend, "import_module", lambda name: cupy() if name == "cupy" else load(name))
+    assert kernels.backend.why_not("gpu") == reason
+    if reason is None:
+        fresh.setattr(device, "current", lambda: "a device")
+        assert type(select_backend("gpu")).__name__ == "CupyBackend"
+        assert select_backend().name == "gpu"
+    else:
+        with pytest.raises(NoDevice, match=reason):
+            select_backend("gpu")
 
 
 @pytest.mark.parametrize("end", ["kill -ABRT $$", "echo no more memory >&2; exit 3", "exit 0"])
@@ -99,6 +144,9 @@ def test_cpu_backend_strict_wants_the_best_tier(fresh):
     fresh.setenv("XDG_CACHE_HOME", "/dev/null/no")
     start.start.cache_clear()
     assert backend_report("fast").why == f"tier {best.name}: no"
+    gpu = kernels.backend.why_not("gpu")
+    if gpu is not None:
+        assert backend_report("auto").why == f"'gpu' cannot run here: {gpu}; tier {best.name}: no"
     with pytest.raises(BackendError, match=f"strict: tier {best.name}: no"):
         select_backend("fast", strict=True)
 

@@ -121,6 +121,17 @@ def test_cpu_packed_matrix_refuses_rows_whose_sums_could_leave_int32():
         PackedMatrix(I2S.pack(np.zeros((0, 2**23), np.int8), 1.0), (0, 2**23))
 
 
+@pytest.mark.parametrize("shape", [(2,), (2, 128, 1), (2.0, 128), ("2", 128)])
+def test_cpu_packed_matrix_refuses_shapes_that_are_none(shape):
+    with pytest.raises(FormatError, match=r"want .M, K., two whole numbers"):
+        PackedMatrix(I2S.pack(np.zeros((2, 128), np.int8), 1.0), shape)
+
+
+def test_cpu_packed_matrix_refuses_bytes_that_are_no_array():
+    with pytest.raises(FormatError, match=r"packed bytes are a bytes; want an array; np.frombuffer"):
+        PackedMatrix(bytes(96), (2, 128))
+
+
 def test_cpu_formats_names_the_nearest():
     with pytest.raises(FormatError, match="unknown format 'I2_s'; did you mean 'i2_s'"):
         formats.get("I2_s")

@@ -32,6 +32,26 @@ def test_cpu_matmul_of_the_worst_case_does_not_wrap(backend, cols):
     checks.check_worst_case(backend, cols)
 
 
+@both
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("i2_s:arm-64", (3, 64)),
+        ("i2_s:arm-64", (5, 192)),
+        ("i2_s:x86-1x4", (4, 1)),
+        ("i2_s:x86-1x4", (8, 131)),
+        ("tl1", (32, 8)),
+        ("tl1", (64, 200)),
+        ("tl2", (32, 288)),
+        ("tl2", (64, 320)),
+        ("tq1_0", (3, 256)),
+        ("tq2_0", (3, 512)),
+    ],
+)
+def test_cpu_matmul_takes_every_shape_a_format_holds(backend, name, shape):
+    checks.check_format(backend, name, shape)
+
+
 def test_cpu_matmul_stays_exact_where_one_float32_sum_would_round():
     checks.check_wide("numpy")
 
@@ -112,3 +132,17 @@ def test_cpu_select_backend_names_the_nearest():
 def test_cpu_select_backend_says_why_the_gpu_cannot_run():
     with pytest.raises(NoDevice, match="no CUDA device: CuPy"):
         select_backend("gpu")
+
+
+@both
+@pytest.mark.parametrize("offset", [0, 1, 3])
+def test_cpu_matmul_reads_bytes_that_lie_anywhere(backend, offset):
+    ternary, matrix = checks.random_matrix(6, 256)
+    room = np.zeros(2 * (matrix.nbytes + offset), np.uint8)
+    for there in (room[offset : offset + matrix.nbytes], room[offset::2][: matrix.nbytes]):
+        there[:] = matrix.packed
+        again = PackedMatrix(there, matrix.shape)
+        sums = checks.exact_sums(backend, again, np.eye(256, dtype=np.int8))
+        np.testing.assert_array_equal(sums, ternary.T)
+    there.flags.writeable = False
+    np.testing.assert_array_equal(PackedMatrix(there, matrix.shape).unpack(), ternary)

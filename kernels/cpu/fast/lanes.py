@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.formats.i2_s import BLOCK, I2S, STRIDE, TAIL
+from kernels.formats.i2_s import BLOCK, STRIDE
+from kernels.packed import i2s_codes
 
 if TYPE_CHECKING:
     from kernels.packed import PackedMatrix
@@ -49,8 +50,8 @@ def repack(matrix: PackedMatrix, lanes: int) -> NDArray[np.uint32]:
     >>> repack(PackedMatrix.from_float(np.ones((5, 256))), lanes=4).shape
     (1, 16, 8)
     """
-    rows, cols = matrix.shape
-    words = _codes(matrix).reshape(rows, padded(cols) // 4).view(np.uint32)  # (M, K / 16)
+    rows = matrix.shape[0]
+    words = i2s_codes(matrix).view(np.uint32)  # (M, K / 16)
     height = VECTORS * lanes
     groups = -(-rows // height)
     out = aligned((groups, words.shape[1], height), np.uint32)
@@ -60,16 +61,6 @@ def repack(matrix: PackedMatrix, lanes: int) -> NDArray[np.uint32]:
         out[whole] = 0x55_55_55_55  # zero weights
         out[whole, :, : rows - whole * height] = words[whole * height :].T
     return out
-
-
-def _codes(matrix: PackedMatrix) -> NDArray[np.uint8]:
-    """The i2_s codes of the matrix, its columns filled up to whole blocks."""
-    rows, cols = matrix.shape
-    if matrix.format == "i2_s":
-        return matrix.packed[:-TAIL]
-    ternary = np.zeros((rows, padded(cols)), np.int8)
-    ternary[:, :cols] = matrix.unpack()
-    return I2S().pack(ternary, 1.0)[:-TAIL]
 
 
 def aligned(shape: tuple[int, ...], dtype: type[Item]) -> NDArray[Item]:
