@@ -117,7 +117,10 @@ class Attempting:
             return Finish(Outcome.MORE_WORK, error.message, transient=error.message)
         if finish.refusal and name == self.loop.plan.providers[-1] and not toolbox.area.touched:
             # Nothing to judge: the attempt stays open for another model or another day.
-            raise ProviderError(finish.refusal, hint="resume with another --provider, or after changing the agent")
+            raise ProviderError(
+                f"the model refused: {finish.refusal}",
+                hint="resume with another --provider, or after changing the agent",
+            )
         # A claim the toolbox turned down is not a claim, whatever the provider makes of it.
         taken = toolbox.finished or {}
         return replace(finish, outcome=Outcome(taken["outcome"])) if "outcome" in taken else finish

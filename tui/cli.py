@@ -229,6 +229,7 @@ def apply(run: str, target: Path, unverified: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--yes", is_flag=True, help="Take every recommended decision without asking.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings file in place of the project's.")
+@click.option("--provider", help="Another one than before: anthropic, repair or scripted.")
 @click.option("--max-usd", type=float, help="Money the run may cost.")
 @click.option("--max-minutes", type=float, help="Minutes it may take from now.")
 @click.option("--max-turns", type=int, help="Turns a model may take.")

@@ -72,7 +72,7 @@ def probe(executable: str, checkout: Path, env: Mapping[str, str]) -> Interprete
     try:
         code, said, complaint = _ask([executable, str(_PROBE), str(checkout)], env)
         answer = json.loads(said.strip().splitlines()[-1]) if code == 0 else None
-    except (OSError, subprocess.TimeoutExpired, ValueError, IndexError) as error:
+    except (OSError, ValueError, IndexError) as error:
         raise EnvironmentFailure(
             f"{executable} does not answer as a Python interpreter: {error}",
             hint="set [python] interpreter to the project's python",
@@ -113,8 +113,10 @@ def _ask(argv: list[str], env: Mapping[str, str]) -> tuple[int, str, str]:
     )
     try:
         said, complaint = child.communicate(timeout=PATIENCE)
-    except BaseException:
+    except BaseException as error:
         signal_group(child.pid, signal.SIGKILL)
         child.wait()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise TimeoutError(f"no answer in {PATIENCE:g} s") from error
         raise
     return child.returncode, said, complaint

@@ -161,9 +161,10 @@ class Repository:
             return DiskFull(message)
         if shutil.disk_usage(folder).free < _NO_ROOM and ("write" in said or "create" in said):
             return DiskFull(f"{message} (the disk of {folder} is full)")
-        if "Read-only file system" in said or "Permission denied" in said or "insufficient permission" in said:
-            hint = f"bitnet-tui keeps its snapshots and results in the repository: make {folder / '.git'} writable"
-            return EnvironmentFailure(message, hint=hint)
+        inner = folder / ".git"
+        if inner.exists() and not os.access(inner, os.W_OK):
+            hint = "snapshots and results are kept in the repository: make it writable, or clone it"
+            return EnvironmentFailure(f"{message} ({inner} is write-protected)", hint=hint)
         return EnvironmentFailure(message)
 
     def succeeds(self, *args: str) -> bool:

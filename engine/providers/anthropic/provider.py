@@ -152,7 +152,9 @@ class Conversation:
         if reply.stop == "refusal":
             said = reply.why or reply.text
             refusal = "the model refused to work on this"
-            return Finish(Outcome.ARCHITECTURE, refusal, said, refusal=said or refusal, lessons="model refusal")
+            return Finish(
+                Outcome.ARCHITECTURE, refusal, said, refusal=said or "it gave no reason", lessons="model refusal"
+            )
         if reply.stop in _CUT_OFF:
             return self._cut_off(reply)
         if reply.calls:
