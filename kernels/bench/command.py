@@ -43,13 +43,12 @@ def main(arguments: list[str]) -> int:
             sys.stdout.write(_row(result) + "\n")
             sys.stdout.flush()
     if asked.json:
-        absent = [name for name in peers.KNOWN if name not in others]
-        whole = {"backend": asdict(report), "machine": _machine(), "absent_peers": absent, "results": results}
-        sys.stdout.write(json.dumps(whole) + "\n")
+        about = {"backend": asdict(report), "machine": _machine(), "absent_peers": peers.absent(others)}
+        sys.stdout.write(json.dumps(about | {"results": results}) + "\n")
     return 0
 
 
-def _results(asked: argparse.Namespace, report: BackendReport, others: dict[str, str]) -> Iterator[dict[str, Any]]:
+def _results(asked: argparse.Namespace, report: BackendReport, others: peers.Peers) -> Iterator[dict[str, Any]]:
     for threads in asked.threads:
         backend = select_backend(asked.backend, threads=threads)
         with _probes(report, threads) as probes:
@@ -58,7 +57,7 @@ def _results(asked: argparse.Namespace, report: BackendReport, others: dict[str,
                     for cold in (True, False) if batch <= COLD_BATCHES else (False,):
                         timing = time(backend, rows, cols, batch, threads, cold, probes, asked.rounds)
                         kind = rows, cols, batch, threads, cold
-                        said = {name: peers.median_us(path, *kind) for name, path in others.items()}
+                        said = {name: peers.median_us(peer, *kind) for name, peer in others.items()}
                         yield timing.as_dict() | {"peers_us": said}
 
 
@@ -72,7 +71,7 @@ def _probes(report: BackendReport, threads: int) -> Any:
     return probes(named(report.tier or backend_report("fast").tier), threads, COLD_BYTES)
 
 
-def _heading(report: BackendReport, others: dict[str, str]) -> str:
+def _heading(report: BackendReport, others: peers.Peers) -> str:
     lines = [f"backend {report.used}{', tier ' + report.tier if report.tier else ''} on {_machine()['processor']}"]
     if report.tier:
         lines.append(
@@ -80,7 +79,7 @@ def _heading(report: BackendReport, others: dict[str, str]) -> str:
         )
     if report.why:
         lines.append(report.why)
-    lines += [f"peer {name} is absent (--peer {name}=PATH)" for name in peers.KNOWN if name not in others]
+    lines += [f"peer {name} is absent (--peer {name}=PATH)" for name in peers.absent(others)]
     return "\n".join(lines) + LEGEND
 
 
@@ -92,8 +91,12 @@ def _row(result: dict[str, Any]) -> str:
     kind = f"{result['rows']:5} x {result['cols']:<5} {result['batch']:5} {result['threads']:3}"
     times = f"{result['median_us']:9.0f} [{result['p10_us']:.0f} – {result['p90_us']:.0f}]"
     rates = f"{result['packed_gb_s']:6.1f} {beside('read')} {result['giga_macs_s']:9.1f} {beside('multiply')}"
-    said = "".join(f"  {name} {value:.0f} µs" for name, value in result["peers_us"].items())
+    said = "".join(_peer(name, value, result["median_us"]) for name, value in result["peers_us"].items())
     return f"{kind} {'cold' if result['cold'] else 'hot':5} {times:29} {rates} {beside('multiply_narrow')}{said}"
+
+
+def _peer(name: str, us: float | None, ours: float) -> str:
+    return f"\n{name:>32} {'died' if us is None else f'{us:9.0f}    {us / ours:.2f} ×'}"
 
 
 def _machine() -> dict[str, str]:
@@ -127,6 +130,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=_counts, default=[1, 2], help="of the fast backend (default: 1,2)")
     parser.add_argument("--rounds", type=int, default=15, help="each between two looks at the machine (default: 15)")
     parser.add_argument(
-        "--peer", action="append", default=[], metavar="NAME=PATH", help="another program; see peers.py"
+        "--peer", action="append", default=[], metavar="NAME=PATH", help="a build of ggml, or a program; see peers.py"
     )
     return parser

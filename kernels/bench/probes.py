@@ -16,7 +16,7 @@ from time import perf_counter
 import numpy as np
 from llvmlite import ir
 
-from kernels.cpu.fast import product
+from kernels.cpu.fast import tile
 from kernels.cpu.fast.build import compiled
 from kernels.cpu.fast.ir import (
     I8,
@@ -97,7 +97,7 @@ def probes(tier: Tier, threads: int, size: int) -> Iterator[Probes]:
 def _source(tier: Tier) -> str:
     module = ir.Module("probes")
     _read(module, "read", 0)
-    _read(module, "read_ahead", product.AHEAD)
+    _read(module, "read_ahead", tile.AHEAD)
     _multiply(module, tier, "wide")
     _multiply(module, tier, "narrow")
     return str(module)
@@ -126,23 +126,15 @@ def _multiply(module: ir.Module, tier: Tier, name: str) -> None:
     b, turns = function(module, name, I64, {"turns": I64})
     narrow = ir.VectorType(I16, 2 * tier.lanes)
     kind = narrow if tier.narrow and name == "narrow" else ir.VectorType(I32, tier.lanes)
-    dot = product._DOTS[tier.instruction]
+    dot = tile.DOTS[tier.instruction]
     q = splat(ir.VectorType(I32, tier.lanes), 0x01_02_03_04)
 
     def turn(_: Value, state: list[Value]) -> list[Value]:
         if kind is narrow or not tier.narrow:
             return [dot(b, total, b.bitcast(total, q.type), q) for total in state]
-        return [b.add(total, _joined(b, tier, dot(b, splat(narrow, 0), total, q))) for total in state]
+        return [b.add(total, tile.widened(b, tier, dot(b, splat(narrow, 0), total, q))) for total in state]
 
     _give(b, loop(b, number(0), turns, number(1), [splat(kind, n) for n in range(_sums(tier))], turn))
-
-
-def _joined(b: ir.IRBuilder, tier: Tier, pairs: Value) -> Value:
-    """16-bit pairs added up in 32 bits at once."""
-    if tier.instruction != "vpmaddubsw":
-        return product._widen(b, pairs)
-    ones = splat(pairs.type, 1)
-    return intrinsic(b, "llvm.x86.avx2.pmadd.wd", ir.VectorType(I32, tier.lanes), [pairs, ones])
 
 
 def _sums(tier: Tier) -> int:

@@ -7,7 +7,7 @@ import llvmlite.binding as llvm
 import pytest
 from llvmlite import ir
 
-from kernels.cpu.fast import product
+from kernels.cpu.fast import tile
 from kernels.cpu.fast.backend import FastBackend
 from kernels.cpu.fast.build import assemble
 from kernels.cpu.fast.ir import splat
@@ -37,7 +37,7 @@ def code(name: str) -> tuple[Code, Tier]:
     if tier.narrow:
         pytest.skip(f"missing-cpu: {', '.join(tier.needs)}")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(product._DOTS, tier.instruction, spelled_out)
+        patch.setitem(tile.DOTS, tier.instruction, spelled_out)
         everywhere = replace(tier, needs=(), arch="")
         return load(assemble(everywhere)), everywhere
 

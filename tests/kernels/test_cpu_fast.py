@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from kernels import InputError, PackedMatrix, formats, matmul, quantize_activations
-from kernels.cpu.fast import product
+from kernels.cpu.fast import tile
 from kernels.cpu.fast.build import assemble
 from kernels.cpu.fast.ir import splat
 from kernels.cpu.fast.load import load
-from kernels.cpu.fast.product import SPAN
 from kernels.cpu.fast.tiers import TIERS, named
+from kernels.cpu.fast.tile import SPAN
 from kernels.cpu.fast.trial import differs
 from kernels.formats.i2_s import BLOCK
 
@@ -150,11 +150,11 @@ def test_cpu_fast_forgets_a_matrix_that_is_gone():
 def test_cpu_fast_trial_finds_code_that_computes_wrong_numbers(monkeypatch):
     tier = named("portable")
     assert differs(load(assemble(tier)), tier) == ""
-    right = product._DOTS[""]
-    monkeypatch.setitem(product._DOTS, "", lambda b, sums, codes, q: right(b, sums, codes, b.lshr(q, splat(q.type, 1))))
+    right = tile.DOTS[""]
+    monkeypatch.setitem(tile.DOTS, "", lambda b, sums, codes, q: right(b, sums, codes, b.lshr(q, splat(q.type, 1))))
     assert "1 x 128, 1 tokens" in differs(load(assemble(tier)), tier)
     monkeypatch.undo()
-    monkeypatch.setattr(product, "SPAN", 3)  # wraps in the worst case alone
+    monkeypatch.setattr(tile, "SPAN", 3)  # wraps in the worst case alone
     assert "all weights" in differs(load(assemble(tier)), tier)
 
 

@@ -1,54 +1,25 @@
-"""The product as code: a range of row groups times any number of activation columns, decoded in registers.
+"""The product as code: a range of row groups times any number of columns of activations.
 
-The matrix lies as `lanes` says: a vector is a word from each of L rows, so one load and ``(v >> shift) & 3`` give four
-codes of L rows, in the lanes of their rows. They meet four activations, repeated in every lane, and are added to sums
-in the same lanes. Nothing is ever summed across lanes.
-
-A code is one more than its weight: sums start at ``-Σ q``. Where a machine multiplies bytes into 16-bit pairs, these
-are added up in 16 bits over a span of two blocks and only then widened. A lane takes 64 pairs, each of them between
-``2 · 2 · -128`` and ``2 · 2 · 127``: it stays between -32768 and 32512, whatever the input. A single column takes two
-of the four fields four times too large, which saves shifts: 16 pairs a block, within the same bounds, then a quarter.
+GEMV and GEMM are one function. Few columns are worth one pass over the packed bytes, decoded in registers by each tile.
+Where many share them and decoding takes its time from the products, some blocks of a group are decoded once, into a
+room that stays in the nearest cache, and all columns go past them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from llvmlite import ir
 
-from kernels.cpu.fast.ir import (
-    I8,
-    I16,
-    I32,
-    I64,
-    POINTER,
-    VOID,
-    Value,
-    at,
-    function,
-    intrinsic,
-    load,
-    loop,
-    number,
-    smaller,
-    splat,
-    spread,
-)
-from kernels.cpu.fast.lanes import LINE, VECTORS, WORDS
+from kernels.cpu.fast import tile
+from kernels.cpu.fast.ir import I8, I32, I64, POINTER, VOID, Value, at, function, load, loop, number, smaller, spread
+from kernels.cpu.fast.lanes import LINE, VECTORS
 from kernels.cpu.fast.tiers import Tier
-from kernels.formats.i2_s import BLOCK, SHIFTS, STRIDE
+from kernels.formats.i2_s import BLOCK
 
-SPAN = 2
-"""Blocks whose products 16 bits can sum."""
+MANY = 24
+"""Columns from which decoding once pays."""
 
-AHEAD = 8192
-"""Bytes between what is read and what is asked for from memory."""
-
-UNROLL = 4
-"""Words decoded in one turn of the innermost loop."""
-
-CHAINS = 8
-"""Sums under way at once where the machine's product takes several cycles."""
+ROOM = 2**14
+"""Bytes of decoded weights: half of the smallest first-level cache there is."""
 
 
 def emit(module: ir.Module, tier: Tier) -> None:
@@ -57,158 +28,68 @@ def emit(module: ir.Module, tier: Tier) -> None:
     ``product(weights, q, bias, sums, blocks, first, last, batch, stride)`` computes the row groups first to last of
     (batch, stride) int32 sums from (batch, 128 blocks) int8 activations and their (batch,) int32 biases.
     """
-    tiles = [_tile(module, tier, width) for width in range(1, tier.tile + 1)]
+    chunk = ROOM // tile.decoded_bytes(tier)
+    if tier.narrow:
+        tile.emit_decode(module, tier)
+    packed = [tile.emit(module, tier, width) for width in range(1, tier.tile + 1)]
+    wide = tier.tile * 3 // 2 if tier.narrow else 0  # no registers are needed for decoding
+    decoded = [tile.emit(module, tier, width, decoded=True) for width in range(1, wide + 1)]
     arguments = dict.fromkeys(("weights", "q", "bias", "sums"), POINTER)
     arguments |= dict.fromkeys(("blocks", "first", "last", "batch", "stride"), I64)
     b, weights, q, bias, sums, blocks, first, last, batch, stride = function(module, "product", VOID, arguments)
-    one = number(1)
-    count = b.udiv(b.add(batch, number(tier.tile - 1)), number(tier.tile))  # tiles of nearly equal width
+    width = b.mul(blocks, number(BLOCK))
 
-    def one_group(group: Value, _: list[Value]) -> list[Value]:
-        body = at(b, weights, b.mul(group, blocks), _block_bytes(tier))
-        rows = at(b, sums, group, VECTORS * tier.lanes * 4)
+    def pass_by(tiles: list[ir.Function], body: Value, q: Value, sums: Value, blocks: Value) -> None:
+        """Add the products of some blocks of a group with all columns, in tiles of nearly equal width."""
+        count = b.udiv(b.add(batch, number(len(tiles) - 1)), number(len(tiles)))
 
         def one_tile(index: Value, _: list[Value]) -> list[Value]:
             start = b.udiv(b.mul(index, batch), count)
-            width = b.sub(b.udiv(b.mul(b.add(index, one), batch), count), start)
-            where = (
-                at(b, q, b.mul(start, blocks), BLOCK),
-                at(b, bias, start, 4),
-                at(b, rows, b.mul(start, stride), 4),
-            )
+            columns = b.sub(b.udiv(b.mul(b.add(index, number(1)), batch), count), start)
+            where = at(b, q, b.mul(start, width)), at(b, sums, b.mul(start, stride), 4)
             done = b.append_basic_block("done")
-            choice = b.switch(width, done)
-            for number_of_columns, tile in enumerate(tiles, 1):
+            choice = b.switch(columns, done)
+            for number_of_columns, callee in enumerate(tiles, 1):
                 case = b.append_basic_block(f"columns{number_of_columns}")
                 choice.add_case(number(number_of_columns), case)
                 with b.goto_block(case):
-                    b.call(tile, (body, *where, blocks, stride))
+                    b.call(callee, (body, *where, blocks, width, stride))
                     b.branch(done)
             b.position_at_end(done)
             return []
 
-        loop(b, number(0), count, one, [], one_tile)
+        loop(b, number(0), count, number(1), [], one_tile)
+
+    def begin(column: Value, sums: Value) -> list[Value]:
+        start = spread(b, load(b, I32, at(b, bias, column, 4), 4), tier.lanes)
+        for vector in range(VECTORS):
+            place = at(b, at(b, sums, b.mul(column, stride), 4), vector * tier.lanes, 4)
+            b.store(start, place, align=4)
         return []
 
-    loop(b, first, last, one, [], one_group)
+    room = b.alloca(ir.ArrayType(I8, ROOM), name="room")
+    room.align = LINE
+
+    def one_group(group: Value, _: list[Value]) -> list[Value]:
+        body = at(b, weights, b.mul(group, blocks), tile.block_bytes(tier))
+        rows = at(b, sums, group, VECTORS * tier.lanes * 4)
+        loop(b, number(0), batch, number(1), [], lambda column, _: begin(column, rows))
+        if not tier.narrow:
+            pass_by(packed, body, q, rows, blocks)
+            return []
+
+        def some_blocks(start: Value, _: list[Value]) -> list[Value]:
+            some = smaller(b, number(chunk), b.sub(blocks, start))
+            b.call(module.globals["decode"], (at(b, body, start, tile.block_bytes(tier)), room, some))
+            pass_by(decoded, room, at(b, q, start, BLOCK), rows, some)
+            return []
+
+        with b.if_else(b.icmp_signed(">=", batch, number(MANY))) as (many, few):
+            with many:
+                loop(b, number(0), blocks, number(chunk), [], some_blocks)
+            with few:
+                pass_by(packed, body, q, rows, blocks)
+        return []
+
+    loop(b, first, last, number(1), [], one_group)
     b.ret_void()
-
-
-def _tile(module: ir.Module, tier: Tier, width: int) -> ir.Function:
-    """One group of rows times ``width`` columns of activations, all of K."""
-    arguments = dict.fromkeys(("weights", "q", "bias", "sums"), POINTER) | dict.fromkeys(("blocks", "stride"), I64)
-    b, weights, q, bias, sums, blocks, stride = function(module, f"tile{width}", VOID, arguments)
-    b.function.linkage = "internal"
-    b.function.attributes.add("noinline")
-    columns = [at(b, q, b.mul(number(column), blocks), BLOCK) for column in range(width)]
-    fourfold = tier.narrow and width == 1  # more columns need the room
-    chains = 1 + fourfold if tier.narrow else max(1, CHAINS // (VECTORS * width))
-    kind = ir.VectorType(I16, 2 * tier.lanes) if tier.narrow else ir.VectorType(I32, tier.lanes)
-    zeros = [splat(kind, 0)] * (VECTORS * width * (1 if tier.narrow else chains))
-    dot = _DOTS[tier.instruction]
-
-    def some_words(first: Value, state: list[Value], body: Value, here: list[Value]) -> list[Value]:
-        for word in range(UNROLL):
-            vectors = _load_words(b, tier, at(b, body, first, VECTORS * tier.lanes * 4), word)
-            for field, shift in enumerate(SHIFTS):
-                high = fourfold and shift % 4
-                codes = [_field(b, vector, shift - high, 3 << high) for vector in vectors]
-                for column in range(width):
-                    four = at(b, at(b, here[column], first, 4), STRIDE * field + 4 * word)
-                    many = spread(b, load(b, I32, four), tier.lanes)
-                    for vector in range(VECTORS):
-                        which = (column * VECTORS + vector) * chains + (3 - field) % chains
-                        state[which] = dot(b, state[which], codes[vector], many)
-        return state
-
-    def one_block(block: Value, state: list[Value]) -> list[Value]:
-        body = at(b, weights, block, _block_bytes(tier))
-        here = [at(b, column, block, BLOCK) for column in columns]
-        start = [sum_ for low in state for sum_ in (low, splat(kind, 0))] if fourfold else state
-        step = number(UNROLL)
-        state = loop(b, number(0), number(WORDS), step, start, lambda word, now: some_words(word, now, body, here))
-        if not fourfold:
-            return state
-        return [b.add(low, b.ashr(high, splat(kind, 2))) for low, high in zip(state[::2], state[1::2], strict=True)]
-
-    def one_span(start: Value, state: list[Value]) -> list[Value]:
-        stop = smaller(b, b.add(start, number(SPAN)), blocks)
-        pairs = loop(b, start, stop, number(1), zeros, one_block)
-        return [b.add(total, _widen(b, part)) for total, part in zip(state, pairs, strict=True)]
-
-    totals = [spread(b, load(b, I32, at(b, bias, n // VECTORS, 4)), tier.lanes) for n in range(VECTORS * width)]
-    if tier.narrow:
-        totals = loop(b, number(0), blocks, number(SPAN), totals, one_span)
-    else:
-        for n, part in enumerate(loop(b, number(0), blocks, number(1), zeros, one_block)):
-            totals[n // chains] = b.add(totals[n // chains], part)
-    for n, total in enumerate(totals):
-        row = at(b, sums, b.mul(number(n // VECTORS), stride), 4)
-        b.store(total, at(b, row, n % VECTORS * tier.lanes, 4), align=4)
-    b.ret_void()
-    return b.function
-
-
-def _block_bytes(tier: Tier) -> int:
-    """Bytes of a block of every row of a group."""
-    return VECTORS * tier.lanes * STRIDE
-
-
-def _load_words(b: ir.IRBuilder, tier: Tier, body: Value, word: int) -> list[Value]:
-    """The vectors of one word of a group, and a call for those that come later."""
-    size = tier.lanes * 4
-    for line in range(word * VECTORS * size, (word + 1) * VECTORS * size, LINE):
-        if line % LINE:
-            continue
-        ahead = at(b, body, AHEAD + line)
-        intrinsic(b, "llvm.prefetch.p0", VOID, [ahead, number(0, I32), number(3, I32), number(1, I32)])
-    kind = ir.VectorType(I32, tier.lanes)
-    return [load(b, kind, at(b, body, (word * VECTORS + vector) * size), size) for vector in range(VECTORS)]
-
-
-def _field(b: ir.IRBuilder, words: Value, shift: int, mask: int) -> Value:
-    """The codes of one field, in the bytes of their words."""
-    moved = b.lshr(words, splat(words.type, shift)) if shift else words
-    return b.and_(moved, splat(words.type, 0x01_01_01_01 * mask))
-
-
-def _widen(b: ir.IRBuilder, pairs: Value) -> Value:
-    """(2 L,) int16 → (L,) int32, the two halves of every lane added."""
-    both = b.bitcast(pairs, ir.VectorType(I32, pairs.type.count // 2))
-    half = splat(both.type, 16)
-    return b.add(b.ashr(b.shl(both, half), half), b.ashr(both, half))
-
-
-def _vpdpbusd(b: ir.IRBuilder, sums: Value, codes: Value, q: Value) -> Value:
-    # The signature of LLVM up to 21; later ones read it too, but not the other way round.
-    name = f"llvm.x86.avx512.vpdpbusd.{sums.type.count * 32}"
-    return intrinsic(b, name, sums.type, [sums, codes, q])
-
-
-def _pmaddubsw(b: ir.IRBuilder, sums: Value, codes: Value, q: Value) -> Value:
-    bytes_ = ir.VectorType(I8, 2 * sums.type.count)
-    operands = [b.bitcast(codes, bytes_), b.bitcast(q, bytes_)]
-    return b.add(sums, intrinsic(b, "llvm.x86.avx2.pmadd.ub.sw", sums.type, operands))
-
-
-def _sdot(b: ir.IRBuilder, sums: Value, codes: Value, q: Value) -> Value:
-    bytes_ = ir.VectorType(I8, 16)
-    operands = [sums, b.bitcast(codes, bytes_), b.bitcast(q, bytes_)]
-    return intrinsic(b, "llvm.aarch64.neon.sdot.v4i32.v16i8", sums.type, operands)
-
-
-def _plain(b: ir.IRBuilder, sums: Value, codes: Value, q: Value) -> Value:
-    """pmaddubsw in words every machine knows."""
-    codes, q = b.bitcast(codes, sums.type), b.bitcast(q, sums.type)
-    byte = splat(sums.type, 8)
-    low = b.mul(b.and_(codes, splat(sums.type, 255)), b.ashr(b.shl(q, byte), byte))
-    return b.add(sums, b.add(low, b.mul(b.lshr(codes, byte), b.ashr(q, byte))))
-
-
-_DOTS: dict[str, Callable[[ir.IRBuilder, Value, Value, Value], Value]] = {
-    "vpdpbusd": _vpdpbusd,
-    "vpmaddubsw": _pmaddubsw,
-    "sdot": _sdot,
-    "": _plain,
-}
-"""By instruction: (sums, codes, activations) → sums with four products added in every lane."""

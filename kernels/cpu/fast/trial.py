@@ -13,7 +13,7 @@ from kernels.cpu.fast.tiers import Tier
 from kernels.formats.i2_s import I2S
 from kernels.packed import PackedMatrix
 
-SHAPES = ((1, 128, 1), (70, 640, 1), (33, 384, 7), (64, 896, 19))
+SHAPES = ((1, 128, 1), (70, 640, 1), (33, 384, 7), (64, 896, 19), (40, 2176, 31))
 """Rows, columns and tokens: whole and broken groups, spans and tiles of every width."""
 
 
@@ -27,7 +27,7 @@ def differs(code: Code, tier: Tier) -> str:
         if not _equal(backend, ternary, q):
             return f"{rows} x {cols}, {batch} tokens"
     for weight, value in product((-1, 1), (-128, 127)):
-        for batch in (1, 2, 6):
+        for batch in (1, 2, 6, 25):
             if not _equal(backend, np.full((17, 1280), weight, np.int8), np.full((batch, 1280), value, np.int8)):
                 return f"all weights {weight}, all activations {value}, {batch} tokens"
     return ""
