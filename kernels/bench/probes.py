@@ -34,8 +34,8 @@ from kernels.cpu.fast.ir import (
     number,
     splat,
 )
-from kernels.cpu.fast.lanes import LINE, aligned
 from kernels.cpu.fast.load import Signatures, functions
+from kernels.cpu.fast.memory import LINE, aligned
 from kernels.cpu.fast.tiers import Tier
 
 STRIDE = 4 * LINE

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kernels.cpu.fast.crew import Crew
 from kernels.cpu.fast.lanes import VECTORS, padded, repack
+from kernels.cpu.fast.memory import address
 from kernels.errors import InputError
 from kernels.formats.i2_s import BLOCK
 from kernels.ternary import as_float32, quantize_activations
@@ -69,7 +70,7 @@ class FastBackend:
             q = np.pad(q, ((0, 0), (0, padded(cols) - cols)))
         lanes = self._lanes(matrix)
         sums = np.empty((len(q), lanes.groups * self._height), np.int32)
-        arrays = lanes.address, q.ctypes.data, self._room(4 * lanes.panel), sums.ctypes.data
+        arrays = lanes.address, address(q), self._room(4 * lanes.panel), address(sums)
         self._crew.run(self._code.accumulate, lanes.groups, *arrays, len(q), lanes.panel, lanes.blocks, lanes.groups)
         return np.ascontiguousarray(sums[:, :rows])
 
@@ -82,7 +83,7 @@ class FastBackend:
             raise InputError(f"activations have the shape {x.shape}; the matrix takes (B, {cols})")
         lanes = self._lanes(matrix)
         y = np.empty(batch * lanes.groups * self._height, np.float32)
-        arrays = lanes.address, x.ctypes.data, self._room(lanes.room), y.ctypes.data
+        arrays = lanes.address, address(x), self._room(lanes.room), address(y)
         sizes = batch, lanes.panel, lanes.blocks, lanes.groups, rows, cols
         done: int = self._crew.run(self._code.multiply, lanes.groups, *arrays, *sizes, matrix.scale)
         if done < batch:

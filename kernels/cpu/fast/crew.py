@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.cpu.fast import job
-from kernels.cpu.fast.lanes import aligned
+from kernels.cpu.fast.memory import aligned
 
 if TYPE_CHECKING:
     from kernels.cpu.fast.load import Code

@@ -13,27 +13,23 @@ a matrix and kept as long as it lives.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.cpu.fast.memory import aligned
 from kernels.formats.i2_s import BLOCK, STRIDE
 from kernels.packed import i2s_codes
 
 if TYPE_CHECKING:
     from kernels.packed import PackedMatrix
 
-Item = TypeVar("Item", bound=np.generic)
-
 VECTORS = 2
 """Vectors of rows in a group: they share what is loaded of the activations."""
 
 WORDS = STRIDE // 4
 """Words of a row in a block."""
-
-LINE = 64
-"""Bytes of a cache line, on which the stream starts."""
 
 
 def padded(cols: int) -> int:
@@ -61,11 +57,3 @@ def repack(matrix: PackedMatrix, lanes: int) -> NDArray[np.uint32]:
         out[whole] = 0x55_55_55_55  # zero weights
         out[whole, :, : rows - whole * height] = words[whole * height :].T
     return out
-
-
-def aligned(shape: tuple[int, ...], dtype: type[Item]) -> NDArray[Item]:
-    """An array that begins on a cache line."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    room = np.empty(size + LINE, np.uint8)
-    skip = -room.ctypes.data % LINE
-    return room[skip : skip + size].view(dtype).reshape(shape)

@@ -11,7 +11,8 @@ from llvmlite import ir
 
 from kernels.cpu.fast import tile
 from kernels.cpu.fast.ir import I8, I32, I64, POINTER, VOID, Value, at, function, load, loop, number, smaller, spread
-from kernels.cpu.fast.lanes import LINE, VECTORS
+from kernels.cpu.fast.lanes import VECTORS
+from kernels.cpu.fast.memory import LINE
 from kernels.cpu.fast.tiers import Tier
 from kernels.formats.i2_s import BLOCK
 

@@ -34,7 +34,8 @@ from kernels.cpu.fast.ir import (
     splat,
     spread,
 )
-from kernels.cpu.fast.lanes import LINE, VECTORS, WORDS
+from kernels.cpu.fast.lanes import VECTORS, WORDS
+from kernels.cpu.fast.memory import LINE
 from kernels.cpu.fast.tiers import Tier
 from kernels.formats.i2_s import BLOCK, SHIFTS, STRIDE
 
