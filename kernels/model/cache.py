@@ -1,0 +1,65 @@
+"""Keys and values of the tokens a model has seen, one place a position, allocated once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kernels.errors import InputError
+from kernels.ops import Floats
+
+
+@dataclass(slots=True, eq=False)
+class Cache:
+    """Room for ``capacity`` positions; memory is taken as positions are filled.
+
+    Parameters
+    ----------
+    keys, values : (layers, capacity, KV, d) float32.
+    length : positions that are filled.
+
+    Examples
+    --------
+    >>> cache = Cache.empty(layers=2, capacity=4, kv_heads=1, size=8)
+    >>> cache.capacity, cache.length
+    (4, 0)
+    """
+
+    keys: Floats
+    values: Floats
+    length: int = 0
+
+    @classmethod
+    def empty(cls, layers: int, capacity: int, kv_heads: int, size: int) -> Cache:
+        """A cache that has seen nothing."""
+        if capacity < 1:
+            raise InputError(f"a cache for {capacity} positions; want at least 1")
+        shape = layers, capacity, kv_heads, size
+        return cls(np.zeros(shape, np.float32), np.zeros(shape, np.float32))  # zeros: pages come with the first write
+
+    @property
+    def capacity(self) -> int:
+        """Positions there is room for."""
+        return int(self.keys.shape[1])
+
+    def claim(self, tokens: int) -> int:
+        """The position of the first of so many new tokens.
+
+        Raises
+        ------
+        InputError
+            There is not enough room.
+        """
+        if self.length + tokens > self.capacity:
+            raise InputError(
+                f"{self.length} positions are filled and {tokens} more asked for; the cache holds {self.capacity}",
+                hint="make a larger one: model.new_cache(capacity)",
+            )
+        return self.length
+
+    def truncate(self, length: int) -> None:
+        """Forget what lies behind so many positions."""
+        if not 0 <= length <= self.length:
+            raise InputError(f"length {length}; want 0 to {self.length}")
+        self.length = length

@@ -1,0 +1,217 @@
+"""The forward pass of BitNet b1.58, readable from top to bottom; all arithmetic is in `kernels.ops`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels import ops
+from kernels.backend import BackendReport, backend_report, select_backend
+from kernels.errors import InputError
+from kernels.gguf.bitnet import Sizes, sizes
+from kernels.gguf.model import Layouts, ModelFile
+from kernels.model import weights
+from kernels.model.cache import Cache
+from kernels.model.rope import tables
+from kernels.ops import Activation, Floats
+
+Observe = Callable[[str, NDArray[np.float32]], object]
+"""Called with the name of an intermediate, as the C++ programs name it, and its (T, …) numbers."""
+
+ACTIVATIONS = ("relu2", "silu")
+
+
+@dataclass(frozen=True, slots=True)
+class Rounding:
+    """Where numbers are rounded to float16 on their way, as some programs do; nowhere by default.
+
+    Parameters
+    ----------
+    keys : in the cache, and the queries they meet.
+    values : in the cache.
+    probabilities : of the attention, before they weigh the values.
+    head : what goes into the matrix of the logits.
+
+    Examples
+    --------
+    >>> Rounding.named("bitnet.cpp-one")
+    Rounding(keys=True, values=True, probabilities=True, head=True)
+    """
+
+    keys: bool = False
+    values: bool = False
+    probabilities: bool = False
+    head: bool = False
+
+    @classmethod
+    def named(cls, name: str) -> Rounding:
+        """That of a program: ``none``, or bitnet.cpp's for a whole batch and for one token at a time."""
+        known = {
+            "none": cls(),
+            "bitnet.cpp-batch": cls(keys=True, values=True),
+            "bitnet.cpp-one": cls(keys=True, values=True, probabilities=True, head=True),
+        }
+        if name not in known:
+            raise InputError(f"rounding {name!r}; known: {', '.join(known)}")
+        return known[name]
+
+
+class Model:
+    """A transformer ready to run.
+
+    Parameters
+    ----------
+    file : whose tensors are used where they lie.
+    backend : computes the ternary products, and by it the floats; a name `kernels.select_backend` knows.
+    threads : of the backend "fast".
+    head : the matrix of the logits as in the file, "f16", or rounded to "int8".
+    layouts : how ternary bytes are laid out, where the file does not tell; see `kernels.gguf.Tensor.layout`.
+    activation : of the gate, "relu2" or "silu"; the architecture decides where nothing is said.
+    rounding : the rounding points of another program.
+
+    Raises
+    ------
+    ModelFileError
+        What the file says cannot be a model, or is not a BitNet.
+    BackendError
+        The backend cannot run here.
+    """
+
+    def __init__(
+        self,
+        file: ModelFile,
+        backend: str = "auto",
+        *,
+        threads: int | None = None,
+        head: str = "f16",
+        layouts: Layouts = None,
+        activation: str | None = None,
+        rounding: Rounding = Rounding(),
+    ) -> None:
+        self.sizes: Sizes = sizes(file)
+        if activation is not None:
+            if activation not in ACTIVATIONS:
+                raise InputError(f"activation {activation!r}; want {' or '.join(ACTIVATIONS)}")
+            self.sizes = replace(self.sizes, activation=activation)
+        self.rounding = rounding
+        self.report: BackendReport = backend_report(backend, threads=threads)
+        self.ops = ops.select(select_backend(backend, threads=threads))
+        self.weights = weights.read(file, self.sizes, head, layouts)
+        self._tables = tables(file, self.sizes)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], backend: str = "auto", **options: object) -> Model:
+        """Open a file and make a model of it; options as above."""
+        return cls(ModelFile(path), backend, **options)  # type: ignore[arg-type]
+
+    def new_cache(self, capacity: int | None = None) -> Cache:
+        """An empty cache for so many positions, by default as many as the model was made for."""
+        each = self.sizes
+        return Cache.empty(each.layers, each.context if capacity is None else capacity, each.kv_heads, each.head)
+
+    def forward(
+        self, tokens: Sequence[int] | NDArray[np.integer], cache: Cache, *, last_only: bool = False,
+        observe: Observe | None = None,
+    ) -> Floats:  # fmt: skip
+        """Run tokens behind those the cache has seen, and put them into it.
+
+        Parameters
+        ----------
+        tokens : (T,) numbers below the size of the vocabulary, T at least 1.
+        last_only : give the logits of the last token alone.
+        observe : sees every intermediate.
+
+        Returns
+        -------
+        logits : (T, V) float32, or (1, V).
+
+        Raises
+        ------
+        InputError
+            A token is none, or the cache is full; nothing has changed then.
+        """
+        ids = self._checked(tokens)
+        start = cache.claim(len(ids))
+        see = observe or _look_away
+        kind: Activation = "silu" if self.sizes.activation == "silu" else "relu2"
+        cos, sin = self._tables(start, start + len(ids))
+        h = self.weights.embedding[ids].astype(np.float32)
+        see("inp_embd", h)
+        for number in range(self.sizes.layers):
+            h = self._layer(number, h, cache, start, cos, sin, kind, see)
+        if last_only:
+            h = np.ascontiguousarray(h[-1:])
+        h = self.ops.rms_norm(h, self.weights.output_norm, self.sizes.epsilon)
+        see("result_norm", h)
+        logits = self.ops.dense(_rounded(h, self.rounding.head), self.weights.head)
+        see("result_output", logits)
+        cache.length += len(ids)
+        return logits
+
+    def _layer(
+        self, number: int, h: Floats, cache: Cache, start: int, cos: Floats, sin: Floats, kind: Activation, see: Observe
+    ) -> Floats:
+        layer, do, eps = self.weights.layers[number], self.ops, self.sizes.epsilon
+        keys, values = cache.keys[number], cache.values[number]
+        stop = start + len(h)
+
+        x = do.rms_norm(h, layer.attn_norm, eps)
+        see(f"attn_norm-{number}", x)
+        q, k, v = do.linears(x, (layer.attn_q, layer.attn_k, layer.attn_v))
+        see(f"Qcur-{number}", q)
+        see(f"Kcur-{number}", k)
+        see(f"Vcur-{number}", v)
+        q = do.rope(q.reshape(len(h), -1, self.sizes.head), cos, sin)
+        k = do.rope(k.reshape(len(h), -1, self.sizes.head), cos, sin)
+        see(f"Qcur-{number}#1", q)
+        see(f"Kcur-{number}#1", k)
+        keys[start:stop] = _rounded(k, self.rounding.keys)
+        values[start:stop] = _rounded(v, self.rounding.values).reshape(len(h), -1, self.sizes.head)
+        x = do.attention(_rounded(q, self.rounding.keys), keys, values, start, half=self.rounding.probabilities)
+        see(f"kqv_out-{number}", x)
+        x = do.rms_norm(x, layer.attn_sub_norm, eps)
+        see(f"attn_sub_norm-{number}", x)
+        (x,) = do.linears(x, (layer.attn_output,))
+        see(f"attn_o_out-{number}", x)
+        h = do.add(x, h)
+        see(f"ffn_inp-{number}", h)
+
+        x = do.rms_norm(h, layer.ffn_norm, eps)
+        see(f"ffn_norm-{number}", x)
+        gate, up = do.linears(x, (layer.ffn_gate, layer.ffn_up))
+        see(f"ffn_gate-{number}", gate)
+        see(f"ffn_up-{number}", up)
+        x = do.gate(gate, up, kind)
+        see(f"ffn_out-{number}", x)
+        x = do.rms_norm(x, layer.ffn_sub_norm, eps)
+        see(f"ffn_sub_norm-{number}", x)
+        (x,) = do.linears(x, (layer.ffn_down,))
+        see(f"ffn_down-{number}", x)
+        h = do.add(x, h)
+        see(f"l_out-{number}", h)
+        return h
+
+    def _checked(self, tokens: Sequence[int] | NDArray[np.integer]) -> NDArray[np.int64]:
+        given = np.asarray(tokens)
+        if given.ndim != 1 or not given.size or given.dtype.kind not in "iu":
+            raise InputError(f"tokens are {given.dtype} of shape {given.shape}; want whole numbers (T,), at least one")
+        ids = given.astype(np.int64)
+        bad = ids[(ids < 0) | (ids >= self.sizes.vocabulary)]
+        if bad.size:
+            raise InputError(f"token {bad[0]}; the vocabulary is 0 to {self.sizes.vocabulary - 1}")
+        return ids
+
+
+def _rounded(x: Floats, half: bool) -> Floats:
+    if not half:
+        return x
+    with np.errstate(over="ignore"):  # as the programs do that round here
+        return x.astype(np.float16).astype(np.float32)
+
+
+def _look_away(name: str, numbers: NDArray[np.float32]) -> None:
+    """What nobody observes."""

@@ -1,0 +1,122 @@
+"""The tensors of a model file as a forward pass wants them: found, of the right shape, bytes still in the file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.errors import InputError
+from kernels.gguf.bitnet import Sizes
+from kernels.gguf.errors import Ambiguous, BadTensor, BadWeights, plain
+from kernels.gguf.model import Layouts, ModelFile, Tensor
+from kernels.ops import Floats, Head
+from kernels.packed import PackedMatrix
+
+HEADS = ("f16", "int8")
+"""How the matrix of the logits is kept: as in the file, or rounded to int8."""
+
+
+TILED = ("tl1", "tl2")
+"""Formats whose bytes mean other weights with other tiles."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layer:
+    """The weights of a layer, by the names of the file; (M, K) matrices and (D,) float32 norms."""
+
+    attn_norm: Floats
+    attn_q: PackedMatrix
+    attn_k: PackedMatrix
+    attn_v: PackedMatrix
+    attn_sub_norm: Floats
+    attn_output: PackedMatrix
+    ffn_norm: Floats
+    ffn_gate: PackedMatrix
+    ffn_up: PackedMatrix
+    ffn_sub_norm: Floats
+    ffn_down: PackedMatrix
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Weights:
+    """All weights of a model.
+
+    Parameters
+    ----------
+    embedding : (V, D) float32 or float16.
+    head : the embedding again, where the file has no matrix ``output``.
+    """
+
+    embedding: NDArray[np.float32] | NDArray[np.float16]
+    layers: tuple[Layer, ...]
+    output_norm: Floats
+    head: Head
+
+
+def read(file: ModelFile, sizes: Sizes, head: str = "f16", layouts: Layouts = None) -> Weights:
+    """The weights of a model.
+
+    Raises
+    ------
+    InputError
+        ``head`` is none of `HEADS`.
+    Ambiguous
+        The file does not say how its bytes are laid out, and nor does the caller.
+    BadTensor, BadWeights
+        A tensor is missing, of another shape or type than the model needs, or holds what is no weight.
+    """
+    if head not in HEADS:
+        raise InputError(f"head {head!r}; want {' or '.join(HEADS)}")
+    shapes = dict(sizes.tensors())
+    for name, shape in shapes.items():
+        _found(file, name, shape)
+
+    def part(layer: int, name: str) -> Floats | PackedMatrix:
+        tensor = file.tensors[f"blk.{layer}.{name}.weight"]
+        return _norm(tensor) if name.endswith("norm") else _matrix(tensor, layouts)
+
+    names = [field.name for field in fields(Layer)]
+    layers = [Layer(**{name: part(layer, name) for name in names}) for layer in range(sizes.layers)]  # type: ignore[arg-type]
+    embedding = _dense(file.tensors["token_embd.weight"])
+    output = embedding
+    if "output.weight" in file.tensors:
+        output = _dense(_found(file, "output.weight", (sizes.vocabulary, sizes.hidden)))
+    kept = Head.int8(output) if head == "int8" else Head(output)
+    return Weights(embedding, tuple(layers), _norm(file.tensors["output_norm.weight"]), kept)
+
+
+def _found(file: ModelFile, name: str, shape: tuple[int, ...]) -> Tensor:
+    tensor = file.tensors.get(name)
+    if tensor is None:
+        raise BadTensor("it is missing", where=f"tensor {name}", hint="python -m kernels verify lists what is there")
+    if tensor.shape != shape:
+        raise BadTensor(f"shape {tensor.shape}", where=f"tensor {name}", expected=str(shape))
+    return tensor
+
+
+def _matrix(tensor: Tensor, layouts: Layouts) -> PackedMatrix:
+    if not tensor.type.ternary:
+        hint = "quantize it with kernels.quantize_weights, and write it with kernels.gguf.write"
+        raise BadTensor(tensor.type.name, where=f"tensor {plain(tensor.name)}", expected="ternary weights", hint=hint)
+    layout = tensor.layout(layouts)
+    if layout in TILED:
+        hint = f"name the tile of the program that wrote it, as in {layout}:128,96"
+        raise Ambiguous(f"{layout} in tiles the file does not tell", where=f"tensor {plain(tensor.name)}", hint=hint)
+    return tensor.matrix(layouts)
+
+
+def _norm(tensor: Tensor) -> Floats:
+    norm = np.ascontiguousarray(_dense(tensor), np.float32)
+    if not np.isfinite(norm).all():
+        raise BadWeights("it holds what is not finite", where=f"tensor {plain(tensor.name)}")
+    return norm
+
+
+def _dense(tensor: Tensor) -> NDArray[np.float32] | NDArray[np.float16]:
+    """Floats, in the file where NumPy has the type."""
+    array: NDArray[np.float32] | NDArray[np.float16] = tensor.array()
+    if array.dtype not in (np.float32, np.float16):
+        array = array.astype(np.float32)
+    return array

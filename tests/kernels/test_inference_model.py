@@ -1,0 +1,194 @@
+"""A forward pass equals the programs it stands for, and itself however it is cut and computed."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kernels import InputError
+from kernels.gguf import Ambiguous, BadMetadata, BadTensor, ModelFile, NewTensor, write
+from kernels.model import Model, Rounding
+
+DATA = Path(__file__).parents[1] / "data"
+LOGITS = np.load(DATA / "logits_tiny.npz")
+TOKENS = LOGITS["tokens"]
+TILE = "tl2:128,96"
+HALF_VALUES = Rounding(values=True)
+
+
+@pytest.fixture(autouse=True)
+def fixed_order(monkeypatch):
+    monkeypatch.setenv("BITNET_DETERMINISTIC", "1")
+
+
+def logits(name="tiny-i2_s", *, pieces=(24,), backend="numpy", **options):
+    model = Model.load(DATA / f"{name}.gguf", backend, **options)
+    cache, parts, start = model.new_cache(24), [], 0
+    for size in pieces:
+        parts.append(model.forward(TOKENS[start : start + size], cache))
+        start += size
+    assert cache.length == 24
+    return np.concatenate(parts)
+
+
+def distance(got, expected):
+    return float(np.sqrt(np.mean((got - expected) ** 2) / np.mean(expected**2)))
+
+
+@pytest.mark.parametrize(
+    ("name", "most", "options"),
+    [
+        ("bitnetcpp_i2s_batch_kF32vF16", 3e-7, {"rounding": HALF_VALUES}),
+        ("bitnetcpp_i2s_batch_kvf16", 2e-6, {"rounding": Rounding.named("bitnet.cpp-batch")}),
+        ("bitnetcpp_i2s_seq_kF32vF16", 5e-6, {"rounding": Rounding(False, True, True, True), "pieces": (1,) * 24}),
+        # One activation lies so near the middle of two int8 that the order of a sum decides.
+        ("bitnetcpp_i2s_seq_kvf16", 1e-3, {"rounding": Rounding.named("bitnet.cpp-one"), "pieces": (1,) * 24}),
+        ("hf_relu2_auto", 5e-7, {}),
+        ("hf_silu_auto", 5e-7, {"activation": "silu"}),
+        ("hf_silu_auto", 5e-7, {"name": "tiny-TQ2_0-bitnet"}),
+        # llama.cpp rounds activations by blocks of 256, not by rows.
+        ("upstreamSILU_TQ2_0_batch_kvf32", 2e-2, {"name": "tiny-TQ2_0-bitnet"}),
+        ("bitnetcpp_tl2_seq_kvf16", 1e-3,
+         {"name": "tiny-tl2", "layouts": TILE, "rounding": Rounding.named("bitnet.cpp-one"), "pieces": (1,) * 24}),
+    ],
+)  # fmt: skip
+def test_inference_gives_the_logits_of_other_programs(name, most, options):
+    got = logits(**options)
+    assert distance(got, LOGITS[name]) < most
+    assert (got.argmax(axis=1) == LOGITS[name].argmax(axis=1)).all()
+
+
+def test_inference_names_and_equals_every_intermediate():
+    expected = np.load(DATA / "intermediates_tiny_i2s_batch8.npz")
+    model = Model.load(DATA / "tiny-i2_s.gguf", "numpy", rounding=HALF_VALUES)
+    seen = {}
+    model.forward(expected["tokens"], model.new_cache(8), observe=lambda name, x: seen.setdefault(name, x.copy()))
+    assert len(seen) == 1 + 2 * 17 + 2
+    shared = set(seen) & set(expected.files)
+    assert len(shared) == len(seen)
+    for name in shared:
+        assert distance(seen[name].reshape(-1), expected[name].reshape(-1)) < 3e-7, name
+
+
+@pytest.mark.parametrize("options", [
+    {"backend": "fast"}, {"backend": "reference"}, {"name": "tiny-tl2", "layouts": TILE},
+    {"name": "tiny-TQ2_0-bitnet", "activation": "relu2"}, {"pieces": (1,) * 24}, {"pieces": (7, 1, 16), "backend": "fast"},
+])  # fmt: skip
+def test_inference_is_the_same_bits_by_any_way(options):
+    assert (logits(**options) == logits()).all()
+
+
+SWEEP = """
+import sys, hashlib, numpy as np
+from kernels.model import Model
+tokens = np.load(sys.argv[2])["tokens"]
+for head in ("f16", "int8"):
+    for threads in (1, 2, 3):
+        for size in (24, 5, 1):
+            model = Model.load(sys.argv[1], sys.argv[3], threads=threads, head=head)
+            cache = model.new_cache(24)
+            parts = [model.forward(tokens[at : at + size], cache) for at in range(0, 24, size)]
+            print(head, hashlib.sha256(np.concatenate(parts).tobytes()).hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_inference_is_the_same_bits_with_any_threads_tiers_and_pieces():
+    ways = [("numpy", {}), ("fast", {}), ("fast", {"BITNET_KERNELS_TIER": "portable"})]
+    said = set()
+    for backend, environment in ways:
+        command = [sys.executable, "-c", SWEEP, DATA / "tiny-i2_s.gguf", DATA / "logits_tiny.npz", backend]
+        child = os.environ | {"BITNET_DETERMINISTIC": "1", "PYTHONPATH": os.getcwd()} | environment
+        done = subprocess.run(command, env=child, capture_output=True, text=True, check=True)
+        lines = done.stdout.splitlines()
+        assert len(lines) == 18
+        said |= set(lines)
+    assert len(said) == 2  # one a head
+
+
+def test_inference_with_an_int8_head_is_near():
+    assert distance(logits(head="int8"), logits()) < 0.02
+
+
+def test_inference_of_the_last_token_alone():
+    model = Model.load(DATA / "tiny-i2_s.gguf", "numpy")
+    last = model.forward(TOKENS, model.new_cache(24), last_only=True)
+    assert last.shape == (1, 512)
+    assert (last[0] == logits()[-1]).all()
+
+
+@pytest.mark.parametrize(
+    "tokens", [[], [512], [-1], [0.5], [[1]], "abc", [1, None], np.zeros((2, 2), int), [True], [1] * 9]
+)
+def test_inference_refuses_tokens_and_changes_nothing(tokens):
+    model = Model.load(DATA / "tiny-i2_s.gguf", "numpy")
+    cache = model.new_cache(8)
+    with pytest.raises(InputError):
+        model.forward(tokens, cache)
+    assert cache.length == 0
+    assert not cache.keys.any()
+
+
+def test_inference_goes_back_in_a_cache():
+    model = Model.load(DATA / "tiny-i2_s.gguf", "numpy")
+    cache = model.new_cache(24)
+    model.forward(TOKENS, cache)
+    cache.truncate(20)
+    assert (model.forward(TOKENS[20:], cache) == logits()[20:]).all()
+    with pytest.raises(InputError, match="want 0 to 24"):
+        cache.truncate(25)
+
+
+def changed(path, metadata=(), without=(), **tensors):
+    """tiny-i2_s with other keys and tensors."""
+    file = ModelFile(DATA / "tiny-i2_s.gguf")
+    kept = {name: NewTensor(name, each.matrix() if each.type.ternary else each.array().copy())
+            for name, each in file.tensors.items() if name not in without}  # fmt: skip
+    for name, data in tensors.items():
+        kept[name] = NewTensor(name, data)
+    return write(path, dict(file.metadata) | dict(metadata), list(kept.values()))
+
+
+@pytest.mark.parametrize(("error", "words", "change"), [
+    (BadTensor, "blk.1.ffn_up.weight.*missing", {"without": ["blk.1.ffn_up.weight"]}),
+    (BadTensor, "shape", {"blk.0.attn_norm.weight": np.ones(128, np.float32)}),
+    (BadTensor, "not finite", {"blk.0.attn_norm.weight": np.full(256, np.nan, np.float32)}),
+    (BadTensor, "ternary", {"blk.0.attn_q.weight": np.ones((256, 256), np.float16)}),
+    (BadTensor, "rope_freqs", {"rope_freqs.weight": np.ones(32, np.float32)}),
+    (BadMetadata, "rope.scaling", {"metadata": {"bitnet-b1.58.rope.scaling.type": "yarn"}}),
+    (BadTensor, "shape", {"metadata": {"bitnet-b1.58.attention.head_count_kv": 4}}),
+    (BadMetadata, "head_count", {"metadata": {"bitnet-b1.58.attention.head_count": 3}}),
+])  # fmt: skip
+def test_inference_refuses_what_is_no_such_model(error, words, change, tmp_path):
+    path = changed(tmp_path / "a.gguf", **change)
+    with pytest.raises(error, match=words):
+        Model.load(path, "numpy")
+
+
+def test_inference_with_a_head_of_its_own(tmp_path):
+    embedding = ModelFile(DATA / "tiny-i2_s.gguf").tensors["token_embd.weight"].array()
+    path = changed(tmp_path / "a.gguf", **{"output.weight": embedding[::-1].copy()})
+    model = Model.load(path, "numpy")
+    got = model.forward(TOKENS, model.new_cache(24))
+    assert (got == logits()[:, ::-1]).all()
+
+
+def test_inference_does_not_guess_a_tile():
+    with pytest.raises(Ambiguous, match="tl2:128,96"):
+        Model.load(DATA / "tiny-tl2.gguf", "numpy")
+
+
+@pytest.mark.parametrize("options", [{"head": "q6_k"}, {"activation": "gelu"}])
+def test_inference_refuses_options(options):
+    with pytest.raises(InputError, match="want"):
+        Model.load(DATA / "tiny-i2_s.gguf", "numpy", **options)
+
+
+def test_inference_refuses_caches_and_roundings():
+    with pytest.raises(InputError, match="at least 1"):
+        Model.load(DATA / "tiny-i2_s.gguf", "numpy").new_cache(0)
+    with pytest.raises(InputError, match="bitnet.cpp-batch"):
+        Rounding.named("bitnet")
