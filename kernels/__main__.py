@@ -7,12 +7,16 @@ from importlib import import_module
 
 from kernels.errors import KernelError
 
-COMMANDS = {"bench": "kernels.bench.command", "verify": "kernels.gguf.command"}
+COMMANDS = {
+    "bench": "kernels.bench.command",
+    "generate": "kernels.generate.command",
+    "verify": "kernels.gguf.command",
+}
 """Modules with a ``main(arguments) -> exit code``."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run a command; 2 for one that is none or cannot run."""
+    """Run a command; 2 for one that is none or cannot run, 130 where it is interrupted."""
     if not arguments or arguments[0] not in COMMANDS:
         sys.stderr.write(f"usage: python -m kernels {{{','.join(COMMANDS)}}} [--help]\n")
         return 2
@@ -21,6 +25,8 @@ def main(arguments: list[str]) -> int:
     except KernelError as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    except KeyboardInterrupt:
+        return 130
     return code
 
 

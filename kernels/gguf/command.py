@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
         progress = Progress(sys.stderr, width)
     try:
         report = verify(
-            asked.model, tokenizer=asked.tokenizer, deep=asked.deep, layouts=_layouts(asked.layout), progress=progress
+            asked.model, tokenizer=asked.tokenizer, deep=asked.deep, layouts=layouts_of(asked.layout), progress=progress
         )
     except KeyboardInterrupt:
         return 130
@@ -99,7 +99,7 @@ class Progress:
             self._stream.flush()
 
 
-def _layouts(named: list[str]) -> dict[tuple[int, int], str] | str | None:
+def layouts_of(named: list[str]) -> dict[tuple[int, int], str] | str | None:
     """``NAME`` for every matrix, or ``ROWSxCOLS=NAME`` for those of a shape."""
     by_shape = {}
     for text in named:
