@@ -4,6 +4,7 @@ Examples
 --------
 >>> from pathlib import Path
 >>> from kernels.gguf import ModelFile
+>>> from kernels.tokenizer import Tokenizer
 >>> tokenizer = Tokenizer.of(ModelFile(Path("tests/data/tiny-i2_s.gguf")))
 >>> tokenizer.encode("Hi")
 [229, 153, 132, 75, 108]
