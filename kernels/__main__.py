@@ -9,6 +9,7 @@ from kernels.errors import KernelError
 
 COMMANDS = {
     "bench": "kernels.bench.command",
+    "crossval": "kernels.crossval.command",
     "generate": "kernels.generate.command",
     "verify": "kernels.gguf.command",
 }

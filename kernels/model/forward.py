@@ -18,6 +18,7 @@ from kernels.model import weights
 from kernels.model.cache import Cache
 from kernels.model.rope import tables
 from kernels.ops import Activation, Floats
+from kernels.ops.blocks import BlockOps
 
 Observe = Callable[[str, NDArray[np.float32]], object]
 """Called with the name of an intermediate, as the C++ programs name it, and its (T, …) numbers."""
@@ -29,35 +30,49 @@ ACTIVATIONS = ("relu2", "silu")
 class Rounding:
     """Where numbers are rounded to float16 on their way, as some programs do; nowhere by default.
 
+    The names that `named` knows are those of programs, of how they are run, and what that rounds.
+
     Parameters
     ----------
     keys : in the cache, and the queries they meet.
     values : in the cache.
     probabilities : of the attention, before they weigh the values.
     head : what goes into the matrix of the logits.
+    blocks : to int8 instead, activations by blocks of 256 and not by rows.
 
     Examples
     --------
     >>> Rounding.named("bitnet.cpp-one")
-    Rounding(keys=True, values=True, probabilities=True, head=True)
+    Rounding(keys=True, values=True, probabilities=True, head=True, blocks=False)
     """
 
     keys: bool = False
     values: bool = False
     probabilities: bool = False
     head: bool = False
+    blocks: bool = False
 
     @classmethod
     def named(cls, name: str) -> Rounding:
-        """That of a program: ``none``, or bitnet.cpp's for a whole batch and for one token at a time."""
-        known = {
-            "none": cls(),
-            "bitnet.cpp-batch": cls(keys=True, values=True),
-            "bitnet.cpp-one": cls(keys=True, values=True, probabilities=True, head=True),
-        }
-        if name not in known:
-            raise InputError(f"rounding {name!r}; known: {', '.join(known)}")
-        return known[name]
+        """That of a program.
+
+        ``bitnet.cpp-batch`` and ``bitnet.cpp-one`` are Microsoft's with a float16 cache, prompts at once and token by
+        token; with ``-k32`` behind it, keys are float32. ``llama.cpp`` is upstream's with a float32 cache.
+        """
+        if name not in ROUNDINGS:
+            raise InputError(f"rounding {name!r}; known: {', '.join(ROUNDINGS)}")
+        return ROUNDINGS[name]
+
+
+ROUNDINGS = {
+    "none": Rounding(),
+    "bitnet.cpp-batch": Rounding(keys=True, values=True),
+    "bitnet.cpp-batch-k32": Rounding(values=True),
+    "bitnet.cpp-one": Rounding(keys=True, values=True, probabilities=True, head=True),
+    "bitnet.cpp-one-k32": Rounding(values=True, probabilities=True, head=True),
+    "llama.cpp": Rounding(head=True, blocks=True),
+}
+"""By the name of what rounds so."""
 
 
 class Model:
@@ -99,7 +114,8 @@ class Model:
             self.sizes = replace(self.sizes, activation=activation)
         self.rounding = rounding
         self.report: BackendReport = backend_report(backend, threads=threads)
-        self.ops = ops.select(select_backend(backend, threads=threads))
+        products = select_backend(backend, threads=threads)
+        self.ops: ops.Ops = BlockOps(products, fixed=True) if rounding.blocks else ops.select(products)
         self.weights = weights.read(file, self.sizes, head, layouts)
         self._tables = tables(file, self.sizes)
 

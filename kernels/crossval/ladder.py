@@ -1,0 +1,142 @@
+"""Compare a model with a reference, rung by rung: tokens, embeddings, every intermediate, logits, greedy tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.crossval.reference import LOGITS, Reference
+from kernels.crossval.steps import alone
+from kernels.errors import KernelError
+from kernels.model import Model
+
+TOLERANCE = 1e-5
+"""Root mean square of the difference over that of the reference: float32 in another order stays below."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One comparison.
+
+    Parameters
+    ----------
+    distance : relative root mean square of the difference; 0 only for equal bits.
+    largest : largest difference.
+    """
+
+    name: str
+    equal: bool
+    distance: float = 0.0
+    largest: float = 0.0
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How far up the ladder two programs are the same.
+
+    Parameters
+    ----------
+    status : ``pass``, ``fail`` or ``skipped``.
+    reason : why not, naming the first rung that differs.
+    mode : ``exact`` (every operation alone, on the reference's own input) or ``chain``.
+    """
+
+    status: str
+    reason: str
+    reference: str = ""
+    mode: str = "chain"
+    rounding: str = "none"
+    tolerance: float = TOLERANCE
+    rungs: tuple[Rung, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def climb(model: Model, reference: Reference, *, exact: bool = False, tolerance: float = TOLERANCE) -> Report:
+    """Compare up to the first difference.
+
+    Parameters
+    ----------
+    exact : each operation by itself, from the reference's intermediates: products, norms, gates and sums must give the
+        same bits. Otherwise a whole forward pass from the tokens, each rung within the tolerance.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from kernels.crossval.reference import stored
+    >>> from kernels.model import Rounding
+    >>> data = Path("tests/data")
+    >>> model = Model.load(data / "tiny-i2_s.gguf", "numpy", rounding=Rounding.named("bitnet.cpp-batch-k32"))
+    >>> report = climb(model, stored(data / "intermediates_tiny_i2s_batch8.npz"))
+    >>> report.status, len(report.rungs)
+    ('pass', 38)
+    """
+    mode = "exact" if exact else "chain"
+    if reference.faults:
+        return Report("fail", "; ".join(reference.faults), reference.name, mode, tolerance=tolerance)
+    rungs: list[Rung] = []
+    try:
+        for rung in alone(model, reference.tensors, Rung) if exact else _chain(model, reference, tolerance):
+            rungs.append(rung)
+            if not rung.equal:
+                break
+    except KernelError as error:
+        rungs.append(Rung("the forward pass", False, said=str(error)))
+    worst = next((rung for rung in rungs if not rung.equal), None)
+    if worst is not None:
+        reason = f"{worst.name}: {worst.said or f'{worst.distance:.1e} away, by {worst.largest:.1e} at most'}"
+    else:
+        reason = "" if rungs else "no rung of the ladder is in the reference"
+    status = "pass" if rungs and worst is None else "fail"
+    return Report(status, reason, reference.name, mode, tolerance=tolerance, rungs=tuple(rungs))
+
+
+def _chain(model: Model, reference: Reference, tolerance: float) -> Iterator[Rung]:
+    seen: dict[str, list[NDArray[np.float32]]] = {}
+    cache = model.new_cache(len(reference.tokens) + len(reference.greedy))
+    for start in range(0, len(reference.tokens), reference.pieces):
+        part = reference.tokens[start : start + reference.pieces]
+        model.forward(part, cache, observe=lambda name, x: seen.setdefault(name, []).append(x.copy()))
+    for name, parts in seen.items():
+        if name in reference.tensors:
+            yield compare(name, np.concatenate(parts), reference.tensors[name], tolerance)
+    ours = np.concatenate(seen[LOGITS])
+    if LOGITS in reference.tensors:
+        theirs = reference.tensors[LOGITS].reshape(len(ours), -1).argmax(axis=1)
+        yield _tokens("likeliest tokens", ours.argmax(axis=1), theirs)
+    if reference.greedy:
+        said = [int(ours[-1].argmax())]
+        while len(said) < len(reference.greedy):
+            said.append(int(model.forward(said[-1:], cache)[-1].argmax()))
+        yield _tokens("greedy tokens", np.array(said), np.array(reference.greedy))
+
+
+def compare(name: str, got: NDArray[np.float32], expected: NDArray[np.float32], tolerance: float) -> Rung:
+    """Two arrays of one size.
+
+    Examples
+    --------
+    >>> compare("x", np.ones(2, np.float32), np.full(2, 1.5, np.float32), 0.1)
+    Rung(name='x', equal=False, distance=0.3333333333333333, largest=0.5, said='')
+    """
+    if got.size != expected.size:
+        return Rung(name, False, said=f"shape {got.shape}; the reference has {expected.shape}")
+    difference = got.reshape(-1).astype(np.float64) - expected.reshape(-1)
+    scale = float(np.sqrt(np.mean(expected.astype(np.float64) ** 2)))
+    distance = float(np.sqrt(np.mean(difference**2))) / scale
+    return Rung(name, distance <= tolerance, distance, float(np.abs(difference).max()))  # not a number: not equal
+
+
+def _tokens(name: str, got: NDArray[np.integer], expected: NDArray[np.integer]) -> Rung:
+    differ = np.flatnonzero(got != expected)
+    if not differ.size:
+        return Rung(name, True)
+    at = int(differ[0])
+    return Rung(name, False, said=f"number {at} is {got[at]}; the reference has {expected[at]}")

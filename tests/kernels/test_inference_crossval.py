@@ -1,0 +1,154 @@
+"""The ladder ends at the first rung that differs and names it; what is worthless never passes."""
+
+import json
+import stat
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kernels import InputError
+from kernels.__main__ import main
+from kernels.crossval import climb
+from kernels.crossval.reference import of, stored
+from kernels.gguf import ModelFile
+from kernels.model import Model, Rounding
+from kernels.tokenizer import Tokenizer
+
+DATA = Path(__file__).parents[1] / "data"
+I2S, TQ2 = DATA / "tiny-i2_s.gguf", DATA / "tiny-TQ2_0-bitnet.gguf"
+STEPS, LOGITS = DATA / "intermediates_tiny_i2s_batch8.npz", DATA / "logits_tiny.npz"
+
+
+def report(model=I2S, rounding="none", backend="numpy", exact=False, **arrays):
+    given = dict(np.load(STEPS)) if "tokens" not in arrays else {}
+    reference = of(
+        "here", **{"tokens": given.pop("tokens", None), **arrays, "tensors": given | arrays.get("tensors", {})}
+    )
+    return climb(Model.load(model, backend, rounding=Rounding.named(rounding)), reference, exact=exact)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "fast"])
+def test_inference_crossval_of_every_operation_is_exact(backend):
+    done = report(backend=backend, exact=True)
+    assert (done.status, done.reason, len(done.rungs)) == ("pass", "", 29)
+    assert all(rung.largest == 0 for rung in done.rungs)
+
+
+@pytest.mark.parametrize(("model", "key", "rounding"), [
+    (I2S, "bitnetcpp_i2s_batch_kF32vF16", "bitnet.cpp-batch-k32"),
+    (I2S, "bitnetcpp_i2s_batch_kvf16", "bitnet.cpp-batch"),
+    (I2S, "hf_relu2_auto", "none"), (TQ2, "hf_silu_auto", "none"), (TQ2, "upstreamSILU_TQ2_0_batch_kvf32", "llama.cpp"),
+    (TQ2, "upstreamSILU_TQ1_0_seq_kvf32", "llama.cpp"),
+])  # fmt: skip
+def test_inference_crossval_with_the_rounding_of_a_program_passes(model, key, rounding):
+    done = climb(Model.load(model, "numpy", rounding=Rounding.named(rounding)), stored(LOGITS, key))
+    assert (done.status, done.reason) == ("pass", "")
+    assert [rung.name for rung in done.rungs] == ["result_output", "likeliest tokens"]
+
+
+@pytest.mark.parametrize("key", ["hf_relu2_float", "upstreamSILU_f32_batch_kvf32", "bitnetcpp_i2s_seq_kvf16"])
+def test_inference_crossval_with_another_arithmetic_fails(key):
+    done = climb(Model.load(I2S, "numpy"), stored(LOGITS, key))
+    assert done.status == "fail"
+    assert done.reason.startswith("result_output: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "exact"), [("Qcur-1", True), ("Qcur-1", False), ("ffn_out-0", True), ("l_out-1", False)]
+)
+def test_inference_crossval_names_the_first_that_differs(name, exact):
+    changed = np.load(STEPS)[name].copy()
+    changed[3] *= np.float32(1.01)
+    done = report(exact=exact, rounding="none" if exact else "bitnet.cpp-batch-k32", tensors={name: changed})
+    assert done.status == "fail"
+    assert done.rungs[-1].name == name
+    assert [rung.equal for rung in done.rungs] == [True] * (len(done.rungs) - 1) + [False]
+    assert done.reason.startswith(f"{name}: ")
+
+
+def test_inference_crossval_of_greedy_tokens():
+    model, tokens = Model.load(I2S, "numpy"), np.array([1, 33, 403])
+    cache = model.new_cache(8)
+    said = [int(model.forward(tokens, cache)[-1].argmax())]
+    said.append(int(model.forward(said, cache)[-1].argmax()))
+    assert climb(model, of("here", tokens, {}, greedy=tuple(said))).status == "pass"
+    done = climb(model, of("here", tokens, {}, greedy=(said[0], said[1] + 1)))
+    assert done.reason == f"greedy tokens: number 1 is {said[1]}; the reference has {said[1] + 1}"
+
+
+@pytest.mark.parametrize(("words", "tensors"), [
+    ("nothing to compare", {}), ("no rows", {"logits": np.zeros((0, 512), np.float32)}),
+    ("all zero", {"logits": np.zeros((3, 512), np.float32)}),
+    ("finite", {"logits": np.full((3, 512), np.nan, np.float32)}),
+    ("not floats", {"logits": np.ones((3, 512), int)}), ("shape", {"attn_norm-0": np.ones((2, 256), np.float32)}),
+    ("no rung", {"nothing-0": np.ones((2, 256), np.float32)}),
+])  # fmt: skip
+@pytest.mark.parametrize("exact", [False, True])
+def test_inference_crossval_never_passes_what_is_worthless(words, tensors, exact):
+    if exact and "attn_norm-0" in tensors:
+        tensors = tensors | {"inp_embd": np.ones((3, 256), np.float32)}
+    if exact and "nothing-0" not in tensors and "attn_norm-0" not in tensors and tensors:
+        words += "|no rung"
+    done = climb(Model.load(I2S, "numpy"), of("here", np.array([1, 2, 3]), tensors), exact=exact)
+    assert done.status == "fail"
+    assert any(word in done.reason for word in words.split("|")), done.reason
+
+
+def test_inference_crossval_reads_only_arrays(tmp_path):
+    (tmp_path / "a.npz").write_bytes(b"PK\x03\x04 nothing")
+    np.savez(tmp_path / "b.npz", logits=np.ones(3))
+    np.savez(tmp_path / "c.npz", tokens=np.array([{}], object), logits=np.ones(3))
+    for name in ("a.npz", "b.npz", "c.npz", "d.npz"):
+        with pytest.raises(InputError, match=name):
+            stored(tmp_path / name)
+
+
+def test_inference_crossval_command(capsys):
+    good = ["crossval", str(I2S), "--against", str(STEPS), "--exact"]
+    assert main(good) == 0
+    assert capsys.readouterr().out.endswith("crossval: pass\n")
+    assert main([*good, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["status"] == "pass"
+    assert main(["crossval", str(I2S), "--against", str(LOGITS), "--key", "hf_relu2_float"]) == 1
+    assert "fail (result_output" in capsys.readouterr().out
+    assert main(["crossval", str(I2S), "--against", "/no/such.npz"]) == 1
+    assert main(["crossval", str(I2S), "--rounding", "bitnet"]) == 2
+
+
+def test_inference_crossval_command_skips_where_nothing_is_at_hand(capsys, monkeypatch):
+    monkeypatch.setattr("kernels.crossval.programs.find_spec", lambda name: None)
+    assert main(["crossval", str(I2S)]) == 77
+    assert capsys.readouterr().out == "crossval: skipped (no-cpp-reference)\n"
+
+
+def program(folder, name, text, code=0):
+    path = folder / name
+    path.write_text(f"#!{sys.executable}\nimport sys\nsys.stdout.write({text!r})\nsys.exit({code})\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return str(path)
+
+
+def test_inference_crossval_command_compares_the_text_of_a_program(tmp_path, capsys):
+    tokenizer = Tokenizer.of(ModelFile(I2S))
+    assert main(["generate", str(I2S), "--prompt", "t1 t2", "--max-tokens", "6"]) == 0
+    text = capsys.readouterr().out.removesuffix("\n")
+    shown = tokenizer.decode(tokenizer.encode("t1 t2"))
+    ask = ["crossval", str(I2S), "--prompt", "t1 t2", "--max-tokens", "6", "--program"]
+    assert main([*ask, program(tmp_path, "llama-simple", shown + text + "\n")]) == 0
+    assert main([*ask, program(tmp_path, "llama-cli", text + " [end of text]\n\n")]) == 0
+    assert main([*ask, program(tmp_path, "wrong", text[:3] + "?" + text[4:])]) == 1
+    assert "after 3 characters" in capsys.readouterr().out
+    assert main([*ask, program(tmp_path, "dies", "", 3)]) == 1
+    assert "ended with 3" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(
+    find_spec("transformers") is None or find_spec("torch") is None,
+    reason="transformers and torch are not installed: pip install transformers torch",
+)
+def test_inference_crossval_equals_transformers(capsys):
+    assert main(["crossval", str(I2S)]) == 0
+    assert "transformers" in capsys.readouterr().out
