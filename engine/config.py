@@ -115,6 +115,7 @@ class Gates:
     format: tuple[str, ...] = ("ruff", "format", "--check")
     clippy: tuple[str, ...] = ("ruff", "check")
     crossval: tuple[str, ...] = ()
+    benchmarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -308,6 +308,8 @@ class Loop:
         self._set(tools.format_gate(gates.format, bench))
         self._set(tools.clippy_gate(gates.clippy, bench))
         self._set(tools.crossval_gate(gates.crossval, bench))
+        if (baseline := tools.benchmarks_gate(gates.benchmarks, bench)) is not None:
+            self._set(baseline)
         self._set(results.impl_gate(self.state.gates, row, row.diff))
         self.emit(ev.StepFinished(Step.JUDGE, number))
 

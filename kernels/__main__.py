@@ -10,6 +10,7 @@ from kernels.errors import KernelError
 COMMANDS = {
     "bench": "kernels.bench.command",
     "crossval": "kernels.crossval.command",
+    "download-model": "kernels.download.command",
     "generate": "kernels.generate.command",
     "verify": "kernels.gguf.command",
 }

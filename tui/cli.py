@@ -13,6 +13,8 @@ from typing import Any
 
 import click
 
+from tui import kernels
+
 _GIT_NAMES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_CONFIG")
 
 
@@ -280,6 +282,9 @@ def doctor(target: Path, config: Path | None) -> None:
     from tui.doctor import report
 
     sys.exit(report(target, config))
+
+
+kernels.add(cli)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -8,7 +8,7 @@ from engine.events import SuiteFinished
 from engine.model import DiffStat, Ended, Gate, GateStatus, TestOutcome, Verdict, test_key
 from engine.state import AttemptRow, RunState
 
-ORDER = ("guard", "tests", "build", "features", "format", "clippy", "crossval", "impl")
+ORDER = ("guard", "tests", "build", "features", "format", "clippy", "crossval", "benchmarks", "impl")
 
 
 def _verdict(name: str, holds: bool, evidence: str) -> Gate:
@@ -98,7 +98,9 @@ def features_gate(state: RunState, stage: str, bare: str | None) -> Gate:
 
 def impl_gate(gates: Mapping[str, Gate], attempt: AttemptRow, diff: DiffStat) -> Gate:
     """The fold of the others, with the verdict and the diff; the one that gets the check run."""
-    failing = [n for n in ORDER if n in gates and n != "impl" and gates[n].status is GateStatus.FAIL]
+    failing = [
+        n for n in ORDER if n in gates and n not in ("benchmarks", "impl") and gates[n].status is GateStatus.FAIL
+    ]
     verdict = attempt.verdict or Verdict.REJECTED
     holds = verdict is Verdict.VERIFIED and not failing
     tests = gates["tests"].evidence if "tests" in gates else ""

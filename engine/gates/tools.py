@@ -10,13 +10,19 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.model import Gate, GateStatus
 
 TIMEOUT = 120.0
+
+PATIENCE = 600.0
+"""Seconds for a comparison or a benchmark."""
+
+NOTHING_AT_HAND = 77
+"""The exit code of a comparison that had nothing to compare with, as test programs use it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,7 @@ class ToolBench:
     env: Mapping[str, str]
     before: Mapping[str, bytes | None]
     beside: str  # the target's interpreter: its tools come first
+    confined: Callable[[Sequence[str]], tuple[int, list[str]]]  # runs what runs the code under test
 
     def find(self, name: str) -> str:
         """The tool beside the target's interpreter, on the path, or beside ours."""
@@ -126,9 +133,23 @@ def crossval_gate(command: Sequence[str], bench: ToolBench) -> Gate:
     tool = bench.find(command[0])
     if not tool:
         return Gate("crossval", GateStatus.SKIPPED, "missing-tool", f"{command[0]} is not installed")
-    code, lines = bench.run([tool, *command[1:]])
-    last = lines[-1][:200] if lines else f"exit {code}"
+    code, lines = bench.confined([tool, *command[1:]])
+    last = (lines[-1][:200] if lines else f"exit {code}").removeprefix("crossval: ")
+    if code == NOTHING_AT_HAND:
+        return Gate("crossval", GateStatus.SKIPPED, "no-cpp-reference", f"crossval: {last}")
     return Gate("crossval", GateStatus.PASS if code == 0 else GateStatus.FAIL, "", f"crossval: {last}")
+
+
+def benchmarks_gate(command: Sequence[str], bench: ToolBench) -> Gate | None:
+    """A baseline on record, where the settings name a command that takes one; no verdict on its figures."""
+    if not command:
+        return None
+    tool = bench.find(command[0])
+    if not tool:
+        return Gate("benchmarks", GateStatus.SKIPPED, "missing-tool", f"{command[0]} is not installed")
+    code, lines = bench.confined([tool, *command[1:]])
+    last = lines[-1][:200] if lines else f"exit {code}"
+    return Gate("benchmarks", GateStatus.PASS if code == 0 else GateStatus.FAIL, "", f"baseline: {last}")
 
 
 def tidy(command: Sequence[str], bench: ToolBench) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from engine import events as ev
 from engine.errors import EnvironmentFailure
-from engine.gates.tools import ToolBench
+from engine.gates.tools import PATIENCE, ToolBench
 from engine.launch import Plan
 from engine.model import Route
 from engine.policy import impl_passes
@@ -86,7 +86,12 @@ class Keeper:
         have = {e.path for e in repository.entries(before)}
         contents = {p: repository.blob(before, p) if p in have else None for p in changed}
         return ToolBench(
-            place.cwd, place.worktree, runner.environment(place), contents, self.plan.interpreter.executable
+            place.cwd,
+            place.worktree,
+            runner.environment(place),
+            contents,
+            self.plan.interpreter.executable,
+            lambda argv: runner.command(argv, place, PATIENCE),
         )
 
     # -- writing ------------------------------------------------------------------------------------------------------

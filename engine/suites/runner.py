@@ -6,7 +6,7 @@ import json
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -136,6 +136,32 @@ class SuiteRunner:
                 parts[-1] = replace(part, problem=many)
             if not left or spent:
                 return merge(name, _settle(parts, without))
+
+    def command(self, argv: Sequence[str], place: Place, deadline_s: float) -> tuple[int, list[str]]:
+        """Run a command that executes the code under test, confined as a suite is: exit code and last lines.
+
+        Raises
+        ------
+        Stopped
+            The run was cancelled.
+        """
+        place.scratch.mkdir(parents=True, exist_ok=True)
+        argv = self.confinement.wrap(argv, writable=(place.worktree, place.scratch), cwd=place.cwd, devices=True)
+        try:
+            exited = run_child(
+                argv,
+                cwd=place.cwd,
+                env=self.environment(place),
+                cancel=self.cancel,
+                deadline_s=deadline_s,
+                on_line=lambda line: None,
+            )
+        except OSError as error:
+            return 127, [str(error)]
+        if exited.killed == "stopped":
+            raise Stopped("stopped on request")
+        late = [f"ended after {deadline_s:.0f} s"] if exited.killed else []
+        return exited.code or 127 * bool(late), [*(line for line in exited.tail if line.strip()), *late]
 
     def _once(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import venv
 from collections.abc import Callable
@@ -272,3 +273,24 @@ def test_the_repairer_mends_a_slip_without_a_key(repo: Callable[..., Path], comm
     assert answer.of("RunStarted")[0]["providers"] == ["repair"]
     assert answer.code == 0, answer.result
     assert "min(x, hi)" in Path(answer.result["patch"]).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "impl", "reason"),
+    [(0, "pass", "pass", ""), (1, "fail", "fail", ""), (77, "skipped", "pass", "no-cpp-reference")],
+)
+def test_a_comparison_and_a_baseline_are_gates_and_run_confined(
+    code: int, status: str, impl: str, reason: str, repo: Callable[..., Path], command: Command
+) -> None:
+    program = f"import os, sys; print('home', os.environ['HOME']); print('crossval: {status}'); sys.exit({code})"
+    baseline = "print('51.2 tokens a second'); raise SystemExit(3)"
+    settings = f"[gates]\ncrossval = ['python', '-c', {json.dumps(program)}]\nbenchmarks = ['python', '-c', {json.dumps(baseline)}]\n"
+    folder = repo({**CALC, "bitnet-tui.toml": settings})
+    answer = command("--json", *command.script([edit(FIX_ADD), edit(FIX_MUL), finish(DONE)]), cwd=folder)
+    gates = {e["gate"]["name"]: e["gate"] for e in answer.of("GateSet")}
+    assert gates["crossval"]["status"] == status
+    assert gates["crossval"].get("reason", "") == reason
+    assert gates["crossval"]["evidence"] == f"crossval: {status}"
+    assert gates["impl"]["status"] == impl
+    assert gates["benchmarks"]["status"] == "fail"  # said, but not held against the change
+    assert gates["benchmarks"]["evidence"] == "baseline: 51.2 tokens a second"
