@@ -56,7 +56,7 @@ def lanes_sum(values: NDArray[Float]) -> NDArray[Float]:
     over = -values.shape[-1] % LANES
     if over:
         values = np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, over)])
-    lanes = values.reshape(*values.shape[:-1], -1, LANES)
+    lanes = values.reshape(*values.shape[:-1], values.shape[-1] // LANES, LANES)
     total: NDArray[Float] = np.add.reduce(lanes, axis=-2, initial=0)  # (…, 16); row by row
     while total.shape[-1] > 1:
         half = total.shape[-1] // 2
