@@ -34,8 +34,7 @@ def rms_norm(x: NDArray[Any], weight: NDArray[Any]) -> None:
 def rope(x: NDArray[Any], cos: NDArray[Any], sin: NDArray[Any]) -> None:
     """(T, H, hd) with hd even, and (T, hd / 2) twice."""
     _ranks(3, "x", x)
-    if x.shape[2] % 2:
-        raise InputError(f"heads of {x.shape[2]} values cannot be turned in pairs; want an even number")
+    _pairs(x)
     array(x, x.shape, "x")
     turned = x.shape[0], x.shape[2] // 2
     array(cos, turned, "cos")
@@ -43,9 +42,10 @@ def rope(x: NDArray[Any], cos: NDArray[Any], sin: NDArray[Any]) -> None:
 
 
 def attention(q: NDArray[Any], k: NDArray[Any], v: NDArray[Any], start: int) -> None:
-    """(T, H, hd) and (capacity, KV, hd) twice; start + T within the capacity, H a multiple of KV."""
+    """(T, H, hd) with hd even, (capacity, KV, hd) twice; start + T within the capacity, H a multiple of KV."""
     _ranks(3, "q", q)
     _ranks(3, "k", k)
+    _pairs(q)
     array(q, q.shape, "q")
     array(k, (*k.shape[:2], q.shape[2]), "k")
     array(v, k.shape, "v")
@@ -77,6 +77,11 @@ def linears(x: NDArray[Any], matrices: Sequence[PackedMatrix]) -> None:
     """(T, K) for matrices of (M, K)."""
     for matrix in matrices:
         array(x, (len(x) if x.ndim else 0, matrix.shape[1]), "x")
+
+
+def _pairs(x: NDArray[Any]) -> None:
+    if x.shape[2] % 2:
+        raise InputError(f"heads have {x.shape[2]} values; want an even number, as they are turned in pairs")
 
 
 def _ranks(rank: int, what: str, values: NDArray[Any]) -> None:

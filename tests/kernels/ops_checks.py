@@ -1,4 +1,4 @@
-"""The float arithmetic by hand: one loop an index, one rounding a line; what every implementation must equal to the bit."""
+"""The float arithmetic by hand: one loop an index, one rounding a line; what all must equal to the bit."""
 
 import numpy as np
 
