@@ -17,9 +17,9 @@ from kernels.cpu.fast.tiers import Tier, named
 def source(tier: Tier) -> str:
     """The tier's functions in LLVM's language."""
     module = ir.Module("kernels")
+    team.emit(module, tier)
     product.emit(module, tier)
     tokens.emit(module)
-    team.emit(module, tier)
     calls.emit(module, tier)
     return str(module)
 
