@@ -63,7 +63,8 @@ def gate(gate: NDArray[Any], up: NDArray[Any], kind: str) -> None:
 
 
 def add(a: NDArray[Any], b: NDArray[Any]) -> None:
-    """Two of one shape."""
+    """(T, D) twice."""
+    _ranks(2, "the first", a)
     array(a, a.shape, "the first")
     array(b, a.shape, "the second")
 

@@ -56,6 +56,8 @@ class Head:
             raise InputError(f"the scales of the int8 head are {got}; want float32 ({len(weights)},)")
         if weights.shape[1] > MAX_COLS:
             raise InputError(f"{weights.shape[1]} columns; at most {MAX_COLS} fit exact int32 sums")
+        if weights.size and weights.min() < -127:
+            raise InputError("the int8 head holds -128; want weights from -127 to 127")
         object.__setattr__(self, "scale", np.ascontiguousarray(scale))
 
     @property

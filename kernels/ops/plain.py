@@ -62,7 +62,7 @@ class PlainOps:
         (tokens, heads, size), served = q.shape, k.shape[1]
         grouped = q.reshape(tokens, served, heads // served, size)
         out = np.empty_like(grouped)
-        step = max(1, TILE // (heads // served * (start + tokens) * size))
+        step = max(1, TILE // (heads // served * max(1, start + tokens) * size))
         for first in range(0, tokens, step):
             last = min(first + step, tokens)
             for head in range(served):

@@ -6,6 +6,16 @@ from kernels.ops.order import EXP_BOUNDS, EXP_TERMS, LN2_HIGH, LN2_LOW, LOG2_E
 
 f32 = np.float32
 
+NASTY = np.array([0, -0.0, 1, -1, 1e-38, -1e-45, 3e38, -3e38, 1e-20, 65504, 88.8, -103.9], np.float32)
+
+
+def some(seed: int, *shape: int, nasty: float = 0.1, broken: bool = False) -> np.ndarray:
+    """Normal numbers, and among them such as are hard to add or, if broken, no numbers."""
+    random = np.random.default_rng([seed, *shape])
+    values = random.normal(size=shape).astype(np.float32)
+    hard = np.append(NASTY, [np.nan, np.inf, -np.inf]).astype(np.float32) if broken else NASTY
+    return np.where(random.random(shape) < nasty, random.choice(hard, shape), values).astype(np.float32)
+
 
 def equal(got: np.ndarray, expected: np.ndarray) -> None:
     """The same bits, but for which NaN a NaN is."""

@@ -5,25 +5,16 @@ import ops_checks as by_hand
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ops_checks import equal
+from ops_checks import NASTY, equal, some
 
 from kernels import quantize_activations, select_backend
 from kernels.ops import select
 from kernels.ops.head import Head
 from kernels.ops.order import exp
 
-NASTY = np.array([0, -0.0, 1, -1, 1e-38, -1e-45, 3e38, -3e38, 1e-20, 65504, 88.8, -103.9], np.float32)
 sizes = st.one_of(st.integers(1, 40), st.sampled_from([64, 80, 100]))
 quiet = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 numpy_ops = select(select_backend("numpy"))
-
-
-def some(seed: int, *shape: int, nasty: float = 0.1, broken: bool = False) -> np.ndarray:
-    """Normal numbers, and among them such as are hard to add or, if broken, no numbers."""
-    random = np.random.default_rng([seed, *shape])
-    values = random.normal(size=shape).astype(np.float32)
-    hard = np.append(NASTY, [np.nan, np.inf, -np.inf]).astype(np.float32) if broken else NASTY
-    return np.where(random.random(shape) < nasty, random.choice(hard, shape), values).astype(np.float32)
 
 
 @quiet

@@ -58,6 +58,7 @@ class FastBackend:
         self._height = VECTORS * tier.lanes
         self._crew = Crew(code, threads - 1)
         self.run = self._crew.run
+        self.ranges = self._crew.most_ranges
         self._repacked: WeakKeyDictionary[PackedMatrix, _Lanes] = WeakKeyDictionary()
         self._mine = threading.local()
 
@@ -84,6 +85,8 @@ class FastBackend:
 
     def multiply_all(self, matrices: Sequence[PackedMatrix], x: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         """The same for some matrices of as many columns as contiguous x has; x is quantized once."""
+        if not matrices:
+            return ()
         batch, cols = x.shape
         several = [self._lanes(matrix) for matrix in matrices]
         y = [np.empty((batch, lanes.groups * self._height), np.float32) for lanes in several]

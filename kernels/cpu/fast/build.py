@@ -10,7 +10,7 @@ import sys
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-from kernels.cpu.fast import calls, product, team, tokens
+from kernels.cpu.fast import attend, calls, dense, dense_int8, product, sweeps, team, tokens
 from kernels.cpu.fast.tiers import Tier, named
 
 
@@ -21,6 +21,10 @@ def source(tier: Tier) -> str:
     product.emit(module, tier)
     tokens.emit(module)
     calls.emit(module, tier)
+    sweeps.emit(module)
+    dense.emit(module, tier)
+    dense_int8.emit(module, tier)
+    attend.emit(module, tier)
     return str(module)
 
 

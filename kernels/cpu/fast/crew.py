@@ -50,6 +50,13 @@ class Crew:
         self._helpers: list[threading.Thread] = []
         self._end = finalize(self, _dismiss, self._job, self._wanted, self._helpers)
 
+    def most_ranges(self, groups: int) -> int:
+        """No work of so many groups is cut into more."""
+        return -(-groups // self._share(groups))
+
+    def _share(self, groups: int) -> int:
+        return max(1, groups // ((self._size + 1) * SHARES))
+
     def forget(self) -> None:
         """Start anew in the child of a fork: what the crew was belongs to the parent."""
         self._end.detach()
@@ -62,8 +69,7 @@ class Crew:
             return function(pack(form, 0, max(groups, 1), groups, *words))
         try:
             self._wake()
-            share = max(1, groups // ((self._size + 1) * SHARES))
-            return function(pack(form, self._job_address, share, groups, *words))
+            return function(pack(form, self._job_address, self._share(groups), groups, *words))
         finally:
             self._leading.release()
 

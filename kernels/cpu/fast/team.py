@@ -41,6 +41,9 @@ PATIENCE = 64
 
 HEAD_TYPES = {"job": POINTER, "share": I64, "groups": I64}
 
+Body = Callable[[ir.IRBuilder, Value, Value, dict[str, Value]], None]
+"""Writes what is done for a range: from the first group, to the last, with the words by name."""
+
 RANGE = {"words": POINTER, "first": I64, "last": I64}
 
 
@@ -80,10 +83,8 @@ def work(module: ir.Module, name: str, body: Callable[[ir.IRBuilder, Value, Valu
     return b.function
 
 
-def operation(
-    module: ir.Module, name: str, body: Callable[[ir.IRBuilder, Value, Value, dict[str, Value]], None]
-) -> None:
-    """Add the operation of this name, ``name(words)``; ``body`` writes what is done for a range, with words by name."""
+def operation(module: ir.Module, name: str, body: Body) -> None:
+    """Add the operation of this name, ``name(words)``."""
 
     def with_names(b: ir.IRBuilder, words: Value, first: Value, last: Value) -> None:
         body(b, first, last, unpack(b, words, HEAD | OPERATIONS[name]))
