@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from kernels.model import Model
-from kernels.ops import Activation, Floats
+from kernels.ops import Kind
+from kernels.ops.plain import Floats
 from kernels.packed import PackedMatrix
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def alone(model: Model, tensors: Tensors, rung: Callable[..., Rung]) -> Iterator
 
 def _steps(model: Model) -> Iterator[Step]:
     do, eps = model.ops, model.sizes.epsilon
-    kind = cast(Activation, model.sizes.activation)
+    kind = cast(Kind, model.sizes.activation)
 
     def norm(weight: Floats) -> Callable[..., Floats]:
         return lambda x: do.rms_norm(x, weight, eps)

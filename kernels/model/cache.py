@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kernels.errors import InputError
-from kernels.ops import Floats
+from kernels.ops.plain import Floats
 
 
 @dataclass(slots=True, eq=False)

@@ -17,8 +17,9 @@ from kernels.gguf.model import Layouts, ModelFile
 from kernels.model import weights
 from kernels.model.cache import Cache
 from kernels.model.rope import tables
-from kernels.ops import Activation, Floats
-from kernels.ops.blocks import BlockOps
+from kernels.ops import Kind
+from kernels.ops.plain import Floats
+from kernels.ops.quirks import QuirkOps
 
 Observe = Callable[[str, NDArray[np.float32]], object]
 """Called with the name of an intermediate, as the C++ programs name it, and its (T, …) numbers."""
@@ -115,7 +116,9 @@ class Model:
         self.rounding = rounding
         self.report: BackendReport = backend_report(backend, threads=threads)
         products = select_backend(backend, threads=threads)
-        self.ops: ops.Ops = BlockOps(products, fixed=True) if rounding.blocks else ops.select(products)
+        more = {"half": rounding.probabilities, "blocks": rounding.blocks}
+        self.ops: ops.Ops = QuirkOps(products, **more) if any(more.values()) else ops.select(products)
+        self._scale = 1 / float(np.sqrt(np.float32(self.sizes.head)))
         self.weights = weights.read(file, self.sizes, head, layouts)
         self._tables = tables(file, self.sizes)
 
@@ -153,7 +156,7 @@ class Model:
         ids = self._checked(tokens)
         start = cache.claim(len(ids))
         see = observe or _look_away
-        kind: Activation = "silu" if self.sizes.activation == "silu" else "relu2"
+        kind: Kind = "silu" if self.sizes.activation == "silu" else "relu2"
         cos, sin = self._tables(start, start + len(ids))
         h = self.weights.embedding[ids].astype(np.float32)
         see("inp_embd", h)
@@ -169,7 +172,7 @@ class Model:
         return logits
 
     def _layer(
-        self, number: int, h: Floats, cache: Cache, start: int, cos: Floats, sin: Floats, kind: Activation, see: Observe
+        self, number: int, h: Floats, cache: Cache, start: int, cos: Floats, sin: Floats, kind: Kind, see: Observe
     ) -> Floats:
         layer, do, eps = self.weights.layers[number], self.ops, self.sizes.epsilon
         keys, values = cache.keys[number], cache.values[number]
@@ -181,13 +184,13 @@ class Model:
         see(f"Qcur-{number}", q)
         see(f"Kcur-{number}", k)
         see(f"Vcur-{number}", v)
-        q = do.rope(q.reshape(len(h), -1, self.sizes.head), cos, sin)
-        k = do.rope(k.reshape(len(h), -1, self.sizes.head), cos, sin)
+        q = self._turned(q.reshape(len(h), -1, self.sizes.head), cos, sin)
+        k = self._turned(k.reshape(len(h), -1, self.sizes.head), cos, sin)
         see(f"Qcur-{number}#1", q)
         see(f"Kcur-{number}#1", k)
         keys[start:stop] = _rounded(k, self.rounding.keys)
         values[start:stop] = _rounded(v, self.rounding.values).reshape(len(h), -1, self.sizes.head)
-        x = do.attention(_rounded(q, self.rounding.keys), keys, values, start, half=self.rounding.probabilities)
+        x = do.attention(_rounded(q, self.rounding.keys), keys, values, start, self._scale)
         see(f"kqv_out-{number}", x)
         x = do.rms_norm(x, layer.attn_sub_norm, eps)
         see(f"attn_sub_norm-{number}", x)
@@ -210,6 +213,13 @@ class Model:
         h = do.add(x, h)
         see(f"l_out-{number}", h)
         return h
+
+    def _turned(self, x: Floats, cos: Floats, sin: Floats) -> Floats:
+        """(T, H, hd) by their positions; dimensions of a head behind those that turn stay."""
+        turned = 2 * cos.shape[1]
+        if turned == x.shape[2]:
+            return self.ops.rope(x, cos, sin)
+        return np.concatenate((self.ops.rope(np.ascontiguousarray(x[..., :turned]), cos, sin), x[..., turned:]), axis=2)
 
     def _checked(self, tokens: Sequence[int] | NDArray[np.integer]) -> NDArray[np.int64]:
         given = np.asarray(tokens)

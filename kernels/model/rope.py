@@ -10,7 +10,7 @@ import numpy as np
 from kernels.gguf.bitnet import Sizes
 from kernels.gguf.errors import BadMetadata, BadTensor
 from kernels.gguf.model import ModelFile
-from kernels.ops import Floats
+from kernels.ops.plain import Floats
 
 CHUNK = 512
 """Positions that are computed together, when the first of them is met."""

@@ -11,7 +11,8 @@ from kernels.errors import InputError
 from kernels.gguf.bitnet import Sizes
 from kernels.gguf.errors import Ambiguous, BadTensor, BadWeights, plain
 from kernels.gguf.model import Layouts, ModelFile, Tensor
-from kernels.ops import Floats, Head
+from kernels.ops.head import Head
+from kernels.ops.plain import Floats
 from kernels.packed import PackedMatrix
 
 HEADS = ("f16", "int8")
@@ -83,7 +84,7 @@ def read(file: ModelFile, sizes: Sizes, head: str = "f16", layouts: Layouts = No
     output = embedding
     if "output.weight" in file.tensors:
         output = _dense(_found(file, "output.weight", (sizes.vocabulary, sizes.hidden)))
-    kept = Head.int8(output) if head == "int8" else Head(output)
+    kept = Head(output).to_int8() if head == "int8" else Head(output)
     return Weights(embedding, tuple(layers), _norm(file.tensors["output_norm.weight"]), kept)
 
 

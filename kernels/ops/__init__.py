@@ -1,98 +1,93 @@
-"""The float arithmetic of a forward pass, in one fixed order: the same bits whatever computes them.
+"""The float arithmetic of a forward pass, every sum in one fixed order: the same bits however it is computed.
 
-A sum of n products of float32 has 16 lanes: lane l takes the products l, 16 + l, 32 + l, … one after the other, each
-rounded before it is added; then lanes 8 apart are added, then 4, 2 and 1 apart. Positions of the cache are summed in
-their order. No row of a batch depends on another. So neither the width of a machine's vectors, nor the number of
-threads, nor how a text is cut into batches shows in a result.
+NumPy (`plain`) and machine code (`kernels.cpu.fast`) give equal results on every machine, with any number of threads,
+and for a token alone or among others. How sums are ordered and what ``exp`` is: see `order`. NaN passes through and
+shows in all that depends on it, but which NaN it is, is not promised. What is quantized must be finite.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Literal, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+from kernels.errors import BackendError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
     from kernels.backend import Backend
+    from kernels.ops.head import Head
     from kernels.packed import PackedMatrix
 
-LANES = 16
-"""Partial sums of every sum."""
-
-Floats = NDArray[np.float32]
-Activation = Literal["relu2", "silu"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Head:
-    """What turns the last hidden state into logits.
-
-    Parameters
-    ----------
-    weights : (V, D) float32 or float16, used as they are; or int8.
-    scale : (V,) float32 of int8 weights: the value of 1 in every row.
-    """
-
-    weights: NDArray[np.float32] | NDArray[np.float16] | NDArray[np.int8]
-    scale: Floats | None = None
-
-    @classmethod
-    def int8(cls, weights: NDArray[np.floating]) -> Head:
-        """Weights rounded to 127 steps a row: half the bytes of float16.
-
-        Examples
-        --------
-        >>> head = Head.int8(np.array([[0.5, -1.0, 0.25]], np.float16))
-        >>> head.weights.tolist(), head.scale.tolist()
-        ([[64, -127, 32]], [0.007874015718698502])
-        """
-        rounded, scale = np.empty(weights.shape, np.int8), np.ones(len(weights), np.float32)
-        for first in range(0, len(weights), 4096):
-            rows = weights[first : first + 4096].astype(np.float32)
-            largest = np.abs(rows).max(axis=1, initial=0)
-            step = np.where(largest > 0, largest, 127) / np.float32(127)
-            scale[first : first + 4096] = step
-            rounded[first : first + 4096] = np.rint(rows / step[:, np.newaxis])
-        return cls(rounded, scale)
+Kind = Literal["relu2", "silu"]
+"""What is done to a gate: ``max(g, 0)²``, or ``g / (1 + exp(-g))``."""
 
 
 class Ops(Protocol):
-    """Arrays are float32 and C-contiguous unless said; T tokens are rows. What is not a number stays none."""
+    """Arrays are C-contiguous float32 unless said, and results new; T tokens, D columns, H heads of hd values.
+
+    Raises
+    ------
+    InputError
+        Arrays whose shapes or types do not fit each other.
+    """
 
     @property
     def name(self) -> str:
-        """Of what computes them."""
+        """The name of the backend."""
 
-    def rms_norm(self, x: Floats, weight: Floats, eps: float) -> Floats:
-        """(T, D), (D,) → (T, D): ``x / sqrt(mean(x²) + eps) * weight``, squares summed in float64."""
+    def rms_norm(self, x: NDArray[np.float32], weight: NDArray[np.float32], eps: float) -> NDArray[np.float32]:
+        """(T, D), (D,) → (T, D): ``x · r · weight`` with ``r = 1 / sqrt(mean(x²) + eps)``, the mean in float64."""
 
-    def rope(self, x: Floats, cos: Floats, sin: Floats) -> Floats:
-        """(T, H, d), (T, r), (T, r) → (T, H, d): pairs (i, i + r) turned, 2 r ≤ d; what lies behind stays."""
+    def rope(self, x: NDArray[np.float32], cos: NDArray[np.float32], sin: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(T, H, hd), (T, hd / 2) twice → (T, H, hd): the values i and i + hd / 2 turned by their angle."""
 
-    def attention(self, q: Floats, k: Floats, v: Floats, start: int, *, half: bool = False) -> Floats:
-        """(T, H, d), (C, KV, d), (C, KV, d) → (T, H d): token t sees positions 0 to start + t, scores over sqrt(d).
+    def attention(
+        self, q: NDArray[np.float32], k: NDArray[np.float32], v: NDArray[np.float32], start: int, scale: float
+    ) -> NDArray[np.float32]:
+        """(T, H, hd), (capacity, KV, hd) twice → (T, H · hd): causal; each of KV heads serves H / KV of q.
 
-        With ``half``, probabilities are rounded to float16 before they weigh the values.
+        Token t is the position start + t; positions behind it are not read.
         """
 
-    def gate(self, gate: Floats, up: Floats, kind: Activation) -> Floats:
-        """(T, F), (T, F) → (T, F): ``max(gate, 0)² * up`` or ``gate / (1 + exp(-gate)) * up``."""
+    def gate(self, gate: NDArray[np.float32], up: NDArray[np.float32], kind: Kind) -> NDArray[np.float32]:
+        """(T, F) twice → (T, F): what `Kind` says, times ``up``."""
 
-    def add(self, a: Floats, b: Floats) -> Floats:
-        """(T, D), (T, D) → (T, D)."""
+    def add(self, a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(T, D) twice → (T, D)."""
 
-    def dense(self, x: Floats, head: Head) -> Floats:
-        """(T, D), (V, D) → (T, V)."""
+    def dense(self, x: NDArray[np.float32], head: Head) -> NDArray[np.float32]:
+        """(T, D) and (V, D) → (T, V). An int8 head takes x as `kernels.quantize_activations` rounds it."""
 
-    def linears(self, x: Floats, matrices: Sequence[PackedMatrix]) -> tuple[Floats, ...]:
-        """(T, K) and matrices of (M_i, K) → (T, M_i): `kernels.matmul` of each."""
+    def linears(self, x: NDArray[np.float32], matrices: Sequence[PackedMatrix]) -> tuple[NDArray[np.float32], ...]:
+        """(T, K) and several (M, K) → as many (T, M): what `kernels.matmul` gives, x being quantized once."""
 
 
 def select(backend: Backend) -> Ops:
-    """What computes floats beside this backend's products."""
-    from kernels.ops.plain import PlainOps
+    """The arithmetic that goes with a backend.
 
-    return PlainOps(backend)
+    Raises
+    ------
+    BackendError
+        There is none for this backend.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from kernels import select_backend
+    >>> ops = select(select_backend("numpy"))
+    >>> ops.rms_norm(np.array([[3.0, -3.0]], np.float32), np.ones(2, np.float32), 0.0).tolist()
+    [[1.0, -1.0]]
+    """
+    if backend.name == "fast":
+        ops: Ops = import_module("kernels.cpu.fast.ops").FastOps(backend)
+        return ops
+    if backend.name in ("numpy", "reference"):
+        plain: Ops = import_module("kernels.ops.plain").PlainOps(backend)
+        return plain
+    raise BackendError(
+        f"the backend {backend.name!r} computes products alone, not a forward pass", hint='take "fast" or "numpy"'
+    )

@@ -1,161 +1,137 @@
-"""The forward pass's arithmetic in NumPy: the oracle of the fixed order, and what runs where nothing faster can."""
+"""The arithmetic in NumPy: what the other implementations must equal, written to be read."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.ops import LANES, Activation, Floats, Head
+from kernels.ops import checks
+from kernels.ops.order import exp, lanes_sum
 from kernels.product import matmul
 from kernels.ternary import quantize_activations
 
 if TYPE_CHECKING:
     from kernels.backend import Backend
+    from kernels.ops import Kind
+    from kernels.ops.head import Head
     from kernels.packed import PackedMatrix
 
-DETERMINISTIC = "BITNET_DETERMINISTIC"
-"""Environment variable: anything but empty and 0 keeps the order of all sums fixed, in NumPy at a price in speed."""
+Floats = NDArray[np.float32]
 
-ROWS = 512
-"""Rows of a dense matrix that are widened at once."""
+TILE = 2**18
+"""Numbers multiplied at a time: a megabyte, about an L2 cache."""
 
-EXPONENT = np.float32(1.44269502), np.float32(0.693359375), np.float32(-2.12194440e-4)
-"""1 / ln 2, and ln 2 in two parts: whole numbers times the first are exact in float32."""
+EXACT_COLS = 2**10
+"""Columns whose int8 products float32 can sum in any order without rounding: 127 · 128 each."""
 
-SERIES = tuple(np.float32(1 / n) for n in (5040, 720, 120, 24, 6, 2, 1, 1))
-"""exp(r) for |r| ≤ ln 2 / 2, highest power first: the first term left out is below 2**-27."""
+_QUIET = np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore")
 
 
 class PlainOps:
-    """See `kernels.ops.Ops`.
+    """Follows `kernels.ops.order` literally; ternary products are the backend's."""
 
-    Parameters
-    ----------
-    backend : computes the ternary products.
-    fixed : keep the order of sums; otherwise products of floats go through BLAS. Default: what the environment says.
-    """
-
-    def __init__(self, backend: Backend, fixed: bool | None = None) -> None:
+    def __init__(self, backend: Backend) -> None:
         self.name = backend.name
         self._backend = backend
-        self._fixed = os.environ.get(DETERMINISTIC, "") not in ("", "0") if fixed is None else fixed
 
+    @_QUIET
     def rms_norm(self, x: Floats, weight: Floats, eps: float) -> Floats:
         """(T, D), (D,) → (T, D)."""
-        mean = (ordered((x * x).astype(np.float64)) / x.shape[-1]).astype(np.float32)
+        checks.rms_norm(x, weight)
+        total = lanes_sum((x * x).astype(np.float64))  # (T,)
+        mean = (total / x.shape[1]).astype(np.float32)
         factor = np.float32(1) / np.sqrt(mean + np.float32(eps))
         normed: Floats = x * factor[:, np.newaxis] * weight
         return normed
 
+    @_QUIET
     def rope(self, x: Floats, cos: Floats, sin: Floats) -> Floats:
-        """(T, H, d), (T, r), (T, r) → (T, H, d)."""
-        half = cos.shape[-1]
-        low, high = x[..., :half], x[..., half : 2 * half]
-        cos, sin = cos[:, np.newaxis], sin[:, np.newaxis]
-        turned = low * cos - high * sin, low * sin + high * cos, x[..., 2 * half :]
-        return np.concatenate(turned, axis=-1)
+        """(T, H, hd), (T, hd / 2) twice → (T, H, hd)."""
+        checks.rope(x, cos, sin)
+        first, second = np.split(x, 2, axis=2)
+        c, s = cos[:, np.newaxis], sin[:, np.newaxis]  # (T, 1, hd / 2)
+        return np.concatenate([first * c - second * s, first * s + second * c], axis=2)
 
-    def attention(self, q: Floats, k: Floats, v: Floats, start: int, *, half: bool = False) -> Floats:
-        """(T, H, d), (C, KV, d), (C, KV, d) → (T, H d)."""
-        tokens, heads, size = q.shape
-        groups = q.reshape(tokens, k.shape[1], heads // k.shape[1], size)
-        factor = np.float32(1) / np.sqrt(np.float32(size))
-        out = np.empty((tokens, heads * size), np.float32)
-        for token in range(tokens):
-            seen = start + token + 1
-            keys, values = (each[:seen].transpose(1, 0, 2)[:, np.newaxis] for each in (k, v))  # (KV, 1, seen, d)
-            weights = softmax(ordered(groups[token][:, :, np.newaxis] * keys) * factor)  # (KV, H / KV, seen)
-            if half:
-                weights = weights.astype(np.float16).astype(np.float32)
-            out[token] = np.add.reduce(weights[..., np.newaxis] * values, axis=-2).reshape(-1)
-        return out
+    @_QUIET
+    def attention(self, q: Floats, k: Floats, v: Floats, start: int, scale: float) -> Floats:
+        """(T, H, hd), (capacity, KV, hd) twice → (T, H · hd)."""
+        checks.attention(q, k, v, start)
+        (tokens, heads, size), served = q.shape, k.shape[1]
+        grouped = q.reshape(tokens, served, heads // served, size)
+        out = np.empty_like(grouped)
+        step = max(1, TILE // (heads // served * max(1, start + tokens) * size))
+        for first in range(0, tokens, step):
+            last = min(first + step, tokens)
+            for head in range(served):
+                seen = slice(0, start + last), head
+                out[first:last, head] = _attend(grouped[first:last, head], k[seen], v[seen], np.float32(scale))
+        return out.reshape(tokens, heads * size)
 
-    def gate(self, gate: Floats, up: Floats, kind: Activation) -> Floats:
-        """(T, F), (T, F) → (T, F)."""
-        if kind == "relu2":
-            positive = np.maximum(gate, np.float32(0))
-            return positive * positive * up
-        # exp of what is not positive: the other half follows by symmetry, and nothing overflows.
-        small = exp(-np.abs(gate))
-        return gate * np.where(gate < 0, small, np.float32(1)) / (np.float32(1) + small) * up
+    @_QUIET
+    def gate(self, gate: Floats, up: Floats, kind: Kind) -> Floats:
+        """(T, F) twice → (T, F)."""
+        checks.gate(gate, up, kind)
+        if kind == "silu":
+            return gate / (np.float32(1) + exp(-gate)) * up
+        positive = np.maximum(gate, np.float32(0))
+        return positive * positive * up
 
+    @_QUIET
     def add(self, a: Floats, b: Floats) -> Floats:
-        """(T, D), (T, D) → (T, D)."""
+        """(T, D) twice → (T, D)."""
+        checks.add(a, b)
         return a + b
 
+    @_QUIET
     def dense(self, x: Floats, head: Head) -> Floats:
-        """(T, D), (V, D) → (T, V)."""
-        if head.scale is not None:
-            return self._dense_int8(x, head.weights, head.scale)
-        out = np.empty((len(x), len(head.weights)), np.float32)
-        for first in range(0, len(head.weights), ROWS):
-            rows = head.weights[first : first + ROWS].astype(np.float32, copy=False)
-            if self._fixed:
-                for token, one in enumerate(x):
-                    out[token, first : first + ROWS] = ordered(rows * one)
-            else:
-                out[:, first : first + ROWS] = x @ rows.T
+        """(T, D) and (V, D) → (T, V)."""
+        checks.dense(x, head)
+        rows, cols = head.shape
+        out = np.empty((len(x), rows), np.float32)
+        step = max(1, TILE // cols)
+        if head.scale is None:
+            for top in range(0, rows, step):
+                some = head.weights[top : top + step].astype(np.float32)
+                for token, values in enumerate(x):
+                    out[token, top : top + step] = lanes_sum(some * values)
+            return out
+        q, factor = quantize_activations(x)
+        for top in range(0, rows, step):
+            sums = _int8_sums(q, head.weights[top : top + step])
+            out[:, top : top + step] = sums.astype(np.float32) / factor[:, np.newaxis] * head.scale[top : top + step]
         return out
 
-    def _dense_int8(self, x: Floats, weights: NDArray[np.generic], scale: Floats) -> Floats:
-        q, factor = quantize_activations(x)
-        sums = np.empty((len(x), len(weights)), np.float32)
-        wide = q.T.astype(np.float64)  # exact: sums stay far below 2**53
-        for first in range(0, len(weights), ROWS):
-            sums[:, first : first + ROWS] = (weights[first : first + ROWS].astype(np.float64) @ wide).T
-        return sums / factor[:, np.newaxis] * scale
-
+    @_QUIET
     def linears(self, x: Floats, matrices: Sequence[PackedMatrix]) -> tuple[Floats, ...]:
-        """(T, K) and matrices of (M_i, K) → (T, M_i)."""
-        if self.name != "numpy":
-            return tuple(matmul(matrix, x, backend=self._backend) for matrix in matrices)
+        """(T, K) and several (M, K) → as many (T, M)."""
+        checks.linears(x, matrices)
         quantized = quantize_activations(x)
         return tuple(matmul(matrix, quantized, backend=self._backend) for matrix in matrices)
 
 
-def ordered(terms: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Sum over the last axis in 16 lanes, in the order `kernels.ops` describes.
-
-    Examples
-    --------
-    >>> ordered(np.array([[1, 2, 3]], np.float32))
-    array([6.], dtype=float32)
-    """
-    missing = -terms.shape[-1] % LANES
-    if missing:
-        terms = np.pad(terms, [(0, 0)] * (terms.ndim - 1) + [(0, missing)])
-    # Along an axis that is not the last, NumPy adds one row after the other.
-    lanes = np.add.reduce(terms.reshape(*terms.shape[:-1], -1, LANES), axis=-2)
-    for width in (8, 4, 2, 1):
-        lanes = lanes[..., :width] + lanes[..., width:]
-    total: NDArray[np.floating] = lanes[..., 0]
+def _attend(q: Floats, k: Floats, v: Floats, scale: np.float32) -> Floats:
+    """(T, G, hd), (n, hd) twice, the last T of n being the tokens themselves → (T, G, hd)."""
+    tokens, positions = len(q), len(k)
+    seen = np.arange(positions) <= np.arange(positions - tokens, positions)[:, np.newaxis]  # (T, n)
+    scores = lanes_sum(q[:, :, np.newaxis] * k) * scale  # (T, G, n)
+    scores = np.where(seen[:, np.newaxis], scores, -np.float32(np.inf))
+    powers = exp(scores - scores.max(axis=2, keepdims=True))
+    powers = np.where(seen[:, np.newaxis], powers, np.float32(0))
+    shares = powers * (np.float32(1) / lanes_sum(powers))[:, :, np.newaxis]
+    # Positions first, so that they are added one after the other; what is not seen may be anything, as 0 times it.
+    weighed = shares.transpose(2, 0, 1)[..., np.newaxis] * v[:, np.newaxis, np.newaxis]  # (n, T, G, hd)
+    weighed = np.where(seen.T[:, :, np.newaxis, np.newaxis], weighed, np.float32(0))
+    total: Floats = np.add.reduce(weighed, axis=0, initial=0)
     return total
 
 
-def exp(x: Floats) -> Floats:
-    """e to the power of x ≤ 0, in steps every machine rounds alike; within 2 ulp, 0 below -87.
-
-    Examples
-    --------
-    >>> [round(float(value), 6) for value in exp(np.array([0, -1, -100], np.float32))]
-    [1.0, 0.367879, 0.0]
-    """
-    inverse, high, low = EXPONENT
-    held = np.maximum(x, np.float32(-87))
-    power = np.rint(held * inverse)
-    rest = held - power * high - power * low
-    value = np.full_like(rest, SERIES[0])
-    for term in SERIES[1:]:
-        value = value * rest + term
-    scaled = np.ldexp(value, np.where(np.isfinite(power), power, 0).astype(np.int32))
-    return np.where(x < -87, np.float32(0), scaled)
-
-
-def softmax(scores: Floats) -> Floats:
-    """Along the last axis."""
-    powers = exp(scores - scores.max(axis=-1, keepdims=True))
-    return powers / ordered(powers)[..., np.newaxis]
+def _int8_sums(q: NDArray[np.int8], weights: NDArray[np.generic]) -> NDArray[np.int32]:
+    """(T, D), (V, D) int8 → (T, V), by float32 matrix products that cannot round."""
+    sums = np.zeros((len(q), len(weights)), np.int32)
+    for left in range(0, q.shape[1], EXACT_COLS):
+        some = slice(left, left + EXACT_COLS)
+        sums += (q[:, some].astype(np.float32) @ weights[:, some].T.astype(np.float32)).astype(np.int32)
+    return sums

@@ -14,7 +14,7 @@ DATA = HERE.parent / "data"
 
 # The bodies that the CPU and the GPU tests share live beside them, in a folder that is no package.
 sys.path.insert(0, str(HERE))
-pytest.register_assert_rewrite("matmul_checks", "fast_tiers")
+pytest.register_assert_rewrite("matmul_checks", "fast_tiers", "ops_checks")
 
 
 @pytest.fixture(scope="session")

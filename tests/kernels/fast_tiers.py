@@ -18,14 +18,19 @@ from kernels.cpu.fast.tiers import TIERS, Tier, named
 NAMES = [tier.name for tier in TIERS]
 
 
-def spelled_out(b: ir.IRBuilder, sums, codes, q):
+def spelled_out(instruction: str):
     """Four products a lane as vpdpbusd and sdot define them, in words every CPU knows."""
-    for byte in range(4):
-        left, right = splat(sums.type, 24 - 8 * byte), splat(sums.type, 24)
-        u = b.lshr(b.shl(codes, left), right)
-        x = b.ashr(b.shl(q, left), right)
-        sums = b.add(sums, b.mul(u, x))
-    return sums
+
+    def dot(b: ir.IRBuilder, sums, codes, q):
+        shift = b.lshr if instruction == "vpdpbusd" else b.ashr  # one of the operands has no sign there
+        for byte in range(4):
+            left, right = splat(sums.type, 24 - 8 * byte), splat(sums.type, 24)
+            u = shift(b.shl(codes, left), right)
+            x = b.ashr(b.shl(q, left), right)
+            sums = b.add(sums, b.mul(u, x))
+        return sums
+
+    return dot
 
 
 @cache
@@ -37,7 +42,7 @@ def code(name: str) -> tuple[Code, Tier]:
     if tier.narrow:
         pytest.skip(f"missing-cpu: {', '.join(tier.needs)}")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(tile.DOTS, tier.instruction, spelled_out)
+        patch.setitem(tile.DOTS, tier.instruction, spelled_out(tier.instruction))
         everywhere = replace(tier, needs=(), arch="")
         return load(assemble(everywhere)), everywhere
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -55,9 +56,10 @@ class FastBackend:
     def __init__(self, code: Code, tier: Tier, threads: int = 1) -> None:
         self.tier = tier
         self.threads = threads
-        self._code = code
         self._height = VECTORS * tier.lanes
         self._crew = Crew(code, threads - 1)
+        self.run = self._crew.run
+        self.ranges = self._crew.most_ranges
         self._repacked: WeakKeyDictionary[PackedMatrix, _Lanes] = WeakKeyDictionary()
         self._mine = threading.local()
 
@@ -70,25 +72,37 @@ class FastBackend:
             q = np.pad(q, ((0, 0), (0, padded(cols) - cols)))
         lanes = self._lanes(matrix)
         sums = np.empty((len(q), lanes.groups * self._height), np.int32)
-        arrays = lanes.address, address(q), self._room(4 * lanes.panel), address(sums)
-        self._crew.run(self._code.accumulate, lanes.groups, *arrays, len(q), lanes.panel, lanes.blocks, lanes.groups)
+        sizes = len(q), lanes.panel, lanes.blocks
+        table = lanes.address, address(sums), lanes.groups, 1.0
+        self.run("accumulate", lanes.groups, address(q), self.room(4 * lanes.panel), *sizes, *table, matrices=1)
         return np.ascontiguousarray(sums[:, :rows])
 
     def multiply(self, matrix: PackedMatrix, x: ArrayLike) -> NDArray[np.float32]:
         """(M, K) packed weights, (B, K) floats → (B, M) float32: all steps of `kernels.matmul` at once."""
-        rows, cols = matrix.shape
         x = np.ascontiguousarray(as_float32(x, "activations"))
-        batch, width = x.shape
-        if width != cols:
-            raise InputError(f"activations have the shape {x.shape}; the matrix takes (B, {cols})")
-        lanes = self._lanes(matrix)
-        y = np.empty(batch * lanes.groups * self._height, np.float32)
-        arrays = lanes.address, address(x), self._room(lanes.room), address(y)
-        sizes = batch, lanes.panel, lanes.blocks, lanes.groups, rows, cols
-        done: int = self._crew.run(self._code.multiply, lanes.groups, *arrays, *sizes, matrix.scale)
+        if x.shape[1] != matrix.shape[1]:
+            raise InputError(f"activations have the shape {x.shape}; the matrix takes (B, {matrix.shape[1]})")
+        return self.multiply_all((matrix,), x)[0]
+
+    def multiply_all(self, matrices: Sequence[PackedMatrix], x: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        """The same for some matrices of as many columns as contiguous x has; x is quantized once."""
+        if not matrices:
+            return ()
+        batch, cols = x.shape
+        several = [self._lanes(matrix) for matrix in matrices]
+        y = [np.empty((batch, lanes.groups * self._height), np.float32) for lanes in several]
+        table: list[float] = []
+        for matrix, lanes, values in zip(matrices, several, y, strict=True):
+            table += lanes.address, address(values), lanes.groups, float(matrix.scale)
+        first, groups = several[0], sum(lanes.groups for lanes in several)
+        sizes = batch, first.panel, first.blocks, cols, len(several)
+        done = self.run("multiply", groups, address(x), self.room(first.room), *sizes, *table, matrices=len(several))
         if done < batch:
             quantize_activations(x)  # says which is not finite
-        return y[: batch * rows].reshape(batch, rows)
+        return tuple(
+            values if values.shape[1] == matrix.shape[0] else np.ascontiguousarray(values[:, : matrix.shape[0]])
+            for matrix, values in zip(matrices, y, strict=True)
+        )
 
     def _lanes(self, matrix: PackedMatrix) -> _Lanes:
         """The matrix repacked; held by the caller as long as its code runs."""
@@ -100,7 +114,7 @@ class FastBackend:
             self._repacked[matrix] = kept
         return kept
 
-    def _room(self, size: int) -> int:
+    def room(self, size: int) -> int:
         """The address of so many bytes that are this thread's until its next call."""
         room: tuple[NDArray[np.uint8], int] | None = getattr(self._mine, "room", None)
         if room is None or len(room[0]) < size:

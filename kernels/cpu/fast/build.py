@@ -10,17 +10,21 @@ import sys
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-from kernels.cpu.fast import calls, product, team, tokens
+from kernels.cpu.fast import attend, calls, dense, dense_int8, product, sweeps, team, tokens
 from kernels.cpu.fast.tiers import Tier, named
 
 
 def source(tier: Tier) -> str:
     """The tier's functions in LLVM's language."""
     module = ir.Module("kernels")
+    team.emit(module, tier)
     product.emit(module, tier)
     tokens.emit(module)
-    team.emit(module, tier)
     calls.emit(module, tier)
+    sweeps.emit(module)
+    dense.emit(module, tier)
+    dense_int8.emit(module, tier)
+    attend.emit(module, tier)
     return str(module)
 
 

@@ -1,94 +1,106 @@
-"""What Python calls, as code: all steps in one call, over panels of tokens whose activations stay in the cache."""
+"""The products Python calls, as code: all steps in one call, over panels of tokens whose activations stay in the cache.
+
+Several matrices with the same input are one piece of work: their groups are counted on from one to the next.
+"""
 
 from __future__ import annotations
 
 from llvmlite import ir
 
-from kernels.cpu.fast.ir import F32, I64, POINTER, VOID, Value, at, function, loop, number, smaller
+from kernels.cpu.fast import team
+from kernels.cpu.fast.ir import I64, POINTER, Value, at, function, larger, loop, number, smaller
 from kernels.cpu.fast.lanes import VECTORS
 from kernels.cpu.fast.tiers import Tier
+from kernels.cpu.fast.words import ADDRESS, COUNT, HEAD, MATRIX, OPERATIONS
 from kernels.formats.i2_s import BLOCK
+
+PANEL = dict.fromkeys(("table", "q", "bias", "scale"), ADDRESS)
+PANEL |= dict.fromkeys(("matrices", "blocks", "start", "count"), COUNT)
+"""The words of the products of a panel; without scales its sums stay integers."""
 
 
 def emit(module: ir.Module, tier: Tier) -> None:
     """Add ``accumulate`` and ``multiply`` to a module that has everything else.
 
-    Both take a matrix as `lanes` lays it, ``blocks`` wide and ``groups`` high, and the job of a team with the groups
-    of a ``share``, or no job.
+    Their words are followed by a table of matrices, laid as `lanes` says; a row of their results is as long as their
+    groups are high together.
     """
-    height = number(VECTORS * tier.lanes)
-    compute = _compute(module, height)
-    _accumulate(module, height, compute)
-    _multiply(module, height, compute)
+    worker = _products(module, number(VECTORS * tier.lanes))
+    _accumulate(module, worker)
+    _multiply(module, worker)
 
 
-def _compute(module: ir.Module, height: Value) -> ir.Function:
-    """``compute(weights, q, bias, sums, batch, blocks, groups, job, share)``: alone, or as the leader of a team."""
-    arguments = dict.fromkeys(("weights", "q", "bias", "sums"), POINTER)
-    arguments |= dict.fromkeys(("batch", "blocks", "groups"), I64) | {"job": POINTER, "share": I64}
-    b, *arrays, batch, blocks, groups, job, share = function(module, "compute", VOID, arguments)
-    b.function.linkage = "internal"
-    stride = b.mul(groups, height)
-    with b.if_else(b.icmp_unsigned("==", b.ptrtoint(job, I64), number(0))) as (alone, together):
-        with alone:
-            b.call(module.globals["product"], [*arrays, blocks, number(0), groups, batch, stride])
-        with together:
-            addresses = [b.ptrtoint(array, I64) for array in arrays]
-            b.call(module.globals["lead"], [job, *addresses, blocks, groups, batch, stride, share])
-    b.ret_void()
-    return b.function
+def _products(module: ir.Module, height: Value) -> ir.Function:
+    """Of `PANEL`: the range first to last of the groups of all matrices."""
+
+    def body(b: ir.IRBuilder, words: Value, first: Value, last: Value) -> None:
+        panel = team.unpack(b, words, PANEL)
+        scaled = b.icmp_unsigned("!=", b.ptrtoint(panel["scale"], I64), number(0))
+
+        def one_matrix(index: Value, state: list[Value]) -> list[Value]:
+            before, matrix = state[0], team.unpack(b, at(b, panel["table"], index, 8 * len(MATRIX)), MATRIX)
+            low = larger(b, b.sub(first, before), number(0))
+            high = smaller(b, b.sub(last, before), matrix["groups"])
+            stride = b.mul(matrix["groups"], height)
+            y = at(b, matrix["y"], b.mul(panel["start"], stride), 4)
+            with b.if_then(b.icmp_signed("<", low, high)):
+                given = [panel[name] for name in ("q", "bias")]
+                sizes = [panel["blocks"], low, high, panel["count"], stride]
+                b.call(module.globals["product"], [matrix["weights"], *given, y, *sizes])
+                with b.if_then(scaled):
+                    rows = b.mul(low, height), b.mul(high, height)
+                    scales = panel["scale"], matrix["scale"]
+                    b.call(module.globals["rescale"], [y, *scales, panel["count"], stride, *rows])
+            return [b.add(before, matrix["groups"])]
+
+        loop(b, number(0), panel["matrices"], number(1), [number(0)], one_matrix)
+
+    return team.work(module, "products", body)
 
 
-def _accumulate(module: ir.Module, height: Value, compute: ir.Function) -> None:
-    """``accumulate(weights, q, bias, sums, batch, panel, blocks, groups, job, share)``.
-
-    (batch, 128 blocks) int8 → (batch, 2 L groups) int32; ``bias`` is room for (panel,) int32.
-    """
-    arguments = dict.fromkeys(("weights", "q", "bias", "sums"), POINTER)
-    arguments |= dict.fromkeys(("batch", "panel", "blocks", "groups"), I64) | {"job": POINTER, "share": I64}
-    b, weights, q, bias, sums, batch, panel, blocks, groups, job, share = function(
-        module, "accumulate", VOID, arguments
-    )
-    width, stride = b.mul(blocks, number(BLOCK)), b.mul(groups, height)
+def _accumulate(module: ir.Module, worker: ir.Function) -> None:
+    """``accumulate(words)``: (batch, 128 blocks) int8 → (batch, 2 L groups) int32; ``room`` holds (panel,) int32."""
+    b, words = function(module, "accumulate", I64, {"words": POINTER})
+    given = team.unpack(b, words, HEAD | OPERATIONS["accumulate"])
+    table = at(b, words, 8 * len(given))
+    width = b.mul(given["blocks"], number(BLOCK))
 
     def one_panel(start: Value, _: list[Value]) -> list[Value]:
-        count = smaller(b, panel, b.sub(batch, start))
-        some, goal = at(b, q, b.mul(start, width)), at(b, sums, b.mul(start, stride), 4)
-        b.call(module.globals["negative_sums"], [some, bias, count, width])
-        b.call(compute, [weights, some, bias, goal, count, blocks, groups, job, share])
+        count = smaller(b, given["panel"], b.sub(given["batch"], start))
+        q = at(b, given["q"], b.mul(start, width))
+        b.call(module.globals["negative_sums"], [q, given["room"], count, width])
+        nothing = ir.Constant(POINTER, None)
+        team.together(b, given, worker, [table, q, given["room"], nothing, number(1), given["blocks"], start, count])
         return []
 
-    loop(b, number(0), batch, panel, [], one_panel)
-    b.ret_void()
+    loop(b, number(0), given["batch"], given["panel"], [], one_panel)
+    b.ret(given["batch"])
 
 
-def _multiply(module: ir.Module, height: Value, compute: ir.Function) -> None:
-    """``multiply(weights, x, room, y, batch, panel, blocks, groups, rows, cols, weight_scale, job, share)``.
+def _multiply(module: ir.Module, worker: ir.Function) -> None:
+    """``multiply(words)``: (batch, cols) float32 → (batch, 2 L groups) float32 for every matrix.
 
-    (batch, cols) float32 → (batch, rows) float32, at the start of ``y``, which has room for (batch, 2 L groups);
     ``room`` is that of a panel: (panel, 128 blocks) int8, then (panel,) float32 and (panel,) int32. Gives the number
     of tokens done; the next one holds what is not finite.
     """
-    arguments = dict.fromkeys(("weights", "x", "room", "y"), POINTER)
-    arguments |= dict.fromkeys(("batch", "panel", "blocks", "groups", "rows", "cols"), I64)
-    arguments |= {"weight_scale": F32, "job": POINTER, "share": I64}
-    b, *given = function(module, "multiply", I64, arguments)
-    weights, x, room, y, batch, panel, blocks, groups, rows, cols, weight_scale, job, share = given
-    width, stride = b.mul(blocks, number(BLOCK)), b.mul(groups, height)
-    scale = at(b, room, b.mul(panel, width))
-    bias = at(b, scale, panel, 4)
+    b, words = function(module, "multiply", I64, {"words": POINTER})
+    given = team.unpack(b, words, HEAD | OPERATIONS["multiply"])
+    table = at(b, words, 8 * len(given))
+    width = b.mul(given["blocks"], number(BLOCK))
+    scale = at(b, given["room"], b.mul(given["panel"], width))
+    bias = at(b, scale, given["panel"], 4)
 
     def one_panel(start: Value, _: list[Value]) -> list[Value]:
-        count = smaller(b, panel, b.sub(batch, start))
-        some = at(b, x, b.mul(start, cols), 4)
-        # Sums of a panel begin behind the floats of the panels before it, and behind its own.
-        sums, goal = at(b, y, b.mul(start, stride), 4), at(b, y, b.mul(start, rows), 4)
-        done = b.call(module.globals["quantize"], [some, room, scale, bias, count, cols, width])
+        count = smaller(b, given["panel"], b.sub(given["batch"], start))
+        x = at(b, given["x"], b.mul(start, given["cols"]), 4)
+        head = [given[name] for name in HEAD]
+        sizes = [count, given["cols"], width]
+        done = b.call(module.globals["quantize"], [*head, x, given["room"], scale, bias, *sizes])
         with b.if_then(b.icmp_signed("<", done, count), likely=False):
             b.ret(b.add(start, done))
-        b.call(compute, [weights, room, bias, sums, count, blocks, groups, job, share])
-        b.call(module.globals["rescale"], [sums, goal, scale, weight_scale, count, stride, rows])
+        sizes = [given["matrices"], given["blocks"], start, count]
+        team.together(b, given, worker, [table, given["room"], bias, scale, *sizes])
         return []
 
-    loop(b, number(0), batch, panel, [], one_panel)
-    b.ret(batch)
+    loop(b, number(0), given["batch"], given["panel"], [], one_panel)
+    b.ret(given["batch"])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from struct import pack
+from typing import TYPE_CHECKING
 from weakref import WeakSet, finalize
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from kernels.cpu.fast import job
 from kernels.cpu.fast.memory import aligned
+from kernels.cpu.fast.words import layout
 
 if TYPE_CHECKING:
     from kernels.cpu.fast.load import Code
@@ -43,24 +44,32 @@ class Crew:
     def _begin(self) -> None:
         self._job: NDArray[np.int64] = aligned((job.BYTES // 8,), np.int64)
         self._job[:] = 0
+        self._job_address = self._job.ctypes.data
         self._leading = threading.Lock()  # protects the job: one caller leads, others work alone meanwhile
         self._wanted = threading.Event()
         self._helpers: list[threading.Thread] = []
         self._end = finalize(self, _dismiss, self._job, self._wanted, self._helpers)
+
+    def most_ranges(self, groups: int) -> int:
+        """No work of so many groups is cut into more."""
+        return -(-groups // self._share(groups))
+
+    def _share(self, groups: int) -> int:
+        return max(1, groups // ((self._size + 1) * SHARES))
 
     def forget(self) -> None:
         """Start anew in the child of a fork: what the crew was belongs to the parent."""
         self._end.detach()
         self._begin()
 
-    def run(self, function: Callable[..., Any], groups: int, *arguments: Any) -> Any:
-        """Call a function of the code, which takes a job and its share as last arguments."""
-        if not self._size or not self._leading.acquire(blocking=False):
-            return function(*arguments, None, 0)
+    def run(self, operation: str, groups: int, *words: float, matrices: int = 0) -> int:
+        """Call an operation of the code on its `words`; its groups are shared where there is more than one."""
+        function, form = self._code.operations[operation], layout(operation, matrices)
+        if groups < 2 or not self._size or not self._leading.acquire(blocking=False):
+            return function(pack(form, 0, max(groups, 1), groups, *words))
         try:
             self._wake()
-            share = max(1, groups // ((self._size + 1) * SHARES))
-            return function(*arguments, self._job.ctypes.data, share)
+            return function(pack(form, self._job_address, self._share(groups), groups, *words))
         finally:
             self._leading.release()
 

@@ -7,14 +7,8 @@ from typing import Any
 
 from llvmlite import ir
 
-I1, I8, I16, I32, I64, F32 = (
-    ir.IntType(1),
-    ir.IntType(8),
-    ir.IntType(16),
-    ir.IntType(32),
-    ir.IntType(64),
-    ir.FloatType(),
-)
+I1, I8, I16, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
+F16, F32, F64 = ir.HalfType(), ir.FloatType(), ir.DoubleType()
 VOID, POINTER = ir.VoidType(), ir.PointerType()
 Value = Any
 """A value of llvmlite's builder, which has no types of its own."""
@@ -55,6 +49,14 @@ def at(b: ir.IRBuilder, base: Value, offset: Value | int, size: int = 1) -> Valu
     """The address of an element, ``size`` bytes each."""
     index = number(offset) if isinstance(offset, int) else offset
     return b.gep(base, [b.mul(index, number(size)) if size != 1 else index], source_etype=I8)
+
+
+def room(b: ir.IRBuilder, kind: Any, count: int = 1) -> Value:
+    """The address of so many values that are the function's own, wherever in it they are wanted."""
+    with b.goto_entry_block():
+        made = b.alloca(ir.ArrayType(kind, count))
+    made.align, made.type = 64, POINTER  # llvmlite would have it point to the array alone
+    return made
 
 
 def load(b: ir.IRBuilder, kind: Any, address: Value, align: int = 1) -> Value:

@@ -3,7 +3,7 @@
 TICKET, DONE, CLOSED, WORK = 0, 64, 128, 192
 """Offsets in bytes: the ticket, the ranges done, whether helpers should leave, and the work itself."""
 
-FIELDS = ("weights", "q", "bias", "sums", "blocks", "groups", "batch", "stride", "share")
-"""The words of the work: what ``product`` is called with, and the row groups of a range."""
+FIELDS = ("function", "words", "groups", "share")
+"""The words of the work: who does it, what it is called with, how many groups there are, and how many make a range."""
 
 BYTES = WORK + 8 * len(FIELDS)

@@ -3,35 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from ctypes import CFUNCTYPE, c_float, c_int64, c_void_p
+from ctypes import CFUNCTYPE, c_char_p, c_int64, c_void_p
 from dataclasses import dataclass
 from typing import Any
 
 import llvmlite.binding as llvm
 
-P, N, F = c_void_p, c_int64, c_float
+from kernels.cpu.fast.words import OPERATIONS
+
 Signatures = dict[str, tuple[Any, ...]]
 """By name: the type of the result, then those of the arguments."""
 
-_SIGNATURES: Signatures = {
-    "accumulate": (None, P, P, P, P, N, N, N, N, P, N),
-    "multiply": (N, P, P, P, P, N, N, N, N, N, N, F, P, N),
-    "serve": (None, P, N),
-}
+_SIGNATURES: Signatures = dict.fromkeys(OPERATIONS, (c_int64, c_char_p)) | {"serve": (None, c_void_p, c_int64)}
 
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """The functions of a tier, as `calls` and `team` describe them; they check nothing, and let other threads run."""
+    """The functions of a tier; they check nothing, and let other threads run."""
 
-    accumulate: Callable[..., None]
-    multiply: Callable[..., int]
     serve: Callable[..., None]
+    """As `team` describes it."""
+
+    operations: dict[str, Callable[[bytes], int]]
+    """By their names in `words`, called with such words."""
 
 
 def load(code: bytes) -> Code:
     """The functions of a tier, from the bytes of its object file."""
-    return Code(**functions(code, _SIGNATURES))
+    found = functions(code, _SIGNATURES)
+    return Code(found.pop("serve"), found)
 
 
 def functions(code: bytes, signatures: Signatures) -> dict[str, Callable[..., Any]]:

@@ -27,6 +27,8 @@ REGION = 2**25
 SMALL = 2**16
 """Bytes below which an array is not worth a place in a region."""
 
+_AT_START: Any = (c_char * 0).from_buffer
+
 _lock = threading.Lock()  # protects the region and what is left of it
 _region: NDArray[np.uint8] = np.empty(0, np.uint8)
 
@@ -61,10 +63,11 @@ def address(array: NDArray[Any]) -> int:
     >>> address(numbers) == numbers.ctypes.data
     True
     """
-    if array.flags.writeable and array.nbytes:
-        return addressof(c_char.from_buffer(array))  # type: ignore[arg-type]  # arrays are buffers
-    where: int = array.ctypes.data
-    return where
+    try:
+        return addressof(_AT_START(array))
+    except TypeError:  # read-only
+        where: int = array.ctypes.data
+        return where
 
 
 def _asked_for(size: int) -> NDArray[np.uint8]:

@@ -35,6 +35,11 @@ class Tier:
     instruction: str = ""
 
     @property
+    def halves(self) -> bool:
+        """Whether there is an instruction that widens float16."""
+        return any(feature in self.needs for feature in ("f16c", "neon"))
+
+    @property
     def features(self) -> str:
         """For LLVM's target machine."""
         return ",".join(f"+{feature}" for feature in self.needs)
@@ -44,10 +49,19 @@ class Tier:
         return arch.startswith(self.arch) and all(features.get(feature) for feature in self.needs)
 
 
+AVX512 = "avx512f", "avx512bw", "avx512vl"
+
 TIERS = (
-    Tier("avx512-vnni", 16, 8, ("avx512f", "avx512bw", "avx512vl", "avx512vnni"), "x86_64", instruction="vpdpbusd"),
-    Tier("avx-vnni", 8, 5, ("avx2", "avxvnni"), "x86_64", instruction="vpdpbusd"),
-    Tier("avx2", 8, 4, ("avx2",), "x86_64", narrow=True, instruction="vpmaddubsw"),
+    Tier(
+        "avx512-vnni",
+        16,
+        8,
+        ("avx512f", "avx512bw", "avx512vl", "avx512vnni", "f16c"),
+        "x86_64",
+        instruction="vpdpbusd",
+    ),
+    Tier("avx-vnni", 8, 5, ("avx2", "avxvnni", "f16c"), "x86_64", instruction="vpdpbusd"),
+    Tier("avx2", 8, 4, ("avx2", "f16c"), "x86_64", narrow=True, instruction="vpmaddubsw"),
     Tier("sdot", 4, 8, ("neon", "dotprod"), "aarch64", instruction="sdot"),
     Tier("portable", 4, 4, narrow=True),
 )
@@ -77,7 +91,7 @@ def candidates(arch: str, features: Mapping[str, bool]) -> tuple[Tier, ...]:
 
     Examples
     --------
-    >>> [tier.name for tier in candidates("x86_64", {"avx2": True})]
+    >>> [tier.name for tier in candidates("x86_64", {"avx2": True, "f16c": True})]
     ['avx2', 'portable']
     """
     wanted = os.environ.get(OVERRIDE)

@@ -5,10 +5,9 @@ The same steps, in the same order and each in float32, as `kernels.quantize_acti
 
 from __future__ import annotations
 
-import struct
-
 from llvmlite import ir
 
+from kernels.cpu.fast import team
 from kernels.cpu.fast.ir import (
     F32,
     I8,
@@ -28,13 +27,12 @@ from kernels.cpu.fast.ir import (
     spread,
     sweep,
 )
+from kernels.cpu.fast.words import ADDRESS, COUNT
+from kernels.ops.order import MAGIC, bits
 from kernels.ternary import ABSMAX_FLOOR
 
 STEP = 16
 """Elements a vector holds here; LLVM splits it into what the machine has."""
-
-MAGIC = 12582912.0
-"""1.5 · 2**23: its neighbours are the integers, so adding it rounds, halves to even, for magnitudes below 2**22."""
 
 
 def emit(module: ir.Module) -> None:
@@ -45,12 +43,36 @@ def emit(module: ir.Module) -> None:
 
 
 def _quantize(module: ir.Module) -> None:
-    """``quantize(x, q, scale, bias, rows, cols, width)``: (rows, cols) float32 → (rows, width) int8, zeros behind.
+    """``quantize(job, share, groups, x, q, scale, bias, rows, cols, width)``.
 
-    Gives the number of rows done, less than ``rows`` where the next one holds what is not finite.
+    (rows, cols) float32 → (rows, width) int8, zeros behind, and for each its scale and ``-Σ q``. Gives the number of
+    rows done, less than ``rows`` where the next one holds what is not finite: its scale is 0.
     """
-    arguments = dict.fromkeys(("x", "q", "scale", "bias"), POINTER) | dict.fromkeys(("rows", "cols", "width"), I64)
-    b, x, q, scale, bias, rows, cols, width = function(module, "quantize", I64, arguments)
+    worker = team.work(module, "quantize_range", _quantize_range)
+    arguments = team.HEAD_TYPES | dict.fromkeys(("x", "q", "scale", "bias"), POINTER)
+    arguments |= dict.fromkeys(("rows", "cols", "width"), I64)
+    b, job, share, groups, *given = function(module, "quantize", I64, arguments)
+    b.function.linkage = "internal"
+    x, q, scale, bias, rows, cols, width = given
+    # As many ranges of tokens as there are of groups.
+    share = larger(b, b.udiv(b.mul(rows, share), larger(b, groups, number(1))), number(1))
+    head = {"job": job, "share": share, "groups": rows}
+    team.together(b, head, worker, [x, q, scale, bias, cols, width])
+
+    def look(row: Value, _: list[Value]) -> list[Value]:
+        found = load(b, I32, at(b, scale, row, 4), 4)
+        with b.if_then(b.icmp_signed("==", found, number(0, I32)), likely=False):
+            b.ret(row)
+        return []
+
+    loop(b, number(0), rows, number(1), [], look)
+    b.ret(rows)
+
+
+def _quantize_range(b: ir.IRBuilder, words: Value, first: Value, last: Value) -> None:
+    """The rows first to last."""
+    fields = dict.fromkeys(("x", "q", "scale", "bias"), ADDRESS) | dict.fromkeys(("cols", "width"), COUNT)
+    x, q, scale, bias, cols, width = team.unpack(b, words, fields).values()
 
     def one_row(row: Value, _: list[Value]) -> list[Value]:
         here, there = at(b, x, b.mul(row, cols), 4), at(b, q, b.mul(row, width))
@@ -60,17 +82,17 @@ def _quantize(module: ir.Module) -> None:
             magnitude = b.and_(load(b, kind, at(b, here, index, 4)), splat(kind, 0x7FFF_FFFF))
             return [larger(b, state[0], magnitude)]
 
-        floor = splat(several(I32, STEP), _bits(ABSMAX_FLOOR))
+        floor = splat(several(I32, STEP), bits(ABSMAX_FLOOR))
         (absmax,) = sweep(b, cols, STEP, [floor], largest, join="smax")
-        with b.if_then(b.icmp_signed(">=", absmax, number(_bits(float("inf")), I32)), likely=False):
-            b.ret(row)
-        factor = b.fdiv(ir.Constant(F32, 127.0), b.bitcast(absmax, F32))
+        finite = b.icmp_signed("<", absmax, number(bits(float("inf")), I32))
+        factor = b.fdiv(splat(F32, 127.0), b.bitcast(absmax, F32))
+        factor = b.select(finite, factor, splat(F32, 0.0))
 
         def round_(index: Value, state: list[Value], count: int) -> list[Value]:
             floats, integers = several(F32, count), several(I32, count)
             scaled = b.fmul(load(b, floats, at(b, here, index, 4)), spread(b, factor, count))
             shifted = b.bitcast(b.fadd(scaled, splat(floats, MAGIC)), integers)
-            rounded = b.sub(shifted, splat(integers, _bits(MAGIC)))
+            rounded = b.sub(shifted, splat(integers, bits(MAGIC)))
             b.store(b.trunc(rounded, several(I8, count)), at(b, there, index), align=1)
             return [b.sub(state[0], rounded)]
 
@@ -85,8 +107,7 @@ def _quantize(module: ir.Module) -> None:
         b.store(total, at(b, bias, row, 4), align=4)
         return []
 
-    loop(b, number(0), rows, number(1), [], one_row)
-    b.ret(rows)
+    loop(b, first, last, number(1), [], one_row)
 
 
 def _negative_sums(module: ir.Module) -> None:
@@ -110,31 +131,25 @@ def _negative_sums(module: ir.Module) -> None:
 
 
 def _rescale(module: ir.Module) -> None:
-    """``rescale(sums, y, scale, weight_scale, batch, stride, rows)``: (batch, stride) int32 → (batch, rows) float32.
-
-    ``y`` may be where ``sums`` is, or before it: as rows ≤ stride, no integer is written over before it is read.
-    """
-    arguments = {"sums": POINTER, "y": POINTER, "scale": POINTER, "weight_scale": F32}
-    arguments |= dict.fromkeys(("batch", "stride", "rows"), I64)
-    b, sums, y, scale, weight_scale, batch, stride, rows = function(module, "rescale", VOID, arguments)
+    """``rescale(y, scale, weight_scale, batch, stride, first, last)``: columns of (batch, stride) int32 → float32."""
+    arguments = {"y": POINTER, "scale": POINTER, "weight_scale": F32}
+    arguments |= dict.fromkeys(("batch", "stride", "first", "last"), I64)
+    b, y, scale, weight_scale, batch, stride, first, last = function(module, "rescale", VOID, arguments)
+    b.function.linkage = "internal"
 
     def one_token(token: Value, _: list[Value]) -> list[Value]:
-        source, goal = at(b, sums, b.mul(token, stride), 4), at(b, y, b.mul(token, rows), 4)
+        here = at(b, y, b.add(b.mul(token, stride), first), 4)
         divisor = load(b, F32, at(b, scale, token, 4), 4)
 
         def apply(index: Value, _: list[Value], count: int) -> list[Value]:
-            value = b.sitofp(load(b, several(I32, count), at(b, source, index, 4), 4), several(F32, count))
+            place = at(b, here, index, 4)
+            value = b.sitofp(load(b, several(I32, count), place, 4), several(F32, count))
             value = b.fmul(b.fdiv(value, spread(b, divisor, count)), spread(b, weight_scale, count))
-            b.store(value, at(b, goal, index, 4), align=4)
+            b.store(value, place, align=4)
             return []
 
-        sweep(b, rows, STEP, [], apply)
+        sweep(b, b.sub(last, first), STEP, [], apply)
         return []
 
     loop(b, number(0), batch, number(1), [], one_token)
     b.ret_void()
-
-
-def _bits(value: float) -> int:
-    """A float32 as an integer."""
-    return int.from_bytes(struct.pack("<f", value), "little")
