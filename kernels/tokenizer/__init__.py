@@ -8,7 +8,7 @@ Examples
 >>> tokenizer = Tokenizer.of(ModelFile(Path("tests/data/tiny-i2_s.gguf")))
 >>> tokenizer.encode("Hi")
 [229, 153, 132, 75, 108]
->>> tokenizer.decode([229, 153, 132, 75, 108])
+>>> tokenizer.decode([75, 108])
 'Hi'
 """
 

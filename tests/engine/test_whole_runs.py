@@ -284,7 +284,10 @@ def test_a_comparison_and_a_baseline_are_gates_and_run_confined(
 ) -> None:
     program = f"import os, sys; print('home', os.environ['HOME']); print('crossval: {status}'); sys.exit({code})"
     baseline = "print('51.2 tokens a second'); raise SystemExit(3)"
-    settings = f"[gates]\ncrossval = ['python', '-c', {json.dumps(program)}]\nbenchmarks = ['python', '-c', {json.dumps(baseline)}]\n"
+    lines = [
+        f"{name} = ['python', '-c', {json.dumps(it)}]" for name, it in (("crossval", program), ("benchmarks", baseline))
+    ]
+    settings = "\n".join(["[gates]", *lines])
     folder = repo({**CALC, "bitnet-tui.toml": settings})
     answer = command("--json", *command.script([edit(FIX_ADD), edit(FIX_MUL), finish(DONE)]), cwd=folder)
     gates = {e["gate"]["name"]: e["gate"] for e in answer.of("GateSet")}
