@@ -43,7 +43,7 @@ for token in range(decode):
 times.sort()
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 print(json.dumps({"first": first, "prefill": prefill / filled, "decode": 1 / times[len(times) // 2], "peak": peak,
-                  "now": {name: int(size) * 1024 for name, size, _ in now}}))
+                  "now": {name.rstrip(':'): int(size) * 1024 for name, size, _ in now}}))
 """
 
 

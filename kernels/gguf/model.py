@@ -198,6 +198,18 @@ class ModelFile:
             raise BadMetadata(f"{value!r}", where=f"key {plain(key)}", expected=names)
         return value.data
 
+    def release(self, raw: NDArray[Any]) -> None:
+        """Give back the memory of a part that was read; reading it again fetches it from the file.
+
+        Parameters
+        ----------
+        raw : a view of the file, as `Tensor.raw`, `Tensor.array` and `Tensor.matrix` have it; else nothing happens.
+        """
+        first = raw.ctypes.data - np.frombuffer(self._map, np.uint8).ctypes.data
+        start, stop = -(-first // mmap.PAGESIZE) * mmap.PAGESIZE, (first + raw.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE
+        if 0 <= start < stop <= self.size and hasattr(self._map, "madvise"):
+            self._map.madvise(mmap.MADV_DONTNEED, start, stop - start)
+
     def room(self, entry: TensorEntry) -> int:
         """Bytes from a tensor to the next one, or to the end of the file."""
         following = bisect_right(self._offsets, entry.offset)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kernels import ops
-from kernels.backend import BackendReport, backend_report, select_backend
+from kernels.backend import Backend, BackendReport, backend_report, select_backend
 from kernels.errors import InputError
 from kernels.gguf.bitnet import Sizes, sizes
 from kernels.gguf.model import Layouts, ModelFile
@@ -20,6 +20,7 @@ from kernels.model.rope import tables
 from kernels.ops import Kind
 from kernels.ops.plain import Floats
 from kernels.ops.quirks import QuirkOps
+from kernels.packed import PackedMatrix
 
 Observe = Callable[[str, NDArray[np.float32]], object]
 """Called with the name of an intermediate, as the C++ programs name it, and its (T, …) numbers."""
@@ -121,6 +122,20 @@ class Model:
         self._scale = 1 / float(np.sqrt(np.float32(self.sizes.head)))
         self.weights = weights.read(file, self.sizes, head, layouts)
         self._tables = tables(file, self.sizes)
+        self._prepare(file, products)
+
+    def _prepare(self, file: ModelFile, products: Backend) -> None:
+        """Let the backend keep what it wants in its own layout, and the file's pages go."""
+        prepare = getattr(products, "prepare", None)
+        if prepare is not None:
+            for layer in self.weights.layers:
+                for field in fields(layer):
+                    part = getattr(layer, field.name)
+                    if isinstance(part, PackedMatrix):
+                        prepare(part)
+                        file.release(part.packed)
+        if self.weights.head.scale is not None:
+            file.release(self.weights.embedding)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], backend: str = "auto", **options: object) -> Model:

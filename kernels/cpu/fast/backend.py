@@ -104,6 +104,10 @@ class FastBackend:
             for matrix, values in zip(matrices, y, strict=True)
         )
 
+    def prepare(self, matrix: PackedMatrix) -> None:
+        """Repack a matrix now, not at its first product."""
+        self._lanes(matrix)
+
     def _lanes(self, matrix: PackedMatrix) -> _Lanes:
         """The matrix repacked; held by the caller as long as its code runs."""
         kept = self._repacked.get(matrix)

@@ -11,6 +11,9 @@ from kernels.cpu.fast.memory import LINE
 from kernels.cpu.fast.tiers import Tier
 from kernels.ops.order import LANES
 
+SHAPES = {16: ((6, 1), (4, 4)), 8: ((6, 1), (2, 2)), 4: ((2, 1), (1, 2))}
+"""By the lanes of a vector, as many as registers hold. Six streams at once read memory faster than one."""
+
 
 def emit(module: ir.Module, tier: Tier) -> None:
     """Add ``dense_f32`` and ``dense_f16``, and ``dots``, of float32 rows, to a module."""
@@ -40,41 +43,51 @@ def _dense(module: ir.Module, name: str, dots: ir.Function, stored: Stored) -> N
 
 def _dots(module: ir.Module, name: str, tier: Tier, stored: Stored) -> ir.Function:
     """Rows as `Stored` times rows of float32; see `tiling`."""
-    vectors = LANES // tier.lanes  # registers a sum takes
-    shapes = (8 // vectors, 1), {1: (4, 4), 2: (2, 2)}.get(vectors, (1, 2))
-    return tiling.emit(module, name, shapes, lambda name, rows, tokens: _tile(module, name, stored, rows, tokens))
+    return tiling.emit(
+        module,
+        name,
+        SHAPES[tier.lanes],
+        stored.size,
+        lambda name, rows, tokens: _tile(module, name, stored, rows, tokens),
+    )
 
 
 def _tile(module: ir.Module, name: str, stored: Stored, rows: int, tokens: int) -> ir.Function:
-    b, weights, x, y, cols, row_bytes, x_bytes, stride = function(module, name, VOID, tiling.TILE)
+    b, *arguments = function(module, name, VOID, tiling.TILE)
     b.function.linkage = "internal"
     b.function.attributes.add("noinline")
-    matrix = [at(b, weights, b.mul(number(row), row_bytes)) for row in range(rows)]
-    input_ = [at(b, x, b.mul(number(token), x_bytes)) for token in range(tokens)]
+    given = dict(zip(tiling.TILE, arguments, strict=True))
+    cols, row_bytes = given["cols"], given["row_bytes"]
+    input_ = [at(b, given["x"], b.mul(number(token), given["x_bytes"])) for token in range(tokens)]
     ahead = b.mul(number(rows), row_bytes)
-
-    def products(state: list[Value], read: Reader) -> list[Value]:
-        wide = [read(stored, row) for row in matrix]
-        for token, place in enumerate(input_):
-            values = read(SINGLE, place)
-            for row, weight in enumerate(wide):
-                n = row * tokens + token
-                state[n] = b.fadd(state[n], b.fmul(weight, values))
-        return state
-
-    def one_line(index: Value, state: list[Value]) -> list[Value]:
-        for row in matrix:
-            tiling.ask_ahead(b, at(b, at(b, row, ahead), index, stored.size))
-        for part in range(0, per_line, LANES):
-            state = products(state, reader(b, b.add(index, number(part))))
-        return state
-
     per_line = LINE // stored.size
     end = b.and_(cols, number(-per_line))
-    state = loop(b, number(0), end, number(per_line), [splat(V16, 0)] * (rows * tokens), one_line)
-    state = lanes(b, cols, state, lambda _, now, read: products(now, read), start=end)
-    for n, sums in enumerate(state):
-        place = b.add(b.mul(number(n % tokens), stride), number(n // tokens))
-        b.store(total(b, sums), at(b, y, place, 4), align=4)
+
+    def one_tile(weights: Value, y: Value) -> None:
+        matrix = [at(b, weights, b.mul(number(row), row_bytes)) for row in range(rows)]
+
+        def products(state: list[Value], read: Reader) -> list[Value]:
+            wide = [read(stored, row) for row in matrix]
+            for token, place in enumerate(input_):
+                values = read(SINGLE, place)
+                for row, weight in enumerate(wide):
+                    n = row * tokens + token
+                    state[n] = b.fadd(state[n], b.fmul(weight, values))
+            return state
+
+        def one_line(index: Value, state: list[Value]) -> list[Value]:
+            for row in matrix:
+                tiling.ask_ahead(b, at(b, at(b, row, ahead), index, stored.size))
+            for part in range(0, per_line, LANES):
+                state = products(state, reader(b, b.add(index, number(part))))
+            return state
+
+        state = loop(b, number(0), end, number(per_line), [splat(V16, 0)] * (rows * tokens), one_line)
+        state = lanes(b, cols, state, lambda _, now, read: products(now, read), start=end)
+        for n, sums in enumerate(state):
+            place = b.add(b.mul(number(n % tokens), given["stride"]), number(n // tokens))
+            b.store(total(b, sums), at(b, y, place, 4), align=4)
+
+    tiling.down(b, given, rows, one_tile)
     b.ret_void()
     return b.function

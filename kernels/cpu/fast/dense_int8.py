@@ -40,6 +40,9 @@ PANEL = dict.fromkeys(("weights", "scale", "q", "factor", "y"), ADDRESS)
 PANEL |= dict.fromkeys(("start", "count", "cols", "stride"), COUNT)
 """The words of the products of a panel of tokens."""
 
+AHEAD = 1024
+"""Bytes between what a single row reads and what it asks for from memory; further ahead measured slower."""
+
 STEP = 16
 """Results that are scaled at a time."""
 
@@ -49,8 +52,10 @@ def emit(module: ir.Module, tier: Tier) -> None:
 
     ``room`` is that of a panel: (panel, cols) int8, then (panel,) float32 and (panel,) int32.
     """
-    shapes = (4, 1), (4, 4) if tier.lanes == 16 else (4, 2)
-    dots = tiling.emit(module, "dots_int8", shapes, lambda name, rows, tokens: _tile(module, tier, name, rows, tokens))
+    shapes = (1, 1), (4, 4) if tier.lanes == 16 else (4, 2)
+    dots = tiling.emit(
+        module, "dots_int8", shapes, 1, lambda name, rows, tokens: _tile(module, tier, name, rows, tokens)
+    )
     worker = team.work(module, "dense_int8_range", lambda *given: _range(dots, *given))
     b, words = function(module, "dense_int8", I64, {"words": POINTER})
     given = team.unpack(b, words, HEAD | OPERATIONS["dense_int8"])
@@ -98,49 +103,55 @@ def _range(dots: ir.Function, b: ir.IRBuilder, words: Value, first: Value, last:
 
 
 def _tile(module: ir.Module, tier: Tier, name: str, rows: int, tokens: int) -> ir.Function:
-    b, weights, x, y, cols, row_bytes, x_bytes, stride = function(module, name, VOID, tiling.TILE)
+    b, *arguments = function(module, name, VOID, tiling.TILE)
     b.function.linkage = "internal"
     b.function.attributes.add("noinline")
-    matrix = [at(b, weights, b.mul(number(row), row_bytes)) for row in range(rows)]
-    input_ = [at(b, x, b.mul(number(token), x_bytes)) for token in range(tokens)]
-    ahead = b.mul(number(rows), row_bytes)
+    given = dict(zip(tiling.TILE, arguments, strict=True))
+    cols, row_bytes = given["cols"], given["row_bytes"]
+    input_ = [at(b, given["x"], b.mul(number(token), given["x_bytes"])) for token in range(tokens)]
+    ahead = number(AHEAD) if rows == tokens == 1 else b.mul(number(rows), row_bytes)
     kind, size = ir.VectorType(I32, tier.lanes), 4 * tier.lanes
+    lines, vectors = b.and_(cols, number(-LINE)), b.and_(cols, number(-size))
     shifted = tier.instruction == "vpdpbusd"
     count = rows * tokens
 
-    def products(index: Value, state: list[Value]) -> list[Value]:
-        values = [load(b, kind, at(b, place, index)) for place in input_]
-        for row, place in enumerate(matrix):
-            weight = load(b, kind, at(b, place, index))
-            for token, value in enumerate(values):
-                n = row * tokens + token
-                state[n] = _DOTS[tier.instruction](b, tier, state[n], value, weight)
-            if shifted:
-                state[count + row] = _shifted(b, tier, state[count + row], splat(kind, 0), weight)
-        return state
+    def one_tile(weights: Value, y: Value) -> None:
+        matrix = [at(b, weights, b.mul(number(row), row_bytes)) for row in range(rows)]
 
-    def one_line(index: Value, state: list[Value]) -> list[Value]:
-        for place in matrix:
-            tiling.ask_ahead(b, at(b, place, b.add(index, ahead)))
-        for part in range(0, LINE, size):
-            state = products(b.add(index, number(part)), state)
-        return state
+        def products(index: Value, state: list[Value]) -> list[Value]:
+            values = [load(b, kind, at(b, place, index)) for place in input_]
+            for row, place in enumerate(matrix):
+                weight = load(b, kind, at(b, place, index))
+                for token, value in enumerate(values):
+                    n = row * tokens + token
+                    state[n] = _DOTS[tier.instruction](b, tier, state[n], value, weight)
+                if shifted:
+                    state[count + row] = _shifted(b, tier, state[count + row], splat(kind, 0), weight)
+            return state
 
-    zeros = [splat(kind, 0)] * (count + rows * shifted)
-    lines, vectors = b.and_(cols, number(-LINE)), b.and_(cols, number(-size))
-    state = loop(b, number(0), lines, number(LINE), zeros, one_line)
-    state = loop(b, lines, vectors, number(size), state, products)
-    sums = [intrinsic(b, f"llvm.vector.reduce.add.v{tier.lanes}i32", I32, [value]) for value in state]
-    if shifted:
-        sums = [b.sub(value, sums[count + n // tokens]) for n, value in enumerate(sums[:count])]
+        def one_line(index: Value, state: list[Value]) -> list[Value]:
+            for place in matrix:
+                tiling.ask_ahead(b, at(b, place, b.add(index, ahead)))
+            for part in range(0, LINE, size):
+                state = products(b.add(index, number(part)), state)
+            return state
 
-    def one(index: Value, state: list[Value]) -> list[Value]:
-        left, right = ([b.sext(load(b, I8, at(b, base, index)), I32) for base in bases] for bases in (matrix, input_))
-        return [b.add(value, b.mul(left[n // tokens], right[n % tokens])) for n, value in enumerate(state)]
+        state = [splat(kind, 0)] * (count + rows * shifted)
+        state = loop(b, number(0), lines, number(LINE), state, one_line)
+        state = loop(b, lines, vectors, number(size), state, products)
+        sums = [intrinsic(b, f"llvm.vector.reduce.add.v{tier.lanes}i32", I32, [value]) for value in state]
+        if shifted:
+            sums = [b.sub(value, sums[count + n // tokens]) for n, value in enumerate(sums[:count])]
 
-    for n, value in enumerate(loop(b, vectors, cols, number(1), sums, one)):
-        place = b.add(b.mul(number(n % tokens), stride), number(n // tokens))
-        b.store(value, at(b, y, place, 4), align=4)
+        def one(index: Value, state: list[Value]) -> list[Value]:
+            left, right = ([b.sext(load(b, I8, at(b, base, index)), I32) for base in each] for each in (matrix, input_))
+            return [b.add(value, b.mul(left[n // tokens], right[n % tokens])) for n, value in enumerate(state)]
+
+        for n, value in enumerate(loop(b, vectors, cols, number(1), sums, one)):
+            place = b.add(b.mul(number(n % tokens), given["stride"]), number(n // tokens))
+            b.store(value, at(b, y, place, 4), align=4)
+
+    tiling.down(b, given, rows, one_tile)
     b.ret_void()
     return b.function
 
