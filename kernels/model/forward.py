@@ -134,8 +134,6 @@ class Model:
                     if isinstance(part, PackedMatrix):
                         prepare(part)
                         file.release(part.packed)
-        if self.weights.head.scale is not None:
-            file.release(self.weights.embedding)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], backend: str = "auto", **options: object) -> Model:

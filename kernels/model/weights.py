@@ -76,7 +76,11 @@ def read(file: ModelFile, sizes: Sizes, head: str = "f16", layouts: Layouts = No
 
     def part(layer: int, name: str) -> Floats | PackedMatrix:
         tensor = file.tensors[f"blk.{layer}.{name}.weight"]
-        return _norm(tensor) if name.endswith("norm") else _matrix(tensor, layouts)
+        if name.endswith("norm"):
+            return _norm(tensor)
+        matrix = _matrix(tensor, layouts)
+        file.release(matrix.packed)  # it was looked through, and is read again when it is wanted
+        return matrix
 
     names = [field.name for field in fields(Layer)]
     layers = [Layer(**{name: part(layer, name) for name in names}) for layer in range(sizes.layers)]  # type: ignore[arg-type]
@@ -85,6 +89,8 @@ def read(file: ModelFile, sizes: Sizes, head: str = "f16", layouts: Layouts = No
     if "output.weight" in file.tensors:
         output = _dense(_found(file, "output.weight", (sizes.vocabulary, sizes.hidden)))
     kept = Head(output).to_int8() if head == "int8" else Head(output)
+    if head == "int8":
+        file.release(output)
     return Weights(embedding, tuple(layers), _norm(file.tensors["output_norm.weight"]), kept)
 
 
