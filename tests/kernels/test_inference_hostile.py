@@ -27,7 +27,7 @@ for seed in range(first, last):
     pick = random.Random(seed)
     data = bytearray(good)
     for _ in range(pick.choice((1, 1, 2, 8))):
-        where = pick.randrange(header if pick.random() < 0.8 else len(data))
+        where = pick.randrange(min(len(data), header) if pick.random() < 0.8 else len(data))
         kind = pick.randrange(4)
         if kind == 0:
             data[where] ^= 1 << pick.randrange(8)
