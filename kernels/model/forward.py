@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import ops
-from kernels.backend import Backend, BackendReport, backend_report, select_backend
+from kernels.backend import Backend, BackendReport, backend_report, select_backend, why_not
 from kernels.errors import InputError
 from kernels.gguf.bitnet import Sizes, sizes
 from kernels.gguf.model import Layouts, ModelFile
@@ -83,7 +83,8 @@ class Model:
     Parameters
     ----------
     file : whose tensors are used where they lie.
-    backend : computes the ternary products, and by it the floats; a name `kernels.select_backend` knows.
+    backend : computes the ternary products, and by it the floats: "reference", "numpy", "fast", or the better of the
+        last two for "auto".
     threads : of the backend "fast".
     head : the matrix of the logits as in the file, "f16", or rounded to "int8".
     layouts : how ternary bytes are laid out, where the file does not tell; see `kernels.gguf.Tensor.layout`.
@@ -115,8 +116,10 @@ class Model:
                 raise InputError(f"activation {activation!r}; want {' or '.join(ACTIVATIONS)}")
             self.sizes = replace(self.sizes, activation=activation)
         self.rounding = rounding
-        self.report: BackendReport = backend_report(backend, threads=threads)
-        products = select_backend(backend, threads=threads)
+        used = _whole(backend)
+        report = backend_report(used, threads=threads)
+        self.report: BackendReport = replace(report, requested=backend)
+        products = select_backend(used, threads=threads)
         more = {"half": rounding.probabilities, "blocks": rounding.blocks}
         self.ops: ops.Ops = QuirkOps(products, **more) if any(more.values()) else ops.select(products)
         self._scale = 1 / float(np.sqrt(np.float32(self.sizes.head)))
@@ -243,6 +246,11 @@ class Model:
         if bad.size:
             raise InputError(f"token {bad[0]}; the vocabulary is 0 to {self.sizes.vocabulary - 1}")
         return ids
+
+
+def _whole(backend: str) -> str:
+    """What "auto" is here: the GPU multiplies, but has no forward pass of its own."""
+    return backend if backend != "auto" else "fast" if why_not("fast") is None else "numpy"
 
 
 def _rounded(x: Floats, half: bool) -> Floats:

@@ -182,6 +182,13 @@ def test_inference_does_not_guess_a_tile():
         Model.load(DATA / "tiny-tl2.gguf", "numpy")
 
 
+def test_inference_takes_no_gpu_unasked(monkeypatch):
+    monkeypatch.setattr("kernels.backend._why_not_gpu", lambda: None)
+    model = Model.load(DATA / "tiny-i2_s.gguf")
+    assert (model.report.requested, model.report.used) == ("auto", "fast")
+    assert model.forward([1], model.new_cache(1)).shape == (1, 512)
+
+
 @pytest.mark.parametrize("options", [{"head": "q6_k"}, {"activation": "gelu"}])
 def test_inference_refuses_options(options):
     with pytest.raises(InputError, match="want"):
