@@ -19,7 +19,7 @@ from kernels.gguf import ModelFile
 from kernels.gguf.command import layouts_of
 from kernels.gguf.errors import plain
 from kernels.model import Model, Rounding
-from kernels.model.forward import ROUNDINGS
+from kernels.model.rounding import ROUNDINGS
 from kernels.tokenizer import Tokenizer
 
 SKIPPED = 77

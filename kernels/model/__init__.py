@@ -11,6 +11,7 @@ Examples
 """
 
 from kernels.model.cache import Cache
-from kernels.model.forward import Model, Rounding
+from kernels.model.forward import Model
+from kernels.model.rounding import Rounding
 
 __all__ = ["Cache", "Model", "Rounding"]
