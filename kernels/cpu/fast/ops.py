@@ -15,7 +15,7 @@ from kernels.ops.order import LANES
 from kernels.ternary import quantize_activations
 
 if TYPE_CHECKING:
-    from kernels.ops import Kind
+    from kernels.ops import Kind, Stored
     from kernels.ops.head import Head
     from kernels.packed import PackedMatrix
 
@@ -33,19 +33,19 @@ class FastOps:
     def rms_norm(self, x: Floats, weight: Floats, eps: float) -> Floats:
         """(T, D), (D,) → (T, D)."""
         checks.rms_norm(x, weight)
-        y = np.empty_like(x)
+        y = np.empty(x.shape, np.float32)
         self._run("rms_norm", len(x), address(x), address(weight), address(y), x.shape[1], eps)
         return y
 
     def rope(self, x: Floats, cos: Floats, sin: Floats) -> Floats:
         """(T, H, hd), (T, hd / 2) twice → (T, H, hd)."""
         checks.rope(x, cos, sin)
-        y = np.empty_like(x)
+        y = np.empty(x.shape, np.float32)
         tokens, heads, size = x.shape
         self._run("rope", tokens, address(x), address(cos), address(sin), address(y), heads, size // 2)
         return y
 
-    def attention(self, q: Floats, k: Floats, v: Floats, start: int, scale: float) -> Floats:
+    def attention(self, q: Floats, k: Stored, v: Stored, start: int, scale: float) -> Floats:
         """(T, H, hd), (capacity, KV, hd) twice → (T, H · hd)."""
         checks.attention(q, k, v, start)
         (tokens, heads, size), served = q.shape, k.shape[1]
@@ -54,7 +54,7 @@ class FastOps:
         scores = -(-(start + tokens) // LANES) * LANES * 4 * group  # bytes for a unit
         room = self._backend.room(scores * self._backend.ranges(units))
         arrays = address(q), address(k), address(v), address(y), room
-        self._run("attention", units, *arrays, start, tokens, served, group, size, scale)
+        self._run(f"attention_f{8 * k.itemsize}", units, *arrays, start, tokens, served, group, size, scale)
         return y
 
     def gate(self, gate: Floats, up: Floats, kind: Kind) -> Floats:
@@ -68,8 +68,8 @@ class FastOps:
         return self._each("add", a, b)
 
     def _each(self, name: str, one: Floats, other: Floats) -> Floats:
-        y = np.empty_like(one)
-        self._run(name, len(y), address(one), address(other), address(y), y.shape[1])
+        y = np.empty(one.shape, np.float32)
+        self._run(name, len(one), address(one), address(other), address(y), one.shape[1])
         return y
 
     def dense(self, x: Floats, head: Head) -> Floats:
