@@ -17,6 +17,11 @@ from kernels.cpu.fast.tiers import TIERS, Tier, named
 
 NAMES = [tier.name for tier in TIERS]
 
+_MACHINES = {"x86_64": ["x86_64-linux-gnu"], "aarch64": ["aarch64-linux-gnu", "aarch64-apple-darwin"]}
+_ANY = ["x86_64-linux-gnu", "aarch64-linux-gnu", "riscv64-linux-gnu", "powerpc64le-linux-gnu"]
+TRIPLES = [(tier.name, triple) for tier in TIERS for triple in _MACHINES.get(tier.arch, _ANY)]
+"""Machines a tier's code can be compiled for, here or not."""
+
 
 def spelled_out(instruction: str):
     """Four products a lane as vpdpbusd and sdot define them, in words every CPU knows."""

@@ -13,7 +13,7 @@ from kernels.cpu.fast import tile
 from kernels.cpu.fast.build import assemble
 from kernels.cpu.fast.ir import splat
 from kernels.cpu.fast.load import load
-from kernels.cpu.fast.tiers import TIERS, named
+from kernels.cpu.fast.tiers import named
 from kernels.cpu.fast.tile import SPAN
 from kernels.cpu.fast.trial import differs
 from kernels.formats.i2_s import BLOCK
@@ -158,13 +158,7 @@ def test_cpu_fast_trial_finds_code_that_computes_wrong_numbers(monkeypatch):
     assert "all weights" in differs(load(assemble(tier)), tier)
 
 
-TRIPLES = {"x86_64": ["x86_64-linux-gnu"], "aarch64": ["aarch64-linux-gnu", "aarch64-apple-darwin"]}
-ANYWHERE = ["x86_64-linux-gnu", "aarch64-linux-gnu", "riscv64-linux-gnu", "powerpc64le-linux-gnu"]
-
-
-@pytest.mark.parametrize(
-    ("tier", "triple"), [(tier.name, triple) for tier in TIERS for triple in TRIPLES.get(tier.arch, ANYWHERE)]
-)
+@pytest.mark.parametrize(("tier", "triple"), fast_tiers.TRIPLES)
 def test_cpu_fast_compiles_to_the_instruction_it_is_there_for(tier, triple):
     """Also for machines that are not here; the rest of such a tier runs above, with its instruction spelled out."""
     try:

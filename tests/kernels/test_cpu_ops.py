@@ -1,5 +1,8 @@
 """Machine code does the arithmetic of a forward pass as NumPy does, to the bit: on every tier, with any threads."""
 
+import re
+import threading
+
 import fast_tiers
 import matmul_checks as checks
 import numpy as np
@@ -9,8 +12,13 @@ from hypothesis import strategies as st
 from ops_checks import equal, some
 
 from kernels import select_backend
+from kernels.cpu.fast import floats, sweeps
+from kernels.cpu.fast.build import assemble
+from kernels.cpu.fast.load import load
 from kernels.cpu.fast.ops import FastOps
-from kernels.ops import Ops, select
+from kernels.cpu.fast.tiers import named
+from kernels.cpu.fast.trial import differs
+from kernels.ops import Ops, order, select
 from kernels.ops.head import Head
 
 plain = select(select_backend("numpy"))
@@ -136,3 +144,71 @@ def test_cpu_ops_linears_are_the_same(tier, seed, threads, tokens, rows):
     assert len(got) == len(expected) == len(rows)
     for one, other in zip(got, expected, strict=True):
         equal(one, other)
+
+
+@tiers
+def test_cpu_ops_do_not_know_who_else_calls(tier):
+    """Threads that call at the same time each have their own room, and share helpers as they come."""
+    ops = fast(tier, 2)
+    q, kv, x = some(0, 7, 8, 64, nasty=0), some(1, 2, 60, 2, 64, nasty=0), some(3, 7, 96)
+    head = Head(some(2, 300, 96)).to_int8()
+    attended, seen = plain.attention(q, *kv, 50, 0.1), plain.dense(x, head)
+    wrong = []
+
+    def call() -> None:
+        for _ in range(40):
+            wrong.extend(() if (ops.attention(q, *kv, 50, 0.1) == attended).all() else ["attention"])
+            wrong.extend(() if (ops.dense(x, head) == seen).all() else ["dense"])
+
+    callers = [threading.Thread(target=call) for _ in range(3)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(60)
+    assert not any(caller.is_alive() for caller in callers)
+    assert wrong == []
+
+
+def test_cpu_ops_take_mapped_unaligned_and_read_only_arrays(tmp_path):
+    weights = some(0, 40, 96, nasty=0).astype(np.float16)
+    (tmp_path / "head").write_bytes(b"abc" + weights.tobytes())
+    mapped = Head(np.memmap(tmp_path / "head", np.float16, "r", 3, weights.shape))
+    x = np.frombuffer(b"?" + some(1, 3, 96).tobytes(), np.uint8)[1:].view(np.float32).reshape(3, 96)
+    assert not x.flags.aligned
+    assert not x.flags.writeable
+    ops = select(select_backend("fast"))
+    equal(ops.dense(x, mapped), plain.dense(x, Head(weights)))
+    equal(ops.rms_norm(x, x[0], 1e-6), plain.rms_norm(x, x[0], 1e-6))
+    heads = x.reshape(3, 4, 24)
+    equal(ops.attention(heads, heads, heads, 0, 1.0), plain.attention(heads, heads, heads, 0, 1.0))
+
+
+FUSED = re.compile(r"\b(v?fn?m(add|sub|la|ls|acc|sac)\w*|x[sv]n?m(add|sub)\w*)\b")
+
+
+@pytest.mark.parametrize(("tier", "triple"), fast_tiers.TRIPLES)
+def test_cpu_ops_never_fuse_a_product_with_a_sum(tier, triple):
+    try:
+        text = assemble(named(tier), triple, text=True).decode()
+    except RuntimeError as error:
+        pytest.skip(f"missing-tool: LLVM without this target ({error})")
+    assert FUSED.search(text) is None
+    widens = {"x86_64": "vcvtph2ps", "aarch64": "fcvtl"}.get(named(tier).arch)
+    assert widens is None or text.count(widens) >= 8
+
+
+def test_cpu_ops_the_pattern_of_fused_instructions_finds_them():
+    for found in ("vfmadd231ps", "vfnmadd132ss", "fmadd", "fmla", "fmls", "vfmacc.vv", "xvmaddasp", "xsmsubadp"):
+        assert FUSED.search(f"\t{found}\t")
+    for other in ("vpmaddubsw", "vpmaddwd", "vfmul.vv", "fmul", "madd", "xvmulsp"):
+        assert FUSED.search(f"\t{other}\t") is None
+
+
+def test_cpu_ops_trial_finds_arithmetic_that_differs_by_a_bit(monkeypatch):
+    tier = named("portable")
+    assert differs(load(assemble(tier)), tier) == ""
+    monkeypatch.setattr(floats, "EXP_TERMS", (*order.EXP_TERMS[:-3], 0.50000006, *order.EXP_TERMS[-2:]))
+    assert differs(load(assemble(tier)), tier) == "attention, 1 tokens"
+    monkeypatch.undo()
+    monkeypatch.setattr(sweeps, "_relu2", lambda b, gate, up: b.fmul(gate, b.fmul(gate, up)))
+    assert differs(load(assemble(tier)), tier) == "gate, 1 tokens"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from struct import pack
+from collections.abc import Callable
+from struct import Struct
 from typing import TYPE_CHECKING
 from weakref import WeakSet, finalize
 
@@ -38,6 +39,7 @@ class Crew:
     def __init__(self, code: Code, size: int) -> None:
         self._code = code
         self._size = size
+        self._prepared: dict[tuple[str, int], tuple[Callable[[bytes], int], Callable[..., bytes]]] = {}
         self._begin()
         _crews.add(self)
 
@@ -64,14 +66,20 @@ class Crew:
 
     def run(self, operation: str, groups: int, *words: float, matrices: int = 0) -> int:
         """Call an operation of the code on its `words`; its groups are shared where there is more than one."""
-        function, form = self._code.operations[operation], layout(operation, matrices)
+        call, pack = self._prepared.get((operation, matrices)) or self._prepare(operation, matrices)
         if groups < 2 or not self._size or not self._leading.acquire(blocking=False):
-            return function(pack(form, 0, max(groups, 1), groups, *words))
+            return call(pack(0, groups or 1, groups, *words))
         try:
             self._wake()
-            return function(pack(form, self._job_address, self._share(groups), groups, *words))
+            return call(pack(self._job_address, self._share(groups), groups, *words))
         finally:
             self._leading.release()
+
+    def _prepare(self, operation: str, matrices: int) -> tuple[Callable[[bytes], int], Callable[..., bytes]]:
+        """Found once, as there are hundreds of calls for a token."""
+        made = self._code.operations[operation], Struct(layout(operation, matrices)).pack
+        self._prepared[operation, matrices] = made
+        return made
 
     def _wake(self) -> None:
         while len(self._helpers) < self._size:

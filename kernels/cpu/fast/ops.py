@@ -33,14 +33,14 @@ class FastOps:
     def rms_norm(self, x: Floats, weight: Floats, eps: float) -> Floats:
         """(T, D), (D,) → (T, D)."""
         checks.rms_norm(x, weight)
-        y = np.empty_like(x)
+        y = np.empty(x.shape, np.float32)
         self._run("rms_norm", len(x), address(x), address(weight), address(y), x.shape[1], eps)
         return y
 
     def rope(self, x: Floats, cos: Floats, sin: Floats) -> Floats:
         """(T, H, hd), (T, hd / 2) twice → (T, H, hd)."""
         checks.rope(x, cos, sin)
-        y = np.empty_like(x)
+        y = np.empty(x.shape, np.float32)
         tokens, heads, size = x.shape
         self._run("rope", tokens, address(x), address(cos), address(sin), address(y), heads, size // 2)
         return y
@@ -68,8 +68,8 @@ class FastOps:
         return self._each("add", a, b)
 
     def _each(self, name: str, one: Floats, other: Floats) -> Floats:
-        y = np.empty_like(one)
-        self._run(name, len(y), address(one), address(other), address(y), y.shape[1])
+        y = np.empty(one.shape, np.float32)
+        self._run(name, len(one), address(one), address(other), address(y), one.shape[1])
         return y
 
     def dense(self, x: Floats, head: Head) -> Floats:

@@ -1,16 +1,20 @@
-"""A tier's code against integers NumPy sums: what new code must pass before anyone calls it."""
+"""A tier's code against what NumPy computes: what new code must pass before anyone calls it."""
 
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kernels.cpu.fast.backend import FastBackend
 from kernels.cpu.fast.load import Code
+from kernels.cpu.fast.ops import FastOps
 from kernels.cpu.fast.tiers import Tier
 from kernels.formats.i2_s import I2S
+from kernels.ops.head import Head
+from kernels.ops.plain import PlainOps
 from kernels.packed import PackedMatrix
 
 SHAPES = ((1, 128, 1), (70, 640, 1), (33, 384, 7), (64, 896, 19), (40, 2176, 31))
@@ -30,6 +34,27 @@ def differs(code: Code, tier: Tier) -> str:
         for batch in (1, 2, 6, 25):
             if not _equal(backend, np.full((17, 1280), weight, np.int8), np.full((batch, 1280), value, np.int8)):
                 return f"all weights {weight}, all activations {value}, {batch} tokens"
+    return _differing_operation(backend)
+
+
+def _differing_operation(backend: FastBackend) -> str:
+    """The first float operation that differs from NumPy's by a bit."""
+    fast, plain = FastOps(backend), PlainOps(backend)
+    random = np.random.default_rng(1)
+
+    def some(*shape: int) -> NDArray[np.float32]:
+        return random.normal(size=shape).astype(np.float32)
+
+    for tokens in (1, 5):
+        x, q, kv, head = some(tokens, 75), some(tokens, 10, 38), some(2, tokens + 20, 2, 38), Head(some(19, 75))
+        heads = head, Head(head.weights.astype(np.float16)), head.to_int8()
+        calls: list[tuple[str, tuple[Any, ...]]] = [("dense", (x, each)) for each in heads]
+        calls += ("rms_norm", (x, x[0], 1e-5)), ("rope", (q, some(tokens, 19), some(tokens, 19)))
+        calls += ("attention", (q, *kv, 17, 0.2)), ("add", (x, x))
+        calls += ("gate", (x, x, "relu2")), ("gate", (x, x, "silu"))
+        for name, given in calls:
+            if getattr(fast, name)(*given).tobytes() != getattr(plain, name)(*given).tobytes():
+                return f"{name}, {tokens} tokens"
     return ""
 
 

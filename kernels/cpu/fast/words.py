@@ -6,8 +6,6 @@ are the words of the operation.
 
 from __future__ import annotations
 
-from functools import cache
-
 ADDRESS, COUNT, FLOAT = "P", "q", "d"
 """What a word is, by its letter in `struct`; floats travel as float64 and are used as float32."""
 
@@ -36,7 +34,6 @@ MATRIX = dict.fromkeys(("weights", "y"), ADDRESS) | {"groups": COUNT, "scale": F
 """The words of each of the matrices that follow those of a product."""
 
 
-@cache
 def layout(name: str, matrices: int = 0) -> str:
     """The words of an operation, head and matrices included, for `struct.pack`.
 
