@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from kernels.ops.head import Head
     from kernels.packed import PackedMatrix
 
+    Stored = NDArray[np.float32] | NDArray[np.float16]
+
 Kind = Literal["relu2", "silu"]
 """What is done to a gate: ``max(g, 0)²``, or ``g / (1 + exp(-g))``."""
 
@@ -45,12 +47,10 @@ class Ops(Protocol):
     def rope(self, x: NDArray[np.float32], cos: NDArray[np.float32], sin: NDArray[np.float32]) -> NDArray[np.float32]:
         """(T, H, hd), (T, hd / 2) twice → (T, H, hd): the values i and i + hd / 2 turned by their angle."""
 
-    def attention(
-        self, q: NDArray[np.float32], k: NDArray[np.float32], v: NDArray[np.float32], start: int, scale: float
-    ) -> NDArray[np.float32]:
+    def attention(self, q: NDArray[np.float32], k: Stored, v: Stored, start: int, scale: float) -> NDArray[np.float32]:
         """(T, H, hd), (capacity, KV, hd) twice → (T, H · hd): causal; each of KV heads serves H / KV of q.
 
-        Token t is the position start + t; positions behind it are not read.
+        Token t is the position start + t; positions behind it are not read. Keys and values may both be float16.
         """
 
     def gate(self, gate: NDArray[np.float32], up: NDArray[np.float32], kind: Kind) -> NDArray[np.float32]:

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from kernels.ops.head import Head
     from kernels.packed import PackedMatrix
 
-F32 = np.dtype(np.float32)
+F32, F16 = np.dtype(np.float32), np.dtype(np.float16)
 
 
-def array(values: NDArray[Any], shape: tuple[int, ...], what: str) -> None:
-    """Refuse what is not C-contiguous float32 of this shape."""
-    if (values.dtype is not F32 and values.dtype != F32) or values.shape != shape or not values.flags.c_contiguous:
+def array(values: NDArray[Any], shape: tuple[int, ...], what: str, dtype: np.dtype[Any] = F32) -> None:
+    """Refuse what is not C-contiguous, of this shape and type."""
+    if (values.dtype is not dtype and values.dtype != dtype) or values.shape != shape or not values.flags.c_contiguous:
         order = "" if values.flags.c_contiguous else ", not contiguous"
-        raise InputError(f"{what} is {values.dtype} of shape {values.shape}{order}; want float32 {shape}")
+        raise InputError(f"{what} is {values.dtype} of shape {values.shape}{order}; want {dtype} {shape}")
 
 
 def rms_norm(x: NDArray[Any], weight: NDArray[Any]) -> None:
@@ -42,13 +42,17 @@ def rope(x: NDArray[Any], cos: NDArray[Any], sin: NDArray[Any]) -> None:
 
 
 def attention(q: NDArray[Any], k: NDArray[Any], v: NDArray[Any], start: int) -> None:
-    """(T, H, hd) with hd even, (capacity, KV, hd) twice; start + T within the capacity, H a multiple of KV."""
+    """(T, H, hd) with hd even, (capacity, KV, hd) twice; start + T within the capacity, H a multiple of KV.
+
+    Keys and values are both float32, or both float16.
+    """
     _ranks(3, "q", q)
     _ranks(3, "k", k)
     _pairs(q)
     array(q, q.shape, "q")
-    array(k, (*k.shape[:2], q.shape[2]), "k")
-    array(v, k.shape, "v")
+    stored = F16 if k.dtype == F16 else F32
+    array(k, (*k.shape[:2], q.shape[2]), "k", stored)
+    array(v, k.shape, "v", stored)
     if q.shape[1] % k.shape[1]:
         raise InputError(f"{q.shape[1]} heads cannot share {k.shape[1]}; want a multiple")
     if not 0 <= start <= k.shape[0] - q.shape[0]:

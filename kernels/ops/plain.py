@@ -15,7 +15,7 @@ from kernels.ternary import quantize_activations
 
 if TYPE_CHECKING:
     from kernels.backend import Backend
-    from kernels.ops import Kind
+    from kernels.ops import Kind, Stored
     from kernels.ops.head import Head
     from kernels.packed import PackedMatrix
 
@@ -56,7 +56,7 @@ class PlainOps:
         return np.concatenate([first * c - second * s, first * s + second * c], axis=2)
 
     @_QUIET
-    def attention(self, q: Floats, k: Floats, v: Floats, start: int, scale: float) -> Floats:
+    def attention(self, q: Floats, k: Stored, v: Stored, start: int, scale: float) -> Floats:
         """(T, H, hd), (capacity, KV, hd) twice → (T, H · hd)."""
         checks.attention(q, k, v, start)
         (tokens, heads, size), served = q.shape, k.shape[1]
@@ -112,8 +112,9 @@ class PlainOps:
         return tuple(matmul(matrix, quantized, backend=self._backend) for matrix in matrices)
 
 
-def _attend(q: Floats, k: Floats, v: Floats, scale: np.float32) -> Floats:
+def _attend(q: Floats, k: Stored, v: Stored, scale: np.float32) -> Floats:
     """(T, G, hd), (n, hd) twice, the last T of n being the tokens themselves → (T, G, hd)."""
+    k, v = k.astype(np.float32, copy=False), v.astype(np.float32, copy=False)
     tokens, positions = len(q), len(k)
     seen = np.arange(positions) <= np.arange(positions - tokens, positions)[:, np.newaxis]  # (T, n)
     scores = lanes_sum(q[:, :, np.newaxis] * k) * scale  # (T, G, n)

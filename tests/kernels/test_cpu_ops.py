@@ -61,11 +61,14 @@ def test_cpu_ops_rope_is_the_same(tier, seed, threads, tokens, heads, half, brok
     start=st.one_of(st.integers(0, 40), st.just(150)),
     spare=st.integers(0, 20),
     nasty=st.sampled_from([0, 0.001]),
+    stored=st.sampled_from([np.float32, np.float16]),
 )
-def test_cpu_ops_attention_is_the_same(tier, seed, threads, tokens, served, group, half, start, spare, nasty):
+def test_cpu_ops_attention_is_the_same(tier, seed, threads, tokens, served, group, half, start, spare, nasty, stored):
     capacity = start + tokens + spare
     q = some(seed, tokens, served * group, 2 * half, nasty=nasty, broken=bool(nasty))
-    k, v = (some(seed + n, capacity, served, 2 * half, nasty=nasty, broken=bool(nasty)) for n in (1, 2))
+    cached = (some(seed + n, capacity, served, 2 * half, nasty=nasty, broken=bool(nasty)) for n in (1, 2))
+    with np.errstate(over="ignore", under="ignore"):
+        k, v = (each.astype(stored) for each in cached)
     k[start + tokens :] = v[start + tokens :] = np.nan
     equal(fast(tier, threads).attention(q, k, v, start, 0.3), plain.attention(q, k, v, start, 0.3))
 

@@ -123,6 +123,12 @@ def test_inference_a_token_does_not_depend_on_the_others(ops, seed, tokens, star
 
 
 @everywhere
+def test_inference_attention_widens_what_is_stored_in_half(ops):
+    q, kv = some(0, 5, 4, 32), some(1, 2, 9, 2, 32, nasty=0).astype(np.float16)
+    equal(ops.attention(q, *kv, 2, 0.2), ops.attention(q, *kv.astype(np.float32), 2, 0.2))
+
+
+@everywhere
 def test_inference_attention_reads_nothing_behind_the_token(ops):
     """What later tokens of the batch have put there may be anything."""
     q, kv = some(0, 5, 4, 32), some(1, 2, 9, 2, 32)
@@ -158,6 +164,7 @@ REFUSED = {
     "a position before it": lambda ops: ops.attention(Q, KV, KV, -1, 1.0),
     "heads that share unevenly": lambda ops: ops.attention(Q[:, :3].copy(), KV, KV, 0, 1.0),
     "values of another shape": lambda ops: ops.attention(Q, KV, KV[:8], 0, 1.0),
+    "keys and values stored otherwise": lambda ops: ops.attention(Q, KV, KV.astype("f2"), 0, 1.0),
     "keys of another width": lambda ops: ops.attention(Q, KV[:, :, :6].copy(), KV, 0, 1.0),
     "an unknown gate": lambda ops: ops.gate(X, X, "gelu"),
     "gates of other widths": lambda ops: ops.gate(X, X[:, :4].copy(), "silu"),

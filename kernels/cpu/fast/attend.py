@@ -9,7 +9,7 @@ from __future__ import annotations
 from llvmlite import ir
 
 from kernels.cpu.fast import team
-from kernels.cpu.fast.floats import SINGLE, V16, exp, halved, total
+from kernels.cpu.fast.floats import SINGLE, V16, Stored, exp, half, halved, total
 from kernels.cpu.fast.ir import (
     F32,
     I32,
@@ -38,13 +38,18 @@ SOME = 32
 
 
 def emit(module: ir.Module, tier: Tier) -> None:
-    """Add ``attention`` to a module that has ``dots``."""
+    """Add ``attention_f32`` and ``attention_f16`` to a module that has dots of both."""
     softmax = _softmax(module)
-    weigh = {count: _weigh(module, tier, count) for count in (TOGETHER, 1)}
+    for bits, stored in ((32, SINGLE), (16, half(tier))):
+        weigh = {count: _weigh(module, tier, f"weigh{count}_f{bits}", stored, count) for count in (TOGETHER, 1)}
+        dots = module.globals[f"dots_f{bits}"]
+        team.operation(module, f"attention_f{bits}", _attention(stored, dots, softmax, weigh))
 
+
+def _attention(stored: Stored, dots: ir.Function, softmax: ir.Function, weigh: dict[int, ir.Function]) -> team.Body:
     def body(b: ir.IRBuilder, first: Value, last: Value, given: dict[str, Value]) -> None:
         size, group, tokens, served = (given[name] for name in ("size", "group", "tokens", "served"))
-        head_bytes = b.mul(size, number(4))
+        query_bytes, head_bytes = b.mul(size, number(4)), b.mul(size, number(stored.size))
         row_bytes = b.mul(served, head_bytes)
         stride = b.and_(b.add(b.add(given["start"], tokens), number(LANES - 1)), number(-LANES))
         scores = at(b, given["room"], b.mul(b.udiv(first, given["share"]), b.mul(group, stride)), 4)
@@ -52,11 +57,10 @@ def emit(module: ir.Module, tier: Tier) -> None:
         def one_unit(unit: Value, _: list[Value]) -> list[Value]:
             token, head = b.urem(unit, tokens), b.udiv(unit, tokens)
             positions = b.add(b.add(given["start"], token), number(1))
-            mine = b.mul(b.add(b.mul(token, served), head), b.mul(group, head_bytes))
+            mine = b.mul(b.add(b.mul(token, served), head), b.mul(group, query_bytes))
             q, y = at(b, given["q"], mine), at(b, given["y"], mine)
             k, v = (at(b, given[name], b.mul(head, head_bytes)) for name in ("k", "v"))
-            dots = module.globals["dots"]
-            b.call(dots, [k, q, scores, size, row_bytes, head_bytes, stride, positions, group])
+            b.call(dots, [k, q, scores, size, row_bytes, query_bytes, stride, positions, group])
 
             def one_query(query: Value, _: list[Value]) -> list[Value]:
                 b.call(softmax, [at(b, scores, b.mul(query, stride), 4), positions, given["scale"]])
@@ -76,7 +80,7 @@ def emit(module: ir.Module, tier: Tier) -> None:
                 def queries(count: int, begin: Value, end: Value) -> None:
                     def one(query: Value, _: list[Value]) -> list[Value]:
                         shares = at(b, scores, b.mul(query, stride), 4)
-                        goal = at(b, y, b.mul(query, head_bytes))
+                        goal = at(b, y, b.mul(query, query_bytes))
                         b.call(weigh[count], [v, shares, goal, start, stop, size, row_bytes, stride])
                         return []
 
@@ -92,7 +96,7 @@ def emit(module: ir.Module, tier: Tier) -> None:
 
         loop(b, first, last, number(1), [], one_unit)
 
-    team.operation(module, "attention", body)
+    return body
 
 
 def _softmax(module: ir.Module) -> ir.Function:
@@ -143,11 +147,11 @@ def _softmax(module: ir.Module) -> ir.Function:
     return b.function
 
 
-def _weigh(module: ir.Module, tier: Tier, queries: int) -> ir.Function:
-    """``weigh(v, shares, y, first, last, size, row_bytes, stride)``: add these positions to the sums of each query."""
+def _weigh(module: ir.Module, tier: Tier, name: str, stored: Stored, queries: int) -> ir.Function:
+    """``name(v, shares, y, first, last, size, row_bytes, stride)``: add these positions to the sums of each query."""
     arguments = dict.fromkeys(("v", "shares", "y"), POINTER)
     arguments |= dict.fromkeys(("first", "last", "size", "row_bytes", "stride"), I64)
-    b, v, shares, y, first, last, size, row_bytes, stride = function(module, f"weigh{queries}", VOID, arguments)
+    b, v, shares, y, first, last, size, row_bytes, stride = function(module, name, VOID, arguments)
     b.function.linkage = "internal"
     rows = [at(b, shares, b.mul(number(query), stride), 4) for query in range(queries)]
     sums = [at(b, y, b.mul(number(query), size), 4) for query in range(queries)]
@@ -159,7 +163,7 @@ def _weigh(module: ir.Module, tier: Tier, queries: int) -> ir.Function:
             kind = several(F32, width)
 
             def add(position: Value, state: list[Value]) -> list[Value]:
-                values = load(b, kind, at(b, at(b, v, b.mul(position, row_bytes)), column, 4), 4)
+                values = stored.load(b, at(b, at(b, v, b.mul(position, row_bytes)), column, stored.size), width)
                 weights = [spread(b, load(b, F32, at(b, row, position, 4), 4), width) for row in rows]
                 return [b.fadd(now, b.fmul(weight, values)) for now, weight in zip(state, weights, strict=True)]
 

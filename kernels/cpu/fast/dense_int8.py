@@ -52,10 +52,12 @@ def emit(module: ir.Module, tier: Tier) -> None:
 
     ``room`` is that of a panel: (panel, cols) int8, then (panel,) float32 and (panel,) int32.
     """
-    shapes = (1, 1), (4, 4) if tier.lanes == 16 else (4, 2)
-    dots = tiling.emit(
-        module, "dots_int8", shapes, 1, lambda name, rows, tokens: _tile(module, tier, name, rows, tokens)
-    )
+    shapes = {4: 4, 1: 1} if tier.lanes == 16 else {2: 4, 1: 1}
+
+    def tile(name: str, rows: int, tokens: int) -> ir.Function:
+        return _tile(module, tier, name, rows, tokens)
+
+    dots = tiling.emit(module, "dots_int8", shapes, 1, tile)
     worker = team.work(module, "dense_int8_range", lambda *given: _range(dots, *given))
     b, words = function(module, "dense_int8", I64, {"words": POINTER})
     given = team.unpack(b, words, HEAD | OPERATIONS["dense_int8"])

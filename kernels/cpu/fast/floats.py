@@ -71,9 +71,9 @@ Reader = Callable[[Stored, Value], Value]
 """Gives 16 values from a base, at an index it knows."""
 
 
-def reader(b: ir.IRBuilder, index: Value) -> Reader:
+def reader(b: ir.IRBuilder, index: Value, count: int = LANES) -> Reader:
     """Reads what is there."""
-    return lambda stored, base: stored.load(b, at(b, base, index, stored.size))
+    return lambda stored, base: stored.load(b, at(b, base, index, stored.size), count)
 
 
 def lanes(
@@ -82,43 +82,54 @@ def lanes(
     state: list[Value],
     body: Callable[[Value, list[Value], Reader], list[Value]],
     start: Value | None = None,
+    taken: slice = slice(0, LANES),
 ) -> list[Value]:
-    """``body(index, state, read)`` for 16 values at a time, the last ones filled up with zeros."""
+    """``body(index, state, read)`` for 16 values at a time, the last ones filled up with zeros.
+
+    Parameters
+    ----------
+    taken : which of the lanes are read.
+    """
+    count = taken.stop - taken.start
 
     def whole(index: Value, now: list[Value]) -> list[Value]:
-        return body(index, now, reader(b, index))
+        return body(index, now, reader(b, b.add(index, number(taken.start)), count))
 
     def rest(index: Value, now: list[Value]) -> list[Value]:
-        left = b.sub(stop, index)
-        return body(index, now, lambda stored, base: stored.load_some(b, at(b, base, index, stored.size), left))
+        def read(stored: Stored, base: Value) -> Value:
+            values = stored.load_some(b, at(b, base, index, stored.size), b.sub(stop, index))
+            return part(b, values, taken.start, count)
+
+        return body(index, now, read)
 
     end = b.and_(stop, number(-LANES))
     state = loop(b, number(0) if start is None else start, end, number(LANES), state, whole)
     return loop(b, end, stop, number(LANES), state, rest)
 
 
-def total(b: ir.IRBuilder, values: Value) -> Value:
-    """The sum of 16 lanes."""
-    return halved(b, values, b.fadd)
+def total(b: ir.IRBuilder, *sums: Value) -> Value:
+    """The sum of 16 lanes, in one vector or, in their order, in several."""
+    while len(sums) > 1:
+        half_ = len(sums) // 2
+        sums = tuple(b.fadd(low, high) for low, high in zip(sums[:half_], sums[half_:], strict=True))
+    return halved(b, sums[0], b.fadd)
 
 
 def halved(b: ir.IRBuilder, values: Value, join: Callable[[Value, Value], Value]) -> Value:
     """Both halves of a vector joined, and so on until one value is left."""
-    while _count(values) > 1:
-        count = _count(values) // 2
-        low, high = (
-            b.shuffle_vector(
-                values,
-                ir.Constant(values.type, ir.Undefined),
-                ir.Constant(ir.VectorType(I32, count), list(range(start, start + count))),
-            )
-            for start in (0, count)
-        )
-        if count == 1:
-            first = number(0, I32)
-            return join(b.extract_element(low, first), b.extract_element(high, first))
-        values = join(low, high)
-    return values
+    count = _count(values)
+    while count > 2:
+        count //= 2
+        values = join(part(b, values, 0, count), part(b, values, count, count))
+    return join(*(b.extract_element(values, number(n, I32)) for n in range(2)))
+
+
+def part(b: ir.IRBuilder, values: Value, first: int, count: int) -> Value:
+    """Some neighbours of a vector."""
+    if count == _count(values):
+        return values
+    order = ir.Constant(ir.VectorType(I32, count), list(range(first, first + count)))
+    return b.shuffle_vector(values, ir.Constant(values.type, ir.Undefined), order)
 
 
 def exp(b: ir.IRBuilder, x: Value) -> Value:

@@ -15,7 +15,7 @@ from kernels.ops.order import LANES
 from kernels.ternary import quantize_activations
 
 if TYPE_CHECKING:
-    from kernels.ops import Kind
+    from kernels.ops import Kind, Stored
     from kernels.ops.head import Head
     from kernels.packed import PackedMatrix
 
@@ -45,7 +45,7 @@ class FastOps:
         self._run("rope", tokens, address(x), address(cos), address(sin), address(y), heads, size // 2)
         return y
 
-    def attention(self, q: Floats, k: Floats, v: Floats, start: int, scale: float) -> Floats:
+    def attention(self, q: Floats, k: Stored, v: Stored, start: int, scale: float) -> Floats:
         """(T, H, hd), (capacity, KV, hd) twice → (T, H · hd)."""
         checks.attention(q, k, v, start)
         (tokens, heads, size), served = q.shape, k.shape[1]
@@ -54,7 +54,7 @@ class FastOps:
         scores = -(-(start + tokens) // LANES) * LANES * 4 * group  # bytes for a unit
         room = self._backend.room(scores * self._backend.ranges(units))
         arrays = address(q), address(k), address(v), address(y), room
-        self._run("attention", units, *arrays, start, tokens, served, group, size, scale)
+        self._run(f"attention_f{8 * k.itemsize}", units, *arrays, start, tokens, served, group, size, scale)
         return y
 
     def gate(self, gate: Floats, up: Floats, kind: Kind) -> Floats:

@@ -7,6 +7,7 @@ worth a tile of both, so that what is loaded meets several.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import lcm
 
 from llvmlite import ir
 
@@ -22,8 +23,8 @@ Of the matrix it does as many rows as the last says, a whole number of its heigh
 ROOM = 2**14
 """Bytes of the matrix that stay in the nearest cache while all of the input goes past."""
 
-Shapes = tuple[tuple[int, int], tuple[int, int]]
-"""Rows of the matrix and of the input: of a tile for one row of input, and of one for more."""
+Shapes = dict[int, int]
+"""By rows of the input that a tile takes, most first and 1 at last: the rows of the matrix it meets them with."""
 
 
 def emit(
@@ -36,43 +37,44 @@ def emit(
     size : bytes of an element of the matrix.
     tile : adds the function of this name that does so many rows at a time with so many of the input.
     """
-    single, many = shapes
-    needed = {single, many, (many[0], 1), (1, 1)}
-    tiles = {shape: tile(f"{name}_{shape[0]}x{shape[1]}", *shape) for shape in sorted(needed)}
-    b, *given, tokens = function(module, name, VOID, TILE | {"tokens": I64})
+    needed = {*shapes.items(), *((tokens, 1) for tokens in shapes)}
+    tiles = {(tokens, rows): tile(f"{name}_{rows}x{tokens}", rows, tokens) for tokens, rows in sorted(needed)}
+    b, *arguments, tokens = function(module, name, VOID, TILE | {"tokens": I64})
     b.function.linkage = "internal"
-    weights, x, y, cols, row_bytes, x_bytes, stride, rows = given
+    given = dict(zip(TILE, arguments, strict=True))
+    rows = given["rows"]
 
-    def run(shape: tuple[int, int], row: Value, end: Value, token: Value) -> None:
+    def run(width: int, height: int, row: Value, end: Value, token: Value) -> None:
         """The rows from one to another."""
-        where = at(b, weights, b.mul(row, row_bytes)), at(b, x, b.mul(token, x_bytes))
-        goal = at(b, y, b.add(b.mul(token, stride), row), 4)
-        b.call(tiles[shape], [*where, goal, cols, row_bytes, x_bytes, stride, b.sub(end, row)])
+        weights = at(b, given["weights"], b.mul(row, given["row_bytes"]))
+        x = at(b, given["x"], b.mul(token, given["x_bytes"]))
+        y = at(b, given["y"], b.add(b.mul(token, given["stride"]), row), 4)
+        call = given | {"weights": weights, "x": x, "y": y, "rows": b.sub(end, row)}
+        b.call(tiles[width, height], [call[name] for name in TILE])
 
-    def sweep(shape: tuple[int, int], row: Value, end: Value, start: Value, stop: Value) -> None:
-        def one(token: Value, _: list[Value]) -> list[Value]:
-            run(shape, row, end, token)
+    def go_past(width: int, row: Value, stop: Value, start: Value) -> Value:
+        """Tiles of one width, from this row of the input on; gives where the rest begins."""
+        middle = b.add(row, _whole(b, b.sub(stop, row), shapes[width]))
+
+        def some_tokens(token: Value, _: list[Value]) -> list[Value]:
+            run(width, shapes[width], row, middle, token)
+            run(width, 1, middle, stop, token)
             return []
 
-        loop(b, start, stop, number(shape[1]), [], one)
+        end = _whole(b, tokens, width)
+        loop(b, start, end, number(width), [], some_tokens)
+        return end
 
-    with b.if_else(b.icmp_signed("==", tokens, number(1))) as (one, more):
-        with one:
-            end = _whole(b, rows, number(single[0]))
-            run(single, number(0), end, number(0))
-            run((1, 1), end, rows, number(0))
-        with more:
-            end, tokens_end = _whole(b, rows, number(many[0])), _whole(b, tokens, number(many[1]))
-            step = larger(b, _whole(b, b.udiv(number(ROOM // size), cols), number(many[0])), number(many[0]))
+    def some_rows(row: Value, _: list[Value]) -> list[Value]:
+        stop, start = smaller(b, b.add(row, step), rows), number(0)
+        for width in shapes:
+            start = go_past(width, row, stop, start)
+        return []
 
-            def some_rows(row: Value, _: list[Value]) -> list[Value]:
-                stop = smaller(b, b.add(row, step), end)
-                sweep(many, row, stop, number(0), tokens_end)
-                sweep((many[0], 1), row, stop, tokens_end, tokens)
-                return []
-
-            loop(b, number(0), end, step, [], some_rows)
-            sweep((1, 1), end, rows, number(0), tokens)
+    least = lcm(*shapes.values())
+    kept = larger(b, _whole(b, b.udiv(number(ROOM // size), given["cols"]), least), number(least))
+    step = b.select(b.icmp_signed("==", tokens, number(1)), larger(b, rows, number(1)), kept)
+    loop(b, number(0), rows, step, [], some_rows)
     b.ret_void()
     return b.function
 
@@ -87,9 +89,9 @@ def down(b: ir.IRBuilder, given: dict[str, Value], height: int, tile: Callable[[
     loop(b, number(0), given["rows"], number(height), [], one)
 
 
-def _whole(b: ir.IRBuilder, count: Value, step: Value) -> Value:
+def _whole(b: ir.IRBuilder, count: Value, step: int) -> Value:
     """The largest multiple up to a count."""
-    return b.mul(b.udiv(count, step), step)
+    return b.mul(b.udiv(count, number(step)), number(step))
 
 
 def ask_ahead(b: ir.IRBuilder, place: Value) -> None:

@@ -11,6 +11,10 @@ ADDRESS, COUNT, FLOAT = "P", "q", "d"
 
 HEAD = {"job": ADDRESS, "share": COUNT, "groups": COUNT}
 
+_DENSE = dict.fromkeys(("x", "weights", "y"), ADDRESS) | dict.fromkeys(("batch", "panel", "cols"), COUNT)
+_ATTENTION = dict.fromkeys(("q", "k", "v", "y", "room"), ADDRESS)
+_ATTENTION |= dict.fromkeys(("start", "tokens", "served", "group", "size"), COUNT) | {"scale": FLOAT}
+
 OPERATIONS: dict[str, dict[str, str]] = {
     "accumulate": dict.fromkeys(("q", "room"), ADDRESS) | dict.fromkeys(("batch", "panel", "blocks"), COUNT),
     "multiply": dict.fromkeys(("x", "room"), ADDRESS)
@@ -20,13 +24,12 @@ OPERATIONS: dict[str, dict[str, str]] = {
     "relu2": dict.fromkeys(("gate", "up", "y"), ADDRESS) | {"cols": COUNT},
     "silu": dict.fromkeys(("gate", "up", "y"), ADDRESS) | {"cols": COUNT},
     "add": dict.fromkeys(("a", "b", "y"), ADDRESS) | {"cols": COUNT},
-    "dense_f32": dict.fromkeys(("x", "weights", "y"), ADDRESS) | dict.fromkeys(("batch", "panel", "cols"), COUNT),
-    "dense_f16": dict.fromkeys(("x", "weights", "y"), ADDRESS) | dict.fromkeys(("batch", "panel", "cols"), COUNT),
+    "dense_f32": _DENSE,
+    "dense_f16": _DENSE,
     "dense_int8": dict.fromkeys(("x", "room", "weights", "scale", "y"), ADDRESS)
     | dict.fromkeys(("batch", "panel", "cols"), COUNT),
-    "attention": dict.fromkeys(("q", "k", "v", "y", "room"), ADDRESS)
-    | dict.fromkeys(("start", "tokens", "served", "group", "size"), COUNT)
-    | {"scale": FLOAT},
+    "attention_f32": _ATTENTION,
+    "attention_f16": _ATTENTION,
 }
 """By name, the words behind the head."""
 
