@@ -14,6 +14,7 @@ from kernels.ops.plain import Floats, PlainOps
 
 if TYPE_CHECKING:
     from kernels.backend import Backend
+    from kernels.ops import Stored
     from kernels.packed import PackedMatrix
 
 BLOCK = 256
@@ -34,7 +35,7 @@ class QuirkOps(PlainOps):
         self._half = half
         self._blocks = blocks
 
-    def attention(self, q: Floats, k: Floats, v: Floats, start: int, scale: float) -> Floats:
+    def attention(self, q: Floats, k: Stored, v: Stored, start: int, scale: float) -> Floats:
         """(T, H, hd), (capacity, KV, hd) twice → (T, H · hd)."""
         if not self._half:
             return super().attention(q, k, v, start, scale)
@@ -44,7 +45,9 @@ class QuirkOps(PlainOps):
         out = np.empty((tokens, heads * size), np.float32)
         for token in range(tokens):
             seen = start + token + 1
-            keys, values = (each[:seen].transpose(1, 0, 2)[:, np.newaxis] for each in (k, v))  # (KV, 1, seen, hd)
+            keys, values = (
+                each[:seen].transpose(1, 0, 2)[:, np.newaxis].astype(np.float32) for each in (k, v)
+            )  # (KV, 1, seen, hd)
             scores = lanes_sum(grouped[token][:, :, np.newaxis] * keys) * np.float32(scale)  # (KV, H / KV, seen)
             powers = exp(scores - scores.max(axis=-1, keepdims=True))
             shares = powers * (np.float32(1) / lanes_sum(powers))[..., np.newaxis]
