@@ -75,7 +75,7 @@ class Model:
         more = {"half": rounding.probabilities, "blocks": rounding.blocks}
         self.ops: ops.Ops = QuirkOps(products, **more) if any(more.values()) else ops.select(products)
         self._scale = 1 / float(np.sqrt(np.float32(self.sizes.head)))
-        self.weights = weights.read(file, self.sizes, head, layouts)
+        self.weights = weights.read(file, self.sizes, self.ops, head, layouts)
         self._tables = tables(file, self.sizes)
         self._prepare(file, products)
 

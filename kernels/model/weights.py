@@ -11,6 +11,7 @@ from kernels.errors import InputError
 from kernels.gguf.bitnet import Sizes
 from kernels.gguf.errors import Ambiguous, BadTensor, BadWeights, plain
 from kernels.gguf.model import Layouts, ModelFile, Tensor
+from kernels.ops import Ops
 from kernels.ops.head import Head
 from kernels.ops.plain import Floats
 from kernels.packed import PackedMatrix
@@ -56,7 +57,7 @@ class Weights:
     head: Head
 
 
-def read(file: ModelFile, sizes: Sizes, head: str = "f16", layouts: Layouts = None) -> Weights:
+def read(file: ModelFile, sizes: Sizes, ops: Ops, head: str = "f16", layouts: Layouts = None) -> Weights:
     """The weights of a model.
 
     Raises
@@ -88,8 +89,9 @@ def read(file: ModelFile, sizes: Sizes, head: str = "f16", layouts: Layouts = No
     output = embedding
     if "output.weight" in file.tensors:
         output = _dense(_found(file, "output.weight", (sizes.vocabulary, sizes.hidden)))
-    kept = Head(output).to_int8() if head == "int8" else Head(output)
+    kept = Head(output)
     if head == "int8":
+        kept = ops.to_int8(kept)
         file.release(output)
     return Weights(embedding, tuple(layers), _norm(file.tensors["output_norm.weight"]), kept)
 

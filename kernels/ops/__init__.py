@@ -62,6 +62,9 @@ class Ops(Protocol):
     def dense(self, x: NDArray[np.float32], head: Head) -> NDArray[np.float32]:
         """(T, D) and (V, D) → (T, V). An int8 head takes x as `kernels.quantize_activations` rounds it."""
 
+    def to_int8(self, head: Head) -> Head:
+        """What `Head.to_int8` gives."""
+
     def linears(self, x: NDArray[np.float32], matrices: Sequence[PackedMatrix]) -> tuple[NDArray[np.float32], ...]:
         """(T, K) and several (M, K) → as many (T, M): what `kernels.matmul` gives, x being quantized once."""
 

@@ -12,8 +12,11 @@ from kernels.errors import InputError
 MAX_COLS = 2**17
 """A sum of int8 products grows by at most 127 · 128 a column; wider rows could leave int32."""
 
-TILE = 2**20
-"""Weights quantized at a time."""
+TILE = 2**17
+"""Weights rounded at a time: half a megabyte, about an L2 cache."""
+
+LEAST_UNIT = float(np.finfo(np.float32).tiny)
+"""Quotients by a smaller unit, which has fewer digits, could exceed 127."""
 
 DTYPES = tuple(np.dtype(kind) for kind in (np.float32, np.float16, np.int8))
 
@@ -71,7 +74,9 @@ class Head:
         return self.weights.nbytes + (0 if self.scale is None else self.scale.nbytes)
 
     def to_int8(self) -> Head:
-        """The same head rounded to int8, halves to even, each row by its largest magnitude; a row of zeros stays.
+        """The same head rounded to int8, halves to even, each row by its largest magnitude.
+
+        A row whose unit is below the normal float32 becomes zeros, with the scale 0.
 
         Raises
         ------
@@ -85,12 +90,13 @@ class Head:
         step = max(1, TILE // cols)
         for top in range(0, rows, step):
             some = self.weights[top : top + step].astype(np.float32)
-            absmax = np.abs(some).max(axis=1)
+            absmax = np.maximum(some.max(axis=1), -some.min(axis=1))
             if not np.isfinite(absmax).all():
                 row = top + int(np.argmin(np.isfinite(absmax)))
                 raise InputError(f"row {row} of the head is not finite; only finite weights can be rounded to int8")
-            unit = scale[top : top + step] = absmax / np.float32(127)
-            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # by a unit of 0: set right below
-                rounded = np.clip(np.rint(some / unit[:, np.newaxis]), -127, 127)
-            weights[top : top + step] = np.where(unit[:, np.newaxis] > 0, rounded, 0)
+            unit = absmax / np.float32(127)
+            unit[unit < LEAST_UNIT] = 0
+            some /= np.where(unit > 0, unit, np.float32(np.inf))[:, np.newaxis]
+            np.copyto(weights[top : top + step], np.rint(some, out=some), casting="unsafe")
+            scale[top : top + step] = unit
         return Head(weights, scale)

@@ -104,6 +104,10 @@ class PlainOps:
             out[:, top : top + step] = sums.astype(np.float32) / factor[:, np.newaxis] * head.scale[top : top + step]
         return out
 
+    def to_int8(self, head: Head) -> Head:
+        """(V, D) floats → int8."""
+        return head.to_int8()
+
     @_QUIET
     def linears(self, x: Floats, matrices: Sequence[PackedMatrix]) -> tuple[Floats, ...]:
         """(T, K) and several (M, K) → as many (T, M)."""

@@ -45,7 +45,9 @@ class QuirkOps(PlainOps):
         out = np.empty((tokens, heads * size), np.float32)
         for token in range(tokens):
             seen = start + token + 1
-            keys, values = (_by_head(each[:seen]) for each in (k, v))
+            keys, values = (
+                each[:seen].transpose(1, 0, 2)[:, np.newaxis].astype(np.float32) for each in (k, v)
+            )  # (KV, 1, seen, hd)
             scores = lanes_sum(grouped[token][:, :, np.newaxis] * keys) * np.float32(scale)  # (KV, H / KV, seen)
             powers = exp(scores - scores.max(axis=-1, keepdims=True))
             shares = powers * (np.float32(1) / lanes_sum(powers))[..., np.newaxis]
@@ -66,11 +68,6 @@ class QuirkOps(PlainOps):
             step = np.where(largest == 0, np.float32(0), np.float32(1) / factor)  # (T, blocks, 1)
         q = np.minimum(127, np.rint(blocks * factor))
         return tuple(_product(q, step[..., 0], matrix) for matrix in matrices)
-
-
-def _by_head(stored: Stored) -> Floats:
-    """(seen, KV, hd) → (KV, 1, seen, hd)."""
-    return stored.astype(np.float32, copy=False).transpose(1, 0, 2)[:, np.newaxis]
 
 
 def _product(q: Floats, step: Floats, matrix: PackedMatrix) -> Floats:

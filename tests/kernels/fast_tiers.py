@@ -55,3 +55,12 @@ def code(name: str) -> tuple[Code, Tier]:
 @cache
 def backend(name: str, threads: int = 1) -> FastBackend:
     return FastBackend(*code(name), threads)
+
+
+@cache
+def assembly(tier: str, triple: str) -> str:
+    """What a tier is compiled to for any machine."""
+    try:
+        return assemble(named(tier), triple, text=True).decode()
+    except RuntimeError as error:
+        pytest.skip(f"missing-tool: LLVM without this target ({error})")

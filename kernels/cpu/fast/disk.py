@@ -9,7 +9,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from kernels.ops import order
+from kernels.ops import head, order
 
 _DIGEST = hashlib.sha256().digest_size
 
@@ -17,7 +17,7 @@ _DIGEST = hashlib.sha256().digest_size
 def key(*parts: str) -> str:
     """A name for code that depends on these and on the sources that emit it."""
     digest = hashlib.sha256("\0".join(parts).encode())
-    for path in (*sorted(Path(__file__).parent.glob("*.py")), Path(order.__file__)):
+    for path in (*sorted(Path(__file__).parent.glob("*.py")), Path(order.__file__), Path(head.__file__)):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:32]
 

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from kernels.cpu.fast.backend import PANEL, FastBackend
 from kernels.cpu.fast.memory import address
 from kernels.ops import checks
+from kernels.ops.head import Head
 from kernels.ops.order import LANES
 from kernels.ternary import quantize_activations
 
 if TYPE_CHECKING:
     from kernels.ops import Kind, Stored
-    from kernels.ops.head import Head
     from kernels.packed import PackedMatrix
 
 Floats = NDArray[np.float32]
@@ -87,6 +87,16 @@ class FastOps:
         if self._run("dense_int8", rows, *arrays, batch, panel, cols) < batch:
             quantize_activations(x)  # says which is not finite
         return y
+
+    def to_int8(self, head: Head) -> Head:
+        """(V, D) floats → int8."""
+        if head.scale is not None:
+            return head
+        rows, cols = head.shape
+        weights, scale = np.empty(head.shape, np.int8), np.empty(rows, np.float32)
+        arrays = address(head.weights), address(weights), address(scale)
+        self._run(f"round_f{8 * head.weights.itemsize}", rows, *arrays, cols)
+        return Head(weights, scale) if np.isfinite(scale).all() else head.to_int8()  # says which is not finite
 
     def linears(self, x: Floats, matrices: Sequence[PackedMatrix]) -> tuple[Floats, ...]:
         """(T, K) and several (M, K) → as many (T, M)."""

@@ -12,6 +12,7 @@ ADDRESS, COUNT, FLOAT = "P", "q", "d"
 HEAD = {"job": ADDRESS, "share": COUNT, "groups": COUNT}
 
 _DENSE = dict.fromkeys(("x", "weights", "y"), ADDRESS) | dict.fromkeys(("batch", "panel", "cols"), COUNT)
+_ROUND = dict.fromkeys(("weights", "rounded", "scale"), ADDRESS) | {"cols": COUNT}
 _ATTENTION = dict.fromkeys(("q", "k", "v", "y", "room"), ADDRESS)
 _ATTENTION |= dict.fromkeys(("start", "tokens", "served", "group", "size"), COUNT) | {"scale": FLOAT}
 
@@ -26,6 +27,8 @@ OPERATIONS: dict[str, dict[str, str]] = {
     "add": dict.fromkeys(("a", "b", "y"), ADDRESS) | {"cols": COUNT},
     "dense_f32": _DENSE,
     "dense_f16": _DENSE,
+    "round_f32": _ROUND,
+    "round_f16": _ROUND,
     "dense_int8": dict.fromkeys(("x", "room", "weights", "scale", "y"), ADDRESS)
     | dict.fromkeys(("batch", "panel", "cols"), COUNT),
     "attention_f32": _ATTENTION,
