@@ -45,9 +45,8 @@ class QuirkOps(PlainOps):
         out = np.empty((tokens, heads * size), np.float32)
         for token in range(tokens):
             seen = start + token + 1
-            keys, values = (
-                each[:seen].transpose(1, 0, 2)[:, np.newaxis].astype(np.float32) for each in (k, v)
-            )  # (KV, 1, seen, hd)
+            wide = (each[:seen].astype(np.float32) for each in (k, v))
+            keys, values = (each.transpose(1, 0, 2)[:, np.newaxis] for each in wide)  # (KV, 1, seen, hd)
             scores = lanes_sum(grouped[token][:, :, np.newaxis] * keys) * np.float32(scale)  # (KV, H / KV, seen)
             powers = exp(scores - scores.max(axis=-1, keepdims=True))
             shares = powers * (np.float32(1) / lanes_sum(powers))[..., np.newaxis]

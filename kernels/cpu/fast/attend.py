@@ -26,6 +26,7 @@ from kernels.cpu.fast.ir import (
     smaller,
     splat,
     spread,
+    sweep,
 )
 from kernels.cpu.fast.tiers import Tier
 from kernels.ops.order import LANES
@@ -68,11 +69,11 @@ def _attention(stored: Stored, dots: ir.Function, softmax: ir.Function, weigh: d
 
             loop(b, number(0), group, number(1), [], one_query)
 
-            def clear(index: Value, _: list[Value]) -> list[Value]:
-                b.store(splat(F32, 0), at(b, y, index, 4), align=4)
+            def clear(index: Value, _: list[Value], count: int) -> list[Value]:
+                b.store(splat(several(F32, count), 0), at(b, y, index, 4), align=4)
                 return []
 
-            loop(b, number(0), b.mul(group, size), number(1), [], clear)
+            sweep(b, b.mul(group, size), LANES, [], clear)
 
             def some_positions(start: Value, _: list[Value]) -> list[Value]:
                 stop = smaller(b, b.add(start, number(SOME)), positions)
