@@ -28,6 +28,9 @@ ROLE = re.compile(r"[A-Za-z][\w-]{0,63}", re.ASCII)
 PATIENCE_S = 20.0
 """Seconds a child may take, its start on a busy machine among them."""
 
+KEPT = ("TZ", "LD_LIBRARY_PATH")
+"""What the child is told of the environment, beside where packages are: no secrets."""
+
 MOST_MESSAGES, MOST_CHARACTERS = 10_000, 2**22
 
 
@@ -54,7 +57,7 @@ def render(template: str | None, messages: Sequence[Mapping[str, str]], tokens: 
         done = subprocess.run(
             [sys.executable, "-P", "-m", "kernels.tokenizer.render"],
             input=json.dumps(given).encode(),
-            env={**os.environ, "PYTHONPATH": path},
+            env={"PYTHONPATH": path, **{name: os.environ[name] for name in KEPT if name in os.environ}},
             capture_output=True,
             timeout=PATIENCE_S,
         )

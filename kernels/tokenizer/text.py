@@ -17,7 +17,7 @@ from kernels.tokenizer.marks import Marks
 from kernels.tokenizer.pieces import SPACE
 from kernels.tokenizer.vocabulary import BYTE, CONTROL, UNKNOWN, USER_DEFINED, Vocabulary, read
 
-MOST_CHARACTERS = 2**24
+MOST_CHARACTERS = 2**22
 """Of a text; no model has a context for more."""
 
 
