@@ -53,9 +53,11 @@ def text_of(program: Path, model: Path, prompt: str, most: int) -> str:
 def same_text(model: Model, tokenizer: Tokenizer, prompt: str, most: int, said: str) -> Rung:
     """Whether the model goes on as a program did, which may repeat the prompt and may end with a line of its own."""
     generation = Generation(tokenizer.encode(prompt))
-    for repeated in (prompt, tokenizer.decode(generation.prompt), tokenizer.decode(generation.prompt, special=True)):
+    for repeated in (prompt, _pieces(tokenizer, generation.prompt), _pieces(tokenizer, generation.prompt, True)):
         said = said.removeprefix(repeated)
-    ours = "".join(generate(model, generation, decoder=tokenizer.stream(), most=most, ends=tokenizer.end_ids))
+    for _ in generate(model, generation, most=most, ends=tokenizer.end_ids):
+        pass
+    ours = _pieces(tokenizer, generation.tokens)
     if not ours.strip() and not said.strip():
         return Rung("greedy text", False, said="neither says anything")
     same = next((n for n, (a, b) in enumerate(zip(ours, said, strict=False)) if a != b), min(len(ours), len(said)))
@@ -63,6 +65,11 @@ def same_text(model: Model, tokenizer: Tokenizer, prompt: str, most: int, said: 
         return Rung("greedy text", True, said=f"{len(generation.tokens)} tokens")
     near = slice(max(0, same - 10), same + 20)
     return Rung("greedy text", False, said=f"after {same} characters {ours[near]!r}; the reference has {said[near]!r}")
+
+
+def _pieces(tokenizer: Tokenizer, ids: list[int], special: bool = False) -> str:
+    """Tokens as these programs print them: each by itself, the space before the first among them."""
+    return b"".join(tokenizer.raw(number, special=special) for number in ids).decode("utf-8", "replace")
 
 
 def llama_cpp(path: Path, tokens: NDArray[np.int64]) -> Reference:

@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
         pieces = generate(
             model,
             generation,
-            decoder=tokenizer.stream() if tokenizer else None,
+            decoder=tokenizer.stream(after=generation.prompt) if tokenizer else None,
             sampler=sampler,
             most=asked.max_tokens,
             ends=tokenizer.end_ids if tokenizer and not asked.ignore_end else frozenset(),

@@ -93,12 +93,13 @@ class Strings(Sequence[str]):
         """The items from ``start`` on, undecoded."""
         if start >= self._count:
             return
-        at = self._marks[start // _MARK]
-        for index in range(start - start % _MARK, self._count):
-            (length,) = _LENGTH.unpack_from(self._data, at)
-            at += 8 + length
-            if index >= start:
-                yield bytes(self._data[at - length : at])
+        data, unpack, at = self._data, _LENGTH.unpack_from, self._marks[start // _MARK]
+        for _ in range(start % _MARK):
+            at += 8 + unpack(data, at)[0]
+        for _ in range(start, self._count):
+            begin = at + 8
+            at = begin + unpack(data, at)[0]
+            yield bytes(data[begin:at])
 
     def __iter__(self) -> Iterator[str]:
         for one in self.raw():

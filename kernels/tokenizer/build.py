@@ -1,18 +1,15 @@
-"""A tokenizer of the library `tokenizers` that cuts plain text as the program does that a vocabulary was made for."""
+"""What cuts plain text into tokens as the program does that a vocabulary was made for: never into control tokens."""
 
 from __future__ import annotations
 
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
+from collections.abc import Callable
+
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
 from kernels.gguf.errors import BadTokenizer, plain
 from kernels.gguf.tokenizer import PREFIX
-from kernels.tokenizer.vocabulary import CONTROL, LLAMA3, UNKNOWN, Vocabulary
-
-SPACE = "▁"
-"""What stands for a space in an ``spm``."""
-
-MOST_PIECE = 256
-"""Characters of a piece that merges may end in; longer ones would cost their square."""
+from kernels.tokenizer.pieces import Pieces
+from kernels.tokenizer.vocabulary import BYTE, CONTROL, LLAMA3, UNKNOWN, Vocabulary
 
 _CONTRACTIONS = r"'s|'t|'re|'ve|'m|'ll|'d"
 _GPT2 = rf"{_CONTRACTIONS}| ?\p{{L}}+| ?\p{{N}}+| ?[^\s\p{{L}}\p{{N}}]+|\s+(?!\S)"
@@ -27,17 +24,18 @@ def _modern(numbers: str) -> str:
 
 
 CUTS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(LLAMA3, (_modern(r"\p{N}{1,3}"),)),
-    **dict.fromkeys(("gpt-2", "phi-2"), (_GPT2,)),
-    "qwen2": (_modern(r"\p{N}"),),
-    "smollm": (r"\p{N}", _GPT2),
+    **dict.fromkeys((*LLAMA3, "dbrx", "smaug-bpe"), (_modern(r"\p{N}{1,3}"),)),
+    **dict.fromkeys(("gpt-2", "phi-2", "mpt", "olmo", "jais"), (_GPT2,)),
+    **dict.fromkeys(("qwen2", "deepseek-r1-qwen", "stablelm2"), (_modern(r"\p{N}"),)),
+    **dict.fromkeys(("smollm", "starcoder", "refact", "command-r", "codeshell"), (r"\p{N}", _GPT2)),
+    "falcon": (r"[\p{P}\$\+<=>\^~\|`]+", _GPT2, r"[0-9][0-9][0-9]"),
     "default": (r"[\p{P}\$\+<=>\^~\|]+", _GPT2, r"\p{N}+", r"[0-9][0-9][0-9]"),
 }
 """By the name a file gives: patterns, each cutting what those before it left; what none matches is a piece too."""
 
 
-def build(vocabulary: Vocabulary) -> Tokenizer:
-    """Cuts text without control tokens into the numbers of tokens.
+def build(vocabulary: Vocabulary) -> Callable[[str], list[int]]:
+    """Gives the numbers of the tokens of a text.
 
     Raises
     ------
@@ -47,53 +45,43 @@ def build(vocabulary: Vocabulary) -> Tokenizer:
     return _bpe(vocabulary) if vocabulary.kind == "bpe" else _spm(vocabulary)
 
 
-def _bpe(vocabulary: Vocabulary) -> Tokenizer:
+def _bpe(vocabulary: Vocabulary) -> Callable[[str], list[int]]:
     if vocabulary.pre not in CUTS:
         raise BadTokenizer(plain(repr(vocabulary.pre)), where=f"key {PREFIX}pre", expected=" or ".join(CUTS))
-    numbers = _ordinary(vocabulary)
+    barred = vocabulary.of_type(CONTROL, UNKNOWN)
+    numbers = {text: number for number, text in enumerate(vocabulary.tokens) if text and text not in barred}
     missing = sum(byte not in numbers for byte in pre_tokenizers.ByteLevel.alphabet())
     if missing:
         raise BadTokenizer(f"{missing} bytes have no token", where=f"key {PREFIX}tokens", expected="one each")
-    merges = [pair for pair in vocabulary.merges if all(part in numbers for part in (*pair, "".join(pair)))]
-    whole_words = vocabulary.pre in LLAMA3
-    made = Tokenizer(models.BPE(vocab=numbers, merges=merges, ignore_merges=whole_words))
+    pairs = [(left, right) for left, _, right in (merge.partition(" ") for merge in vocabulary.merges)
+             if left not in barred and right not in barred and left + right not in barred]  # fmt: skip
+    # In these vocabularies a word that is a token need not be one that merges lead to.
+    model = models.BPE(vocab=numbers, merges=pairs, ignore_merges=vocabulary.pre in LLAMA3)
+    made = Tokenizer(model)
     cuts = [pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in CUTS[vocabulary.pre]]
-    bytes_ = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    made.pre_tokenizer = pre_tokenizers.Sequence([*cuts, bytes_])
-    return made
-
-
-def _spm(vocabulary: Vocabulary) -> Tokenizer:
-    numbers = _ordinary(vocabulary)
-    missing = sum(f"<0x{byte:02X}>" not in numbers for byte in range(256))
-    if missing and vocabulary.unknown is None:
-        raise BadTokenizer(f"{missing} bytes have no token, and there is none for the unknown", where=PREFIX + "tokens")
-    unknown = None if vocabulary.unknown is None else vocabulary.tokens[vocabulary.unknown]
-    if unknown is not None:
-        numbers.setdefault(unknown, vocabulary.unknown or 0)
-    made = Tokenizer(
-        models.BPE(vocab=numbers, merges=_ranked(vocabulary, numbers), unk_token=unknown, byte_fallback=not missing)
+    made.pre_tokenizer = pre_tokenizers.Sequence(
+        [*cuts, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
     )
-    made.normalizer = normalizers.Replace(" ", SPACE)
-    return made
+
+    def encoded(text: str) -> list[int]:
+        ids: list[int] = made.encode_batch_fast([text])[0].ids
+        return ids
+
+    return encoded
 
 
-def _ordinary(vocabulary: Vocabulary) -> dict[str, int]:
-    """Texts and numbers of the tokens a text may become: never control tokens; the first of equal ones."""
-    barred = {CONTROL, UNKNOWN}
-    types = vocabulary.types.tolist()
-    ordered = reversed(range(len(vocabulary.tokens)))
-    return {vocabulary.tokens[n]: n for n in ordered if types[n] not in barred and vocabulary.tokens[n]}
-
-
-def _ranked(vocabulary: Vocabulary, numbers: dict[str, int]) -> list[tuple[str, str]]:
-    """Every way to put a piece together from two, the piece with the highest score first."""
-    scores = vocabulary.scores.tolist()
-    ways = [
-        (-scores[number], number, cut, piece)
-        for piece, number in numbers.items()
-        if 1 < len(piece) <= MOST_PIECE
-        for cut in range(1, len(piece))
-        if piece[:cut] in numbers and piece[cut:] in numbers
-    ]
-    return [(piece[:cut], piece[cut:]) for _, _, cut, piece in sorted(ways)]
+def _spm(vocabulary: Vocabulary) -> Callable[[str], list[int]]:
+    barred = {CONTROL, UNKNOWN, BYTE}
+    types, scores = vocabulary.types.tolist(), vocabulary.scores.tolist()
+    pieces = {
+        text: (-scores[number], number)
+        for number, text in enumerate(vocabulary.tokens)
+        if text and types[number] not in barred
+    }
+    of_type = vocabulary.of_type(BYTE)
+    bytes_ = [of_type.get(f"<0x{byte:02X}>") for byte in range(256)]
+    whole = [number for number in bytes_ if number is not None]
+    if len(whole) < 256 and vocabulary.unknown is None:
+        said = f"{256 - len(whole)} bytes have no token, and there is none for the unknown"
+        raise BadTokenizer(said, where=f"key {PREFIX}tokens")
+    return Pieces(pieces, whole if len(whole) == 256 else None, vocabulary.unknown)

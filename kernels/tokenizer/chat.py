@@ -1,6 +1,7 @@
 """Conversations as text by the template of a model file, which is a program of strangers: a child renders it, bounded.
 
-Without a template, that of Microsoft's BitNet b1.58 2B-4T is taken: ``Role: content<|eot_id|>``, then ``Assistant: ``.
+Without a template, the way of Microsoft's BitNet b1.58 2B-4T is taken: what begins a text, ``Role: content`` and what
+ends a turn (``<|eot_id|>`` there) for each message, then ``Assistant: ``.
 """
 
 from __future__ import annotations
@@ -17,14 +18,20 @@ from kernels.errors import InputError
 from kernels.gguf.errors import BadTokenizer, plain
 
 DEFAULT = (
-    "{% for message in messages %}{{ message['role'] | capitalize }}: {{ message['content'] | trim }}<|eot_id|>"
-    "{% endfor %}{% if add_generation_prompt %}Assistant: {% endif %}"
+    "{{ bos_token }}{% for message in messages %}{{ message['role'] | capitalize }}: {{ message['content'] | trim }}"
+    "{{ end_of_turn }}{% endfor %}{% if add_generation_prompt %}Assistant: {% endif %}"
 )
+
+ROLE = re.compile(r"[A-Za-z][\w-]{0,63}", re.ASCII)
+"""What a role looks like: nothing that a template could take for more."""
 
 PATIENCE_S = 20.0
 """Seconds a child may take, its start on a busy machine among them."""
 
-MOST_MESSAGES, MOST_CHARACTERS = 10_000, 2**24
+KEPT = ("TZ", "LD_LIBRARY_PATH")
+"""What the child is told of the environment, beside where packages are: no secrets."""
+
+MOST_MESSAGES, MOST_CHARACTERS = 10_000, 2**22
 
 
 def render(template: str | None, messages: Sequence[Mapping[str, str]], tokens: Mapping[str, str]) -> str:
@@ -50,7 +57,7 @@ def render(template: str | None, messages: Sequence[Mapping[str, str]], tokens: 
         done = subprocess.run(
             [sys.executable, "-P", "-m", "kernels.tokenizer.render"],
             input=json.dumps(given).encode(),
-            env={**os.environ, "PYTHONPATH": path},
+            env={"PYTHONPATH": path, **{name: os.environ[name] for name in KEPT if name in os.environ}},
             capture_output=True,
             timeout=PATIENCE_S,
         )
@@ -75,7 +82,9 @@ def checked(messages: Sequence[Mapping[str, str]]) -> None:
     for number, message in enumerate(messages):
         parts = [message.get("role"), message.get("content")] if isinstance(message, Mapping) else [None]
         if not all(isinstance(part, str) for part in parts) or len(message) != 2:
-            raise InputError(f"message {number} is {message!r}; want a role and its content, both text")
+            raise InputError(f"message {number} is {plain(repr(message))}; want a role and its content, both text")
+        if not ROLE.fullmatch(message["role"]):
+            raise InputError(f"message {number} has the role {plain(repr(message['role']))}; want a word")
     if sum(len(message["content"]) for message in messages) > MOST_CHARACTERS:
         raise InputError(f"the messages are longer than {MOST_CHARACTERS} characters")
 
@@ -83,26 +92,35 @@ def checked(messages: Sequence[Mapping[str, str]]) -> None:
 class Guard:
     """Keeps what messages say from being read as control tokens, through any template.
 
-    A mark that occurs nowhere else is put around every content and into every control token in it. Templates may cut
-    and trim; where a mark is, no control token is found. Then the marks are taken out.
+    A character that occurs nowhere is the mark. It stands before every content and behind each character in one that
+    a control token may begin with: whatever a template cuts away or writes around it, none is found there.
+
+    Parameters
+    ----------
+    firsts : matches the characters that control tokens begin with.
+    texts : all that the mark must not occur in.
+
+    Examples
+    --------
+    >>> guard = Guard(re.compile("<"), ["a <|end|>"])
+    >>> guard.around(" a <|end|>").replace(guard.mark, "#"), guard.freed(guard.around(" a <|end|>"))
+    (' #a <#|end|>', ' a <|end|>')
     """
 
-    MARK = "\U0010fffd"
+    def __init__(self, firsts: re.Pattern[str], texts: Iterable[str]) -> None:
+        used = set().union(*texts)
+        free = next((one for one in map(chr, range(0x100000, 0x10FFFE)) if one not in used), None)
+        if free is None:
+            raise InputError("the messages use every private character")
+        self.mark = free
+        self._firsts = re.compile(firsts.pattern, re.IGNORECASE)
 
-    def __init__(self, control: Iterable[str]) -> None:
-        longest_first = sorted(control, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
-
-    def around(self, message: Mapping[str, str]) -> dict[str, str]:
-        """A message that is safe in a template."""
-        checked([message])
-        text = message["content"].replace(self.MARK, "\ufffd")
-        if self._pattern:
-            text = self._pattern.sub(lambda found: self.MARK.join(found[0]), text)
-        inner = text.strip()
-        before, _, after = text.partition(inner) if inner else (text, "", "")
-        return {"role": message["role"], "content": f"{before}{self.MARK}{inner}{self.MARK}{after}"}
+    def around(self, content: str) -> str:
+        """Text that is safe in a template, which may still trim it."""
+        marked = self._firsts.sub(lambda found: found[0] + self.mark, content)
+        inner = marked.lstrip()
+        return marked[: len(marked) - len(inner)] + self.mark + inner if inner else marked
 
     def freed(self, text: str) -> str:
         """Text without marks."""
-        return text.replace(self.MARK, "")
+        return text.replace(self.mark, "")

@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 from tokenizers import pre_tokenizers
 
 from kernels.errors import InputError
 from kernels.gguf.model import ModelFile
-from kernels.tokenizer.build import SPACE, build
-from kernels.tokenizer.chat import Guard, render
+from kernels.tokenizer.build import build
+from kernels.tokenizer.chat import Guard, checked, render
+from kernels.tokenizer.marks import Marks
+from kernels.tokenizer.pieces import SPACE
 from kernels.tokenizer.vocabulary import BYTE, CONTROL, UNKNOWN, USER_DEFINED, Vocabulary, read
+
+MOST_CHARACTERS = 2**22
+"""Of a text; no model has a context for more."""
 
 
 class Tokenizer:
     """Made from the vocabulary of a file; see `kernels.tokenizer`.
 
-    Text never becomes a control token unless the caller asks for it: what a user wrote cannot end a turn.
+    Text never becomes a control token unless the caller asks for it: what a user wrote cannot end a turn. It comes
+    back from its tokens as it was, but for ``▁`` in an ``spm``, which is its space, and for characters that such a
+    vocabulary knows neither as pieces nor by their bytes.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
-        self.bos, self.eos, self.end_ids = vocabulary.bos, vocabulary.eos, vocabulary.end_ids
+        self.bos, self.eos, self.eot = vocabulary.bos, vocabulary.eos, vocabulary.eot
+        self.end_ids = vocabulary.end_ids
         self._inner = build(vocabulary)
-        self._control = vocabulary.of_type(CONTROL)
-        self._named = vocabulary.of_type(USER_DEFINED)
+        self._named = Marks(vocabulary.of_type(USER_DEFINED))
+        self._marks = Marks(vocabulary.of_type(USER_DEFINED, CONTROL, UNKNOWN))
 
     @classmethod
     def of(cls, file: ModelFile) -> Tokenizer:
@@ -38,7 +46,7 @@ class Tokenizer:
         return len(self.vocabulary.tokens)
 
     def encode(self, text: str, *, add_bos: bool | None = None, special: bool = False) -> list[int]:
-        """Numbers of the tokens of a text.
+        """Numbers of the tokens of a text: at most one a byte, one a stretch for the space before it, and two.
 
         Parameters
         ----------
@@ -48,11 +56,11 @@ class Tokenizer:
         Raises
         ------
         InputError
-            The text holds half a surrogate pair, which is no character.
+            The text holds half a surrogate pair, which is no character, or is longer than any context.
         """
         begin = self.vocabulary.add_bos if add_bos is None else add_bos and self.bos is not None
         ids = [self.bos] if begin and self.bos is not None else []
-        ids += self._cut(text, self._control if special else {})
+        ids += self._cut(_characters(text), self._marks if special else self._named)
         return ids + ([self.eos] if self.vocabulary.add_eos and add_bos is None and self.eos is not None else [])
 
     def encode_chat(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
@@ -62,14 +70,24 @@ class Tokenizer:
         ----------
         messages : each with a ``role`` and its ``content``.
         """
-        guard = Guard(self._control)
-        rendered = self.chat([guard.around(message) for message in messages])
-        ids = self._cut(rendered, self._control, guard)
-        return ids if not ids or self.bos is None or ids[0] == self.bos else [self.bos, *ids]
+        checked(messages)
+        guard = Guard(self._marks.firsts, [self.vocabulary.template or "", *(each["content"] for each in messages)])
+        rendered = self.chat([{**each, "content": guard.around(each["content"])} for each in messages])
+        ids: list[int] = []
+        for piece, number in self._marks.split(_characters(rendered)):
+            ids += self._cut(guard.freed(piece), self._named) if number is None else [number]
+        begun = not self.vocabulary.add_bos or self.bos is None or ids[:1] == [self.bos]
+        return ids if begun or self.bos is None else [self.bos, *ids]
 
     def chat(self, messages: Sequence[Mapping[str, str]]) -> str:
         """A conversation as text, by the file's template; control tokens in it look like those in the messages."""
-        texts = {"bos_token": self._text(self.bos), "eos_token": self._text(self.eos)}
+        ends = (self.eot, self.eos)
+        texts = {
+            "bos_token": self._text(self.bos),
+            "eos_token": self._text(self.eos),
+            "unk_token": self._text(self.vocabulary.unknown),
+            "end_of_turn": next((self._text(number) for number in ends if number is not None), "\n"),
+        }
         return render(self.vocabulary.template, messages, texts)
 
     def decode(self, ids: Iterable[int], *, special: bool = False) -> str:
@@ -79,12 +97,17 @@ class Tokenizer:
         ----------
         special : show control tokens too.
         """
-        stream = Stream(self, special)
+        stream = self.stream(special=special)
         return "".join(stream.add(number) for number in ids) + stream.end()
 
-    def stream(self, *, special: bool = False) -> Stream:
-        """What turns tokens into text one by one."""
-        return Stream(self, special)
+    def stream(self, *, after: Sequence[int] = (), special: bool = False) -> Stream:
+        """What turns tokens into text one by one.
+
+        Parameters
+        ----------
+        after : the tokens before; a space at the beginning belongs to the text where it goes on from text.
+        """
+        return Stream(self, special, begins=not after or self._is_mark(after[-1]))
 
     def raw(self, number: int, *, special: bool = False) -> bytes:
         """The bytes a token stands for."""
@@ -111,53 +134,48 @@ class Tokenizer:
     def _text(self, number: int | None) -> str:
         return "" if number is None else self.vocabulary.tokens[number]
 
-    def _cut(self, text: str, control: Mapping[str, int], guard: Guard | None = None) -> list[int]:
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise InputError(f"character {error.start} of the text is half a surrogate pair") from None
+    def _is_mark(self, number: int) -> bool:
+        return 0 <= number < len(self) and int(self.vocabulary.types[number]) in (CONTROL, USER_DEFINED)
+
+    def _cut(self, text: str, marks: Marks) -> list[int]:
         ids: list[int] = []
-        for piece, number in _split(text, {**self._named, **control}):
-            if number is not None:
-                ids.append(number)
-                continue
-            piece = guard.freed(piece) if guard else piece
-            if piece:
-                # A space begins a text, and begins it again behind a token of its own.
-                ids += self._inner.encode((" " if self.vocabulary.space else "") + piece).ids
+        for piece, number in marks.split(text):
+            # A space begins a text, and begins it again behind a token of its own.
+            ids += self._inner(" " * self.vocabulary.space + piece) if number is None else [number]
         return ids
 
 
 class Stream:
     """Text of tokens one by one; the bytes of an unfinished character wait for the next token."""
 
-    def __init__(self, tokenizer: Tokenizer, special: bool = False) -> None:
-        self._tokenizer = tokenizer
-        self._special = special
+    def __init__(self, tokenizer: Tokenizer, special: bool, begins: bool) -> None:
+        self._tokenizer, self._special, self._begins = tokenizer, special, begins
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._strip = tokenizer.vocabulary.space
 
     def add(self, number: int) -> str:
         """The text that is sure now."""
-        raw = self._tokenizer.raw(number, special=self._special)
-        if self._strip and raw:
-            raw, self._strip = raw.removeprefix(b" "), False
-        return self._decoder.decode(raw)
+        tokenizer = self._tokenizer
+        text = self._decoder.decode(tokenizer.raw(number, special=self._special))
+        if tokenizer._is_mark(number):
+            self._begins = True
+            return text
+        if tokenizer.vocabulary.kind == "spm":
+            text = text.replace(SPACE, " ")  # which vocabularies without this piece spell in bytes
+        if text and self._begins:
+            self._begins = False
+            text = text[tokenizer.vocabulary.space and text[0] == " " :]
+        return text
 
     def end(self) -> str:
         """What is left of an unfinished character."""
         return self._decoder.decode(b"", final=True)
 
 
-def _split(text: str, tokens: Mapping[str, int]) -> Iterator[tuple[str, int | None]]:
-    """The text around tokens, and these: the longest that fits, from the left."""
-    start = 0
-    if tokens:
-        pattern = "|".join(re.escape(token) for token in sorted(tokens, key=len, reverse=True))
-        for found in re.finditer(pattern, text):
-            if found.start() > start:
-                yield text[start : found.start()], None
-            yield found[0], tokens[found[0]]
-            start = found.end()
-    if start < len(text):
-        yield text[start:], None
+def _characters(text: str) -> str:
+    if len(text) > MOST_CHARACTERS:
+        raise InputError(f"the text has {len(text)} characters; want at most {MOST_CHARACTERS}")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InputError(f"character {error.start} of the text is half a surrogate pair") from None
+    return text
