@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kernels import formats
 from kernels.errors import FormatError
+from kernels.formats import checks
 from kernels.formats.i2_s import BLOCK, I2S, STRIDE, TAIL
 from kernels.ternary import quantize_weights
 
@@ -25,11 +26,12 @@ class PackedMatrix:
     packed : (nbytes,) uint8, kept as a read-only view; do not write to the original.
     shape : (M, K), outputs by inputs.
     format : a name `kernels.formats.get` knows.
+    factor : what the scale in the bytes is multiplied by, where a file keeps another beside them.
 
     Raises
     ------
     FormatError
-        When the bytes are not a matrix of that shape in that format.
+        When the bytes are not a matrix of that shape in that format, or its scale is not finite.
 
     Examples
     --------
@@ -41,6 +43,7 @@ class PackedMatrix:
     packed: NDArray[np.uint8]
     shape: tuple[int, int]
     format: str = "i2_s"
+    factor: float = 1.0
     _codes: NDArray[np.uint8] | None = field(default=None, init=False, repr=False)
     _scale: np.float32 | None = field(default=None, init=False, repr=False)
 
@@ -55,6 +58,10 @@ class PackedMatrix:
         view = np.ascontiguousarray(self.packed).view()
         view.flags.writeable = False
         object.__setattr__(self, "packed", view)
+        if self.factor != 1:
+            with np.errstate(over="ignore", invalid="ignore"):
+                scale = layout.scale(view, self.shape) * checks.finite(self.factor)
+            object.__setattr__(self, "_scale", checks.finite(scale))
 
     @classmethod
     def from_float(cls, weights: ArrayLike, format: str = "i2_s") -> PackedMatrix:
@@ -65,7 +72,7 @@ class PackedMatrix:
         return cls(layout.pack(ternary, layout.nearest_scale(scale)), (rows, cols), format)
 
     def to(self, format: str) -> PackedMatrix:
-        """The same weights and scale in another format; this matrix itself if it is in that one.
+        """The same weights and scale in another format; this matrix itself if it is in that one and its factor 1.
 
         Raises
         ------
@@ -78,10 +85,9 @@ class PackedMatrix:
         >>> matrix.to("tq1_0").nbytes, matrix.to("tq1_0").to("i2_s").packed.tobytes() == matrix.packed.tobytes()
         (108, True)
         """
-        if format == self.format:
+        if format == self.format and self.factor == 1:
             return self
-        ternary, scale = formats.get(self.format).unpack(self.packed, self.shape)
-        return PackedMatrix(formats.get(format).pack(ternary, scale), self.shape, format)
+        return PackedMatrix(formats.get(format).pack(self.unpack(), self.scale), self.shape, format)
 
     @property
     def i2s(self) -> PackedMatrix:

@@ -18,6 +18,17 @@ from kernels.gguf.values import ValueType
 
 ARCHITECTURES = (*MICROSOFT, "bitnet")
 
+ROPE_NEUTRAL: dict[str, tuple[object, ...]] = {
+    "scaling.type": ("none", "linear"),
+    "scaling.factor": (1.0, 0.0),
+    "scale_linear": (1.0, 0.0),
+    "scaling.attn_factor": (1.0,),
+}
+"""Values that scale no position. Converters write them: ``linear``, by 1; a factor of 0 stands for none."""
+
+ROPE_OTHERS = ("dimension_count", "freq_base", "scaling.original_context_length", "scaling.finetuned")
+"""Keys that are read, or mean something beside a scaling alone."""
+
 _INTEGERS = tuple(kind for kind in ValueType if "INT" in kind.name)
 _FLOATS = (ValueType.FLOAT32, ValueType.FLOAT64)
 
@@ -84,7 +95,8 @@ def sizes(model: ModelFile) -> Sizes:
     Raises
     ------
     BadMetadata
-        A key is missing, of another type, or out of range; or two contradict each other.
+        A key is missing, of another type, or out of range; two contradict each other; or one asks for a scaling of
+        positions, which these models do not have.
     """
     name = model.architecture
     if name not in ARCHITECTURES:
@@ -116,6 +128,13 @@ def sizes(model: ModelFile) -> Sizes:
         _contradict(name, "attention.head_count", f"{heads} heads share {hidden} dimensions", "a divisor of them")
     if heads % kv_heads:
         _contradict(name, "attention.head_count_kv", f"{kv_heads} for {heads} heads", "a divisor of them")
+    for key in ("attention.key_length", "attention.value_length"):
+        if (size := count(key, 2**20, hidden // heads)) != hidden // heads:
+            _contradict(name, key, str(size), f"{hidden // heads}, as {heads} heads share {hidden} dimensions")
+    for key in ("attention.key_length", "attention.value_length"):
+        if (size := count(key, 2**20, hidden // heads)) != hidden // heads:
+            _contradict(name, key, str(size), f"{hidden // heads}, as {heads} heads share {hidden} dimensions")
+    _refuse_scaling(model, f"{name}.rope.")
     turned = count("rope.dimension_count", 2**20, hidden // heads)
     if turned % 2 or turned > hidden // heads:
         _contradict(name, "rope.dimension_count", f"{turned} of {hidden // heads} in a head", "an even number, no more")
@@ -138,3 +157,12 @@ def sizes(model: ModelFile) -> Sizes:
 
 def _contradict(name: str, key: str, what: str, expected: str) -> None:
     raise BadMetadata(what, where=f"key {name}.{key}", expected=expected)
+
+
+def _refuse_scaling(model: ModelFile, prefix: str) -> None:
+    for key, value in model.metadata.items():
+        name = key.removeprefix(prefix)
+        if name == key or name in ROPE_OTHERS:
+            continue
+        if value.type is ValueType.ARRAY or value.data not in ROPE_NEUTRAL.get(name, ()):
+            raise BadMetadata(plain(repr(value)), where=f"key {plain(key)}", expected="positions that are not scaled")

@@ -79,8 +79,13 @@ class Tensor:
         named = layouts.get((self.shape[0], self.shape[-1])) if isinstance(layouts, Mapping) else layouts
         return named if named is not None and named.partition(":")[0] == self.type.name else self.type.name
 
-    def matrix(self, layouts: Layouts = None) -> PackedMatrix:
+    def matrix(self, layouts: Layouts = None, factor: float = 1.0) -> PackedMatrix:
         """The ternary matrix, its bytes still in the file; refuses bytes that are none.
+
+        Parameters
+        ----------
+        layouts : see `layout`.
+        factor : what its scale is multiplied by.
 
         Raises
         ------
@@ -93,7 +98,7 @@ class Tensor:
         if not self.type.ternary:
             raise BadTensor(f"{self.type.name} is no ternary type", where=where, hint="`array` reads it")
         try:
-            return PackedMatrix(self.raw, (self.shape[0], self.shape[1]), self.layout(layouts))
+            return PackedMatrix(self.raw, (self.shape[0], self.shape[1]), self.layout(layouts), factor)
         except FormatError as error:
             raise BadWeights(str(error), where=where) from None
 

@@ -175,7 +175,7 @@ def _shapes(model: ModelFile, wanted: Sizes) -> Found:
         if name in expected and entry.shape != expected[name]:
             yield "error", BadTensor(_by(entry.shape), where=where, expected=_by(expected[name]))
         elif name not in expected and not (name.endswith(".scale") and entry.shape == (1,)):
-            yield "warning", BadTensor("not a tensor of this architecture", where=where)
+            yield "error", BadTensor("not a tensor of this architecture", where=where)
         tensor = model.tensors.get(name)
         if tensor is not None and name in expected and len(entry.shape) == 1 and tensor.type.name not in _SMALL:
             yield "error", BadTensor(tensor.type.name, where=where, expected="a norm in f32, f16 or bf16")

@@ -64,6 +64,7 @@ multiple of 32 behind multiples of 96
     def __post_init__(self) -> None:
         where, shape = f"tensor {plain(self.name)}", self.shape
         if isinstance(self.data, PackedMatrix):
+            object.__setattr__(self, "data", self.data.to(self.data.format))  # with its factor in the bytes
             known, shape = TYPE_IDS[self.data.format.partition(":")[0]], self.data.shape
         elif self.type_id >= 0:
             known = self.type_id

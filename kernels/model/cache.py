@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -32,11 +33,21 @@ class Cache:
 
     @classmethod
     def empty(cls, layers: int, capacity: int, kv_heads: int, size: int) -> Cache:
-        """A cache that has seen nothing."""
-        if capacity < 1:
-            raise InputError(f"a cache for {capacity} positions; want at least 1")
-        shape = layers, capacity, kv_heads, size
-        return cls(np.zeros(shape, np.float32), np.zeros(shape, np.float32))  # zeros: pages come with the first write
+        """A cache that has seen nothing.
+
+        Raises
+        ------
+        InputError
+            The system has no room for so many positions, even if not all of them are filled.
+        """
+        if not isinstance(capacity, int | np.integer) or capacity < 1:
+            raise InputError(f"a cache for {capacity} positions; want a whole number, at least 1")
+        shape = layers, int(capacity), kv_heads, size
+        try:  # zeros: pages come with the first write
+            return cls(np.zeros(shape, np.float32), np.zeros(shape, np.float32))
+        except (MemoryError, ValueError):
+            need = f"{8 * prod(shape):,} bytes"
+            raise InputError(f"a cache for {capacity} positions takes {need}", hint="ask for fewer") from None
 
     @property
     def capacity(self) -> int:

@@ -76,7 +76,7 @@ class Model:
         self.ops: ops.Ops = QuirkOps(products, **more) if any(more.values()) else ops.select(products)
         self._scale = 1 / float(np.sqrt(np.float32(self.sizes.head)))
         self.weights = weights.read(file, self.sizes, self.ops, head, layouts)
-        self._tables = tables(file, self.sizes)
+        self._tables = tables(self.sizes)
         self._prepare(file, products)
 
     def _prepare(self, file: ModelFile, products: Backend) -> None:

@@ -8,30 +8,17 @@ from functools import cache
 import numpy as np
 
 from kernels.gguf.bitnet import Sizes
-from kernels.gguf.errors import BadMetadata, BadTensor
-from kernels.gguf.model import ModelFile
 from kernels.ops.plain import Floats
 
 CHUNK = 512
 """Positions that are computed together, when the first of them is met."""
 
 
-def tables(file: ModelFile, sizes: Sizes) -> Callable[[int, int], tuple[Floats, Floats]]:
+def tables(sizes: Sizes) -> Callable[[int, int], tuple[Floats, Floats]]:
     """What gives (cosine, sine) of positions first to last, each (positions, r / 2) float32.
 
     ``angle = position * base ** (-2 i / r)`` (Su et al., arXiv:2104.09864), pair i being dimensions i and i + r / 2.
-
-    Raises
-    ------
-    BadMetadata, BadTensor
-        The file asks for a scaling of positions, which is not there.
     """
-    kind = file.metadata.get(f"{file.architecture}.rope.scaling.type")
-    if kind is not None and kind.data != "none":
-        where = f"key {file.architecture}.rope.scaling.type"
-        raise BadMetadata(repr(kind.data), where=where, expected="none: positions are not scaled here")
-    if "rope_freqs.weight" in file.tensors:
-        raise BadTensor("positions are not scaled here", where="tensor rope_freqs.weight")
     frequency = sizes.rope_base ** (-np.arange(0, sizes.rope_dimensions, 2, dtype=np.float64) / sizes.rope_dimensions)
 
     @cache

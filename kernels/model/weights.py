@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from kernels.errors import InputError
 from kernels.gguf.bitnet import Sizes
-from kernels.gguf.errors import Ambiguous, BadTensor, BadWeights, plain
+from kernels.gguf.errors import Ambiguous, BadMetadata, BadTensor, BadWeights, plain
 from kernels.gguf.model import Layouts, ModelFile, Tensor
 from kernels.ops import Ops
 from kernels.ops.head import Head
@@ -19,6 +19,7 @@ from kernels.packed import PackedMatrix
 HEADS = ("f16", "int8")
 """How the matrix of the logits is kept: as in the file, or rounded to int8."""
 
+LIST = "python -m kernels verify lists what is wrong"
 
 TILED = ("tl1", "tl2")
 """Formats whose bytes mean other weights with other tiles."""
@@ -71,15 +72,13 @@ def read(file: ModelFile, sizes: Sizes, ops: Ops, head: str = "f16", layouts: La
     """
     if head not in HEADS:
         raise InputError(f"head {head!r}; want {' or '.join(HEADS)}")
-    shapes = dict(sizes.tensors())
-    for name, shape in shapes.items():
-        _found(file, name, shape)
+    _complete(file, sizes)
 
     def part(layer: int, name: str) -> Floats | PackedMatrix:
         tensor = file.tensors[f"blk.{layer}.{name}.weight"]
         if name.endswith("norm"):
             return _norm(tensor)
-        matrix = _matrix(tensor, layouts)
+        matrix = _matrix(tensor, layouts, _factor(file, layer, name))
         file.release(matrix.packed)  # it was looked through, and is read again when it is wanted
         return matrix
 
@@ -88,7 +87,7 @@ def read(file: ModelFile, sizes: Sizes, ops: Ops, head: str = "f16", layouts: La
     embedding = _dense(file.tensors["token_embd.weight"])
     output = embedding
     if "output.weight" in file.tensors:
-        output = _dense(_found(file, "output.weight", (sizes.vocabulary, sizes.hidden)))
+        output = _dense(file.tensors["output.weight"])
     kept = Head(output)
     if head == "int8":
         kept = ops.to_int8(kept)
@@ -96,16 +95,44 @@ def read(file: ModelFile, sizes: Sizes, ops: Ops, head: str = "f16", layouts: La
     return Weights(embedding, tuple(layers), _norm(file.tensors["output_norm.weight"]), kept)
 
 
-def _found(file: ModelFile, name: str, shape: tuple[int, ...]) -> Tensor:
-    tensor = file.tensors.get(name)
-    if tensor is None:
-        raise BadTensor("it is missing", where=f"tensor {name}", hint="python -m kernels verify lists what is there")
-    if tensor.shape != shape:
-        raise BadTensor(f"shape {tensor.shape}", where=f"tensor {name}", expected=str(shape))
-    return tensor
+def _complete(file: ModelFile, sizes: Sizes) -> None:
+    """Refuse a file without one of the tensors a model needs, with one of another shape, or with one more.
+
+    What is not known could be a bias, or a layer more: a model without it would be another one.
+    """
+    if sizes.layers > len(file.tensors):
+        said = f"{sizes.layers} layers, with {len(file.tensors)} tensors in the file"
+        raise BadMetadata(said, where=f"key {file.architecture}.block_count")
+    wanted = dict(sizes.tensors())
+    missing = [name for name in wanted if name not in file.tensors]
+    if missing:
+        raise BadTensor(f"missing{_more(missing)}", where=f"tensor {missing[0]}", hint=LIST)
+    matrices = [name for name, shape in wanted.items() if len(shape) == 2 and name.startswith("blk.")]
+    wanted |= {name.replace(".weight", ".scale"): (1,) for name in matrices}
+    wanted["output.weight"] = sizes.vocabulary, sizes.hidden
+    extra = [plain(name) for name in file.tensors if name not in wanted]
+    if extra:
+        raise BadTensor(f"not of this architecture{_more(extra)}", where=f"tensor {extra[0]}", hint=LIST)
+    for name, tensor in file.tensors.items():
+        if tensor.shape != wanted[name]:
+            raise BadTensor(f"shape {tensor.shape}", where=f"tensor {name}", expected=str(wanted[name]))
 
 
-def _matrix(tensor: Tensor, layouts: Layouts) -> PackedMatrix:
+def _more(names: list[str]) -> str:
+    return f", and {len(names) - 1} more" if len(names) > 1 else ""
+
+
+def _factor(file: ModelFile, layer: int, name: str) -> float:
+    """The scale some converters keep beside a matrix; 1 without it."""
+    beside = file.tensors.get(f"blk.{layer}.{name}.scale")
+    if beside is None:
+        return 1.0
+    if beside.type.name not in ("f32", "f16"):
+        raise BadTensor(beside.type.name, where=f"tensor {plain(beside.name)}", expected="f32 or f16")
+    return float(_norm(beside)[0])
+
+
+def _matrix(tensor: Tensor, layouts: Layouts, factor: float) -> PackedMatrix:
     if not tensor.type.ternary:
         hint = "quantize it with kernels.quantize_weights, and write it with kernels.gguf.write"
         raise BadTensor(tensor.type.name, where=f"tensor {plain(tensor.name)}", expected="ternary weights", hint=hint)
@@ -113,7 +140,7 @@ def _matrix(tensor: Tensor, layouts: Layouts) -> PackedMatrix:
     if layout in TILED:
         hint = f"name the tile of the program that wrote it, as in {layout}:128,96"
         raise Ambiguous(f"{layout} in tiles the file does not tell", where=f"tensor {plain(tensor.name)}", hint=hint)
-    return tensor.matrix(layouts)
+    return tensor.matrix(layouts, factor)
 
 
 def _norm(tensor: Tensor) -> Floats:

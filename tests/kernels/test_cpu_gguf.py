@@ -96,6 +96,22 @@ def test_cpu_gguf_converting_rounds_no_scale_unasked(tmp_path):
     assert made.tensors["w"].matrix().scale == np.float32(np.float16(0.1))
 
 
+def test_cpu_gguf_writing_puts_the_factor_into_the_bytes(tmp_path):
+    packed = formats.get("tq2_0").pack(np.ones((1, 256), np.int8), 0.5)
+    matrix = PackedMatrix(packed, (1, 256), "tq2_0", factor=0.25)
+    assert matrix.scale == matrix.i2s.scale == 0.125
+    made = ModelFile(write(tmp_path / "a.gguf", {}, [NewTensor("w", matrix)])).tensors["w"].matrix()
+    assert (made.scale, made.factor) == (0.125, 1)
+    with pytest.raises(FormatError, match="float16"):
+        NewTensor("w", PackedMatrix(packed, (1, 256), "tq2_0", factor=0.1))
+
+
+@pytest.mark.parametrize("factor", [np.nan, np.inf, 1e39])
+def test_cpu_gguf_a_factor_is_a_finite_number(factor):
+    with pytest.raises(FormatError, match="finite"):
+        PackedMatrix(formats.get("i2_s").pack(np.ones((1, 128), np.int8), 2.0), (1, 128), factor=factor)
+
+
 def test_cpu_gguf_converting_names_the_matrix_that_does_not_fit(tmp_path):
     matrix = PackedMatrix(formats.get("i2_s").pack(np.ones((1, 128), np.int8), 1), (1, 128), "i2_s")
     source = write(tmp_path / "a.gguf", {}, [NewTensor("odd", matrix)])

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from kernels import InputError
 from kernels.__main__ import main
 from kernels.generate import Generation, Sampler, generate
+from kernels.generate.sample import _likeliest
 from kernels.generate.stream import Held
 from kernels.gguf import ModelFile, NewTensor, write
 from kernels.model import Model
@@ -139,9 +140,40 @@ def test_inference_sampling_refuses(options):
         Sampler(**options)
 
 
-def test_inference_sampling_refuses_logits_that_are_no_numbers():
+@pytest.mark.parametrize("logits", [[1, np.nan], [1, np.inf], [-np.inf, -np.inf]])
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_inference_sampling_refuses_logits_that_are_no_numbers(logits, temperature):
     with pytest.raises(InputError, match="not numbers"):
-        Sampler().draw(np.array([1, np.nan], np.float32))
+        Sampler(temperature).draw(np.array(logits, np.float32))
+
+
+def test_inference_sampling_never_draws_what_has_no_chance():
+    masked = np.array([-np.inf, 1.0, -np.inf, 1.0], np.float32)
+    assert drawn(masked) == drawn(masked, temperature=1e30) == {1, 3}
+    assert drawn(masked, before=[0, 1], repetition_penalty=2.0, top_k=1) == {3}
+
+
+@pytest.mark.parametrize("temperature", [5e-324, 1e-100, 1e-30])
+def test_inference_sampling_with_next_to_no_temperature_is_greedy(temperature):
+    assert drawn(np.array([3e38, 1.0, -3e38], np.float32), temperature=temperature) == {0}
+
+
+@pytest.mark.parametrize("penalty", [1e-300, 1e300])
+def test_inference_sampling_penalties_leave_finite_numbers(penalty):
+    assert drawn(before=[0, 1, 2, 3], repetition_penalty=penalty) <= {0, 1, 2, 3}
+
+
+@given(st.lists(st.sampled_from([0.0, -0.0, 1.0, -1.5, 1e-42, 3e38, -3e38, -np.inf]), min_size=1), st.integers(0, 9))
+def test_inference_sampling_takes_the_largest_and_of_equals_the_first(scores, most):
+    scores = np.array(scores, np.float32) + np.float32(0)
+    assert (_likeliest(scores, most) == np.argsort(-scores, kind="stable")[: most or None]).all()
+
+
+def test_inference_sampling_is_the_same_everywhere():
+    logits = np.random.PCG64(1).random_raw(5000).astype(np.float32) * np.float32(2.0**-60)  # from 0 to 16
+    several = [Sampler(1.0, seed=5), Sampler(1.0, 5000, seed=5), Sampler(1.0, 40, 0.9, 0.05, 1.1, seed=5)]
+    draws = [[sampler.draw(logits, [1, 2]) for _ in range(4)] for sampler in several]
+    assert draws == [[3064, 2395, 1885, 2991], [3064, 2395, 1885, 2991], [1181, 1181, 3525, 641]]
 
 
 def test_inference_generate_command(capsys):

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kernels import InputError
-from kernels.gguf import Ambiguous, BadMetadata, BadTensor, ModelFile, NewTensor, write
+from kernels import InputError, PackedMatrix, formats
+from kernels.gguf import Ambiguous, BadMetadata, BadTensor, BadWeights, ModelFile, NewTensor, write
 from kernels.model import Model, Rounding
 
 DATA = Path(__file__).parents[1] / "data"
@@ -17,6 +17,7 @@ LOGITS = np.load(DATA / "logits_tiny.npz")
 TOKENS = LOGITS["tokens"]
 TILE = "tl2:128,96"
 HALF_VALUES = Rounding(values=True)
+HUGE = PackedMatrix.from_float(np.full((256, 256), 3e38))
 
 
 @pytest.fixture(autouse=True)
@@ -158,8 +159,23 @@ def changed(path, metadata=(), without=(), **tensors):
     (BadTensor, "shape", {"blk.0.attn_norm.weight": np.ones(128, np.float32)}),
     (BadTensor, "not finite", {"blk.0.attn_norm.weight": np.full(256, np.nan, np.float32)}),
     (BadTensor, "ternary", {"blk.0.attn_q.weight": np.ones((256, 256), np.float16)}),
-    (BadTensor, "rope_freqs", {"rope_freqs.weight": np.ones(32, np.float32)}),
+    (BadTensor, "blk.1.attn_q.*missing, and 1 more", {"without": ["blk.1.attn_q.weight", "blk.1.attn_v.weight"]}),
+    (BadTensor, "rope_freqs.weight: not of this", {"rope_freqs.weight": np.ones(32, np.float32)}),
+    (BadTensor, "blk.0.attn_q.bias: not of this", {"blk.0.attn_q.bias": np.ones(256, np.float32)}),
+    (BadTensor, "blk.1.* not of this architecture, and 10 more", {"metadata": {"bitnet-b1.58.block_count": 1}}),
+    (BadMetadata, "layers, with 24 tensors", {"metadata": {"bitnet-b1.58.block_count": 65536}}),
+    (BadTensor, "attn_q.scale: shape", {"blk.0.attn_q.scale": np.ones(2, np.float32)}),
+    (BadWeights, "not finite", {"blk.0.attn_q.scale": np.array([np.inf], np.float32)}),
+    (BadWeights, "scale is inf", {"blk.0.attn_q.scale": np.array([3e38], np.float32), "blk.0.attn_q.weight": HUGE}),
+    (BadTensor, "attn_q.scale: i32", {"blk.0.attn_q.scale": np.ones(1, np.int32)}),
     (BadMetadata, "rope.scaling", {"metadata": {"bitnet-b1.58.rope.scaling.type": "yarn"}}),
+    (BadMetadata, "scaling.factor", {"metadata": {"bitnet-b1.58.rope.scaling.factor": 4.0}}),
+    (BadMetadata, "scale_linear", {"metadata": {"bitnet-b1.58.rope.scale_linear": 4.0}}),
+    (BadMetadata, "attn_factor", {"metadata": {"bitnet-b1.58.rope.scaling.attn_factor": 0.5}}),
+    (BadMetadata, "yarn_log", {"metadata": {"bitnet-b1.58.rope.scaling.yarn_log_multiplier": 1.0}}),
+    (BadMetadata, "scaling.type", {"metadata": {"bitnet-b1.58.rope.scaling.type": ["linear"]}}),
+    (BadMetadata, "key_length", {"metadata": {"bitnet-b1.58.attention.key_length": 32}}),
+    (BadMetadata, "value_length", {"metadata": {"bitnet-b1.58.attention.value_length": 128}}),
     (BadTensor, "shape", {"metadata": {"bitnet-b1.58.attention.head_count_kv": 4}}),
     (BadMetadata, "head_count", {"metadata": {"bitnet-b1.58.attention.head_count": 3}}),
 ])  # fmt: skip
@@ -167,6 +183,26 @@ def test_inference_refuses_what_is_no_such_model(error, words, change, tmp_path)
     path = changed(tmp_path / "a.gguf", **change)
     with pytest.raises(error, match=words):
         Model.load(path, "numpy")
+
+
+def test_inference_takes_a_scaling_that_scales_nothing(tmp_path):
+    prefix = "bitnet-b1.58.rope."
+    keys = {"scaling.type": "linear", "scaling.factor": 1.0, "scaling.original_context_length": 4096}
+    path = changed(tmp_path / "a.gguf", {prefix + key: value for key, value in keys.items()})
+    model = Model.load(path, "numpy")
+    assert (model.forward(TOKENS, model.new_cache(24)) == logits()).all()
+
+
+@pytest.mark.parametrize("backend", ["numpy", "fast"])
+def test_inference_takes_scales_beside_matrices(backend, tmp_path):
+    scales, weights = {}, {}
+    for name, each in ModelFile(DATA / "tiny-i2_s.gguf").tensors.items():
+        if each.type.ternary:
+            scales[name.replace(".weight", ".scale")] = np.array([each.matrix().scale])
+            weights[name] = PackedMatrix(formats.get("i2_s").pack(each.matrix().unpack(), 1.0), each.shape)
+    path = changed(tmp_path / "a.gguf", **weights, **scales)
+    model = Model.load(path, backend)
+    assert (model.forward(TOKENS, model.new_cache(24)) == logits()).all()
 
 
 def test_inference_with_a_head_of_its_own(tmp_path):
@@ -196,7 +232,9 @@ def test_inference_refuses_options(options):
 
 
 def test_inference_refuses_caches_and_roundings():
-    with pytest.raises(InputError, match="at least 1"):
-        Model.load(DATA / "tiny-i2_s.gguf", "numpy").new_cache(0)
+    model = Model.load(DATA / "tiny-i2_s.gguf", "numpy")
+    for capacity, words in ((0, "at least 1"), (1.5, "whole number"), (2**40, "takes 2,251,799"), (2**62, "ask for")):
+        with pytest.raises(InputError, match=words):
+            model.new_cache(capacity)
     with pytest.raises(InputError, match=r"bitnet\.cpp-batch"):
         Rounding.named("bitnet")
