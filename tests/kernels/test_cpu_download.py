@@ -219,7 +219,7 @@ def test_cpu_download_on_a_full_disk_says_so_and_goes_on_later(server, tmp_path)
 
 
 def test_cpu_download_killed_in_the_middle_goes_on(server, tmp_path):
-    server.pace = 0.05
+    server.pace = 0.5
     killed = child(server, tmp_path)
     part = tmp_path / "model.gguf.part"
     while not (part.exists() and part.stat().st_size > 200_000):

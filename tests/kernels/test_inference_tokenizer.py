@@ -109,13 +109,13 @@ def merged_by_score(tokenizer, text):
     return ids
 
 
-def merged_by_rank(tokenizer, word):
-    """What byte-level BPE does with one word."""
+def merged_by_rank(tokenizer, word, whole=True):
+    """What byte-level BPE does with one word; ``whole``: one that is a token stays one."""
     letters = {byte: letter for letter, byte in tokenizer._byte.items()}
     numbers = tokenizer.vocabulary.of_type(NORMAL)
-    ranks = {pair: rank for rank, pair in enumerate(tokenizer.vocabulary.merges)}
+    ranks = {tuple(pair.split(" ")): rank for rank, pair in enumerate(tokenizer.vocabulary.merges)}
     parts = [letters[bytes([byte])] for byte in word.encode()]
-    if "".join(parts) in numbers:
+    if whole and "".join(parts) in numbers:
         return [numbers["".join(parts)]]
     while len(parts) > 1:
         rank, at = min((ranks.get(pair, len(ranks)), at) for at, pair in enumerate(pairwise(parts)))
@@ -154,12 +154,9 @@ def test_inference_tokenizer_merges_bytes_by_rank(by_bytes, word):
 ])  # fmt: skip
 def test_inference_tokenizer_cuts_text_as_the_file_says(pre, text, pieces, tmp_path):
     tokenizer = bpe(tmp_path, pre)
-    expected = [number for piece in pieces for number in merged_by_rank(tokenizer, piece)]
-    if pre in ("llama-bpe",):
-        assert tokenizer.encode(text, add_bos=False) == expected
-    else:  # whole words are merged too, where their merges lead to them
-        assert tokenizer.decode(tokenizer.encode(text)) == text
-        assert len(tokenizer._inner.pre_tokenizer.pre_tokenize_str(text)) == len(pieces)
+    whole = pre == "llama-bpe"
+    expected = [number for piece in pieces for number in merged_by_rank(tokenizer, piece, whole)]
+    assert tokenizer.encode(text, add_bos=False) == expected
 
 
 @settings(max_examples=300, deadline=None)
@@ -226,11 +223,11 @@ CHAT = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": 
 
 
 def test_inference_chat_without_a_template_is_bitnets(by_bytes):
-    assert by_bytes.chat(CHAT) == "System: Be brief.<|eot_id|>User: Hi <|eot_id|><|eot_id|>Assistant: "
+    assert by_bytes.chat(CHAT) == "<|begin|>System: Be brief.<|eot_id|>User: Hi <|eot_id|><|eot_id|>Assistant: "
     ids = by_bytes.encode_chat(CHAT)
     assert ids[0] == by_bytes.bos
     assert ids.count(by_bytes.vocabulary.of_type(CONTROL)["<|eot_id|>"]) == 2  # not the user's own
-    assert by_bytes.decode(ids[1:], special=True) == by_bytes.chat(CHAT)
+    assert by_bytes.decode(ids, special=True) == by_bytes.chat(CHAT)
 
 
 TEMPLATE = (
@@ -247,7 +244,7 @@ def test_inference_chat_by_the_files_template(tmp_path):
         assert [number for number in ids if number in control.values()] == [
             control[name] for name in ("<|begin|>", "<|begin|>", "<|end|>", "<|begin|>")
         ]
-        assert tokenizer.decode(ids, special=True).count(content.replace("\U0010fffd", "\ufffd").strip()) >= 1
+        assert tokenizer.decode(ids, special=True).count(content.strip()) >= 1
 
 
 @pytest.mark.parametrize("template", [
@@ -286,12 +283,12 @@ def test_inference_chat_refuses_what_is_no_conversation(by_bytes, tmp_path):
 
 @pytest.mark.parametrize(("words", "change"), [
     ("token_type", {"types": [1]}), ("model", {"model": "wordpiece"}), ("pre", {"pre": "klingon"}),
-    ("bytes", {"tokens": ["a"], "types": [1]}), ("scores", {"model": "llama"}), ("merges", {"merges": None}),
+    ("bytes", {"tokens": ["a", "aa"], "types": [1, 1], "merges": ["a a"]}), ("scores", {"model": "llama"}), ("merges", {"merges": None}),
     ("bos", {"ids": {"bos": 10**6}}), ("characters", {"chat_template": "x" * 70_000}),
 ])  # fmt: skip
 def test_inference_tokenizer_refuses_what_contradicts_itself(words, change, tmp_path):
     letters = pre_tokenizers.ByteLevel.alphabet()
-    good = {"model": "gpt2", "tokens": letters, "types": [1] * 256, "merges": ["a b"], "pre": "gpt-2"}
+    good = {"model": "gpt2", "tokens": [*letters, "ab"], "types": [1] * 257, "merges": ["a b"], "pre": "gpt-2"}
     file(tmp_path, **good)
     with pytest.raises(BadTokenizer, match=words):
         file(tmp_path, **{**good, **change})
