@@ -283,7 +283,8 @@ def test_inference_chat_refuses_what_is_no_conversation(by_bytes, tmp_path):
 
 @pytest.mark.parametrize(("words", "change"), [
     ("token_type", {"types": [1]}), ("model", {"model": "wordpiece"}), ("pre", {"pre": "klingon"}),
-    ("bytes", {"tokens": ["a", "aa"], "types": [1, 1], "merges": ["a a"]}), ("scores", {"model": "llama"}), ("merges", {"merges": None}),
+    ("bytes", {"tokens": ["a", "aa"], "types": [1, 1], "merges": ["a a"]}), ("scores", {"model": "llama"}),
+    ("merges", {"merges": None}),
     ("bos", {"ids": {"bos": 10**6}}), ("characters", {"chat_template": "x" * 70_000}),
 ])  # fmt: skip
 def test_inference_tokenizer_refuses_what_contradicts_itself(words, change, tmp_path):
