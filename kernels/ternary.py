@@ -120,6 +120,8 @@ def quantize_activations(activations: ArrayLike) -> tuple[NDArray[np.int8], NDAr
 
 def as_float32(values: ArrayLike, what: str) -> NDArray[np.float32]:
     """Read a matrix as float32; what does not fit becomes infinite."""
+    if isinstance(values, np.ma.MaskedArray):
+        raise InputError(f"{what} are masked; want every number", hint="fill them: x.filled(0)")
     try:
         array = np.asarray(values)
     except ValueError as error:

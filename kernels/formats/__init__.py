@@ -47,6 +47,8 @@ def get(name: str, tile: tuple[int, ...] | None = None) -> Format:
     Traceback (most recent call last):
     kernels.errors.FormatError: unknown format 'i2s'; did you mean 'i2_s'?
     """
+    if not isinstance(name, str):
+        raise FormatError(f"the format is {name!r}; want its name", hint=f"known: {', '.join(_NAMES)}")
     family, _, given = name.partition(":")
     if family in ("tl1", "tl2") and (given or tile is not None):
         return _tiled(family, tile if tile is not None else _numbers(name, given))

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from kernels import FormatError, formats
+from kernels import FormatError, InputError, PackedMatrix, formats, matmul
 from kernels.formats.i2_s import I2S
 from kernels.formats.places import I2SPlaces, TL1Places, TL2Places
 
@@ -207,3 +207,15 @@ def test_cpu_formats_round_a_scale_to_float32(name):
 def test_cpu_tq_refuses_a_scale_that_float16_has_not(name):
     with exactly("the scale is inf in float32; want a finite number"):
         formats.get(name).nearest_scale(1e6)
+
+
+@pytest.mark.parametrize("name", [None, 7, b"i2_s"])
+def test_cpu_formats_are_asked_for_by_name(name):
+    with pytest.raises(FormatError, match="want its name"):
+        formats.get(name)
+
+
+def test_cpu_matmul_refuses_numbers_that_are_hidden():
+    matrix = PackedMatrix.from_float(np.ones((2, 128)))
+    with pytest.raises(InputError, match="masked"):
+        matmul(matrix, np.ma.masked_array(np.ones((1, 128)), mask=True), backend="numpy")
