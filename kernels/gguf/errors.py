@@ -23,8 +23,9 @@ def plain(text: str | bytes, limit: int = SHOWN) -> str:
     if isinstance(text, bytes):
         text = text[: 4 * limit + 4].decode("utf-8", "backslashreplace")
     kept = text[:limit]
-    safe = "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in kept)
-    return safe + "…" if len(text) > limit else safe
+    if not kept.isprintable():
+        kept = "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in kept)
+    return kept + "…" if len(text) > limit else kept
 
 
 class ModelFileError(KernelError, ValueError):

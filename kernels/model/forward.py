@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kernels import ops
-from kernels.backend import Backend, BackendReport, backend_report, select_backend, why_not
+from kernels.backend import BackendReport, backend_report, select_backend, why_not
 from kernels.errors import InputError
 from kernels.gguf.bitnet import Sizes, sizes
 from kernels.gguf.model import Layouts, ModelFile
@@ -21,7 +21,6 @@ from kernels.model.rounding import NONE, Rounding
 from kernels.ops import Kind
 from kernels.ops.plain import Floats
 from kernels.ops.quirks import QuirkOps
-from kernels.packed import PackedMatrix
 
 Observe = Callable[[str, NDArray[np.float32]], object]
 """Called with the name of an intermediate, as the C++ programs name it, and its (T, …) numbers."""
@@ -75,20 +74,9 @@ class Model:
         more = {"half": rounding.probabilities, "blocks": rounding.blocks}
         self.ops: ops.Ops = QuirkOps(products, **more) if any(more.values()) else ops.select(products)
         self._scale = 1 / float(np.sqrt(np.float32(self.sizes.head)))
-        self.weights = weights.read(file, self.sizes, self.ops, head, layouts)
+        prepare = getattr(products, "prepare", None)  # a layout of the backend's own
+        self.weights = weights.read(file, self.sizes, self.ops, head, layouts, prepare)
         self._tables = tables(self.sizes)
-        self._prepare(file, products)
-
-    def _prepare(self, file: ModelFile, products: Backend) -> None:
-        """Let the backend keep what it wants in its own layout, and the file's pages go."""
-        prepare = getattr(products, "prepare", None)
-        if prepare is not None:
-            for layer in self.weights.layers:
-                for field in fields(layer):
-                    part = getattr(layer, field.name)
-                    if isinstance(part, PackedMatrix):
-                        prepare(part)
-                        file.release(part.packed)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], backend: str = "auto", **options: object) -> Model:

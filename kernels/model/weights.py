@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -23,6 +24,9 @@ LIST = "python -m kernels verify lists what is wrong"
 
 TILED = ("tl1", "tl2")
 """Formats whose bytes mean other weights with other tiles."""
+
+
+Prepare = Callable[[PackedMatrix], object]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,8 +62,14 @@ class Weights:
     head: Head
 
 
-def read(file: ModelFile, sizes: Sizes, ops: Ops, head: str = "f16", layouts: Layouts = None) -> Weights:
+def read(
+    file: ModelFile, sizes: Sizes, ops: Ops, head: str = "f16", layouts: Layouts = None, prepare: Prepare | None = None
+) -> Weights:
     """The weights of a model.
+
+    Parameters
+    ----------
+    prepare : called with each matrix, while its bytes are at hand.
 
     Raises
     ------
@@ -79,19 +89,21 @@ def read(file: ModelFile, sizes: Sizes, ops: Ops, head: str = "f16", layouts: La
         if name.endswith("norm"):
             return _norm(tensor)
         matrix = _matrix(tensor, layouts, _factor(file, layer, name))
+        if prepare is not None:
+            prepare(matrix)
         file.release(matrix.packed)  # it was looked through, and is read again when it is wanted
         return matrix
 
-    names = [field.name for field in fields(Layer)]
-    layers = [Layer(**{name: part(layer, name) for name in names}) for layer in range(sizes.layers)]  # type: ignore[arg-type]
     embedding = _dense(file.tensors["token_embd.weight"])
     output = embedding
     if "output.weight" in file.tensors:
         output = _dense(file.tensors["output.weight"])
     kept = Head(output)
-    if head == "int8":
+    if head == "int8":  # before the layers take memory, as all of it is read
         kept = ops.to_int8(kept)
         file.release(output)
+    names = [field.name for field in fields(Layer)]
+    layers = [Layer(**{name: part(layer, name) for name in names}) for layer in range(sizes.layers)]  # type: ignore[arg-type]
     return Weights(embedding, tuple(layers), _norm(file.tensors["output_norm.weight"]), kept)
 
 
