@@ -1,25 +1,31 @@
 """A model of 2B-4T's shape with random weights: load, prefill and decode, beside memory's speed and other programs.
 
-Run: ``python benchmarks/decode.py [--model FILE] [--threads 1,2] [--rounds N] [--peer NAME=LLAMA-BENCH:MODEL …]``. The
-file (1.2 GB) is made once, in the user's cache. Every figure is of a process of its own, alternating with the others.
+Run: ``python benchmarks/decode.py [--small | --model FILE] [--threads 1,2] [--rounds N]``, and for each other program
+``--peer NAME=LLAMA-BENCH:MODEL``. The file (1.2 GB) is made once, in the user's cache. Every figure is of a process of
+its own, alternating with the others.
 """
 
 import argparse
 import json
 import os
 import statistics
+import struct
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from kernels import PackedMatrix
-from kernels.gguf import NewTensor, write
+from kernels.gguf import ModelFile, NewTensor, write
+from kernels.gguf.bitnet import sizes
 
 SHAPE = {"hidden": 2560, "feed_forward": 6912, "layers": 30, "heads": 20, "kv_heads": 5, "vocabulary": 128_256}
+SMALL = {"hidden": 512, "feed_forward": 1536, "layers": 4, "heads": 8, "kv_heads": 2, "vocabulary": 8192}
 PREFILL, DECODE = 128, 32
+PIECE = 2**22
 CHILD = """
 import json, resource, sys, time
 began = time.perf_counter()
@@ -47,44 +53,58 @@ print(json.dumps({"first": first, "prefill": prefill / filled, "decode": 1 / tim
 """
 
 
-def made(path: Path) -> Path:
-    """Random ternary weights, a float16 embedding: what a file of that shape holds."""
+def made(path: Path, shape: dict[str, int]) -> Path:
+    """Random ternary weights, a float16 embedding: what a file of that shape holds. Made on disk, a piece at a time."""
     if path.exists():
         return path
-    random = np.random.default_rng(0)
-    hidden, wide, kv = SHAPE["hidden"], SHAPE["feed_forward"], SHAPE["hidden"] // SHAPE["heads"] * SHAPE["kv_heads"]
-
-    def matrix(rows: int, cols: int) -> PackedMatrix:
-        codes = random.integers(0, 3, (rows * cols // 4, 4), np.uint8)
-        packed = codes[:, 0] << 6 | codes[:, 1] << 4 | codes[:, 2] << 2 | codes[:, 3]
-        tail = np.zeros(32, np.uint8)
-        tail[:4] = np.array([0.02], "<f4").view(np.uint8)
-        return PackedMatrix(np.concatenate([packed, tail]), (rows, cols))
-
+    hidden, wide, kv = shape["hidden"], shape["feed_forward"], shape["hidden"] // shape["heads"] * shape["kv_heads"]
     prefix = "bitnet-b1.58."
     metadata = {
         "general.architecture": "bitnet-b1.58", "general.file_type": 40, "general.quantization_version": 2,
-        prefix + "vocab_size": SHAPE["vocabulary"], prefix + "context_length": 4096,
-        prefix + "embedding_length": hidden, prefix + "block_count": SHAPE["layers"],
-        prefix + "feed_forward_length": wide, prefix + "rope.dimension_count": 128,
-        prefix + "attention.head_count": SHAPE["heads"], prefix + "attention.head_count_kv": SHAPE["kv_heads"],
+        prefix + "vocab_size": shape["vocabulary"], prefix + "context_length": 4096,
+        prefix + "embedding_length": hidden, prefix + "block_count": shape["layers"],
+        prefix + "feed_forward_length": wide, prefix + "rope.dimension_count": hidden // shape["heads"],
+        prefix + "attention.head_count": shape["heads"], prefix + "attention.head_count_kv": shape["kv_heads"],
         prefix + "attention.layer_norm_rms_epsilon": 1e-5, prefix + "rope.freq_base": 500_000.0,
     }  # fmt: skip
-    tensors = [NewTensor("token_embd.weight", random.normal(size=(SHAPE["vocabulary"], hidden)).astype(np.float16))]
-    shapes = {
+    matrices = {
         "attn_q": (hidden, hidden), "attn_k": (kv, hidden), "attn_v": (kv, hidden), "attn_output": (hidden, hidden),
         "ffn_gate": (wide, hidden), "ffn_up": (wide, hidden), "ffn_down": (hidden, wide),
     }  # fmt: skip
     norms = {"attn_norm": hidden, "attn_sub_norm": hidden, "ffn_norm": hidden, "ffn_sub_norm": wide}
-    for layer in range(SHAPE["layers"]):
-        for name, size in norms.items():
-            tensors.append(NewTensor(f"blk.{layer}.{name}.weight", np.ones(size, np.float32)))
-        for name, (rows, cols) in shapes.items():
-            tensors.append(NewTensor(f"blk.{layer}.{name}.weight", matrix(rows, cols)))
-    tensors.append(NewTensor("output_norm.weight", np.ones(hidden, np.float32)))
     path.parent.mkdir(parents=True, exist_ok=True)
     print(f"writing {path} …", file=sys.stderr)
-    return Path(write(path, metadata, tensors))
+    random = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+
+        def on_disk(name: str, size: int, piece: Callable[[int], np.ndarray], tail: bytes = b"") -> np.ndarray:
+            with open(Path(folder, name), "wb") as file:
+                for start in range(0, size, PIECE):
+                    file.write(piece(min(PIECE, size - start)).data)
+                file.write(tail)
+            return np.memmap(file.name, np.uint8, "r")
+
+        def floats(count: int) -> np.ndarray:
+            return random.standard_normal(count // 2, np.float32).astype(np.float16).view(np.uint8)
+
+        def codes(count: int) -> np.ndarray:
+            fields = random.integers(0, 3, (count, 4), np.uint8)
+            return fields[:, 0] << 6 | fields[:, 1] << 4 | fields[:, 2] << 2 | fields[:, 3]
+
+        def matrix(name: str, rows: int, cols: int) -> NewTensor:
+            tail = struct.pack("<f28x", 0.02)
+            return NewTensor(name, on_disk(name, rows * cols // 4, codes, tail), (rows, cols), 36)
+
+        rows = shape["vocabulary"], hidden
+        embedding = on_disk("token_embd.weight", 2 * rows[0] * rows[1], floats)
+        tensors = [NewTensor("token_embd.weight", embedding, rows, 1)]
+        for layer in range(shape["layers"]):
+            for name, size in norms.items():
+                tensors.append(NewTensor(f"blk.{layer}.{name}.weight", np.ones(size, np.float32)))
+            for name, lengths in matrices.items():
+                tensors.append(matrix(f"blk.{layer}.{name}.weight", *lengths))
+        tensors.append(NewTensor("output_norm.weight", np.ones(hidden, np.float32)))
+        return Path(write(path, metadata, tensors))
 
 
 def ours(path: Path, threads: int, head: str) -> dict:
@@ -111,16 +131,18 @@ def read_speed(threads: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bitnet-kernels" / "2b-4t-random.gguf"
-    parser.add_argument("--model", type=Path, default=cache)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bitnet-kernels"
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--model", type=Path)
+    which.add_argument("--small", action="store_true", help="another shape, of 11 MB: does all of it work")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=LLAMA-BENCH:MODEL")
     given = parser.parse_args()
-    path = made(given.model)
-    size = path.stat().st_size
-    head = SHAPE["vocabulary"] * SHAPE["hidden"]
-    read = {"f16": size, "int8": size - head + 4 * SHAPE["vocabulary"]}
+    name, shape = ("small-random.gguf", SMALL) if given.small else ("2b-4t-random.gguf", SHAPE)
+    path = given.model or made(cache / name, shape)
+    size, each = path.stat().st_size, sizes(ModelFile(path))
+    read = {"f16": size, "int8": size - each.vocabulary * (each.hidden - 4)}  # a token reads all but what is halved
     peers = [(name, *where.rpartition(":")[::2]) for name, _, where in (one.partition("=") for one in given.peer)]
     for threads in map(int, given.threads.split(",")):
         found: dict[str, list[dict]] = {}

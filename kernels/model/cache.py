@@ -7,6 +7,7 @@ from math import prod
 
 import numpy as np
 
+from kernels.cpu.fast.memory import fresh
 from kernels.errors import InputError
 from kernels.ops.plain import Floats
 
@@ -42,12 +43,16 @@ class Cache:
         """
         if not isinstance(capacity, int | np.integer) or capacity < 1:
             raise InputError(f"a cache for {capacity} positions; want a whole number, at least 1")
-        shape = layers, int(capacity), kv_heads, size
-        try:  # zeros: pages come with the first write
-            return cls(np.zeros(shape, np.float32), np.zeros(shape, np.float32))
-        except (MemoryError, ValueError):
-            need = f"{8 * prod(shape):,} bytes"
-            raise InputError(f"a cache for {capacity} positions takes {need}", hint="ask for fewer") from None
+        shape = 2, layers, int(capacity), kv_heads, size
+        need = 4 * prod(shape)
+        try:
+            keys, values = fresh(need).view(np.float32).reshape(shape)
+        except (OSError, OverflowError):
+            raise InputError(
+                f"a cache for {capacity} positions takes {need:,} bytes; the system has not so many",
+                hint="ask for fewer",
+            ) from None
+        return cls(keys, values)
 
     @property
     def capacity(self) -> int:

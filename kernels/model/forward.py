@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,9 @@ from kernels.ops.quirks import QuirkOps
 
 Observe = Callable[[str, NDArray[np.float32]], object]
 """Called with the name of an intermediate, as the C++ programs name it, and its (T, …) numbers."""
+
+See = Callable[[str, int, Floats], None]
+"""The same with the layer apart, so that a name nobody wants is not made."""
 
 ACTIVATIONS = ("relu2", "silu")
 
@@ -111,63 +115,73 @@ class Model:
         """
         ids = self._checked(tokens)
         start = cache.claim(len(ids))
-        see = observe or _look_away
+        see = partial(_named, observe) if observe else _look_away
         kind: Kind = "silu" if self.sizes.activation == "silu" else "relu2"
         cos, sin = self._tables(start, start + len(ids))
         h = self.weights.embedding[ids].astype(np.float32)
-        see("inp_embd", h)
+        see("inp_embd", 0, h)
         for number in range(self.sizes.layers):
-            h = self._layer(number, h, cache, start, cos, sin, kind, see)
-        if last_only:
-            h = np.ascontiguousarray(h[-1:])
+            last = last_only and number == self.sizes.layers - 1
+            h = self._layer(number, h, cache, start, cos, sin, kind, see, last)
         h = self.ops.rms_norm(h, self.weights.output_norm, self.sizes.epsilon)
-        see("result_norm", h)
+        see("result_norm", 0, h)
         logits = self.ops.dense(_rounded(h, self.rounding.head), self.weights.head)
-        see("result_output", logits)
+        see("result_output", 0, logits)
         cache.length += len(ids)
         return logits
 
     def _layer(
-        self, number: int, h: Floats, cache: Cache, start: int, cos: Floats, sin: Floats, kind: Kind, see: Observe
+        self,
+        number: int,
+        h: Floats,
+        cache: Cache,
+        start: int,
+        cos: Floats,
+        sin: Floats,
+        kind: Kind,
+        see: See,
+        last: bool,
     ) -> Floats:
         layer, do, eps = self.weights.layers[number], self.ops, self.sizes.epsilon
         keys, values = cache.keys[number], cache.values[number]
         stop = start + len(h)
 
         x = do.rms_norm(h, layer.attn_norm, eps)
-        see(f"attn_norm-{number}", x)
+        see("attn_norm-{}", number, x)
         q, k, v = do.linears(x, (layer.attn_q, layer.attn_k, layer.attn_v))
-        see(f"Qcur-{number}", q)
-        see(f"Kcur-{number}", k)
-        see(f"Vcur-{number}", v)
+        see("Qcur-{}", number, q)
+        see("Kcur-{}", number, k)
+        see("Vcur-{}", number, v)
         q = self._turned(q.reshape(len(h), -1, self.sizes.head), cos, sin)
         k = self._turned(k.reshape(len(h), -1, self.sizes.head), cos, sin)
-        see(f"Qcur-{number}#1", q)
-        see(f"Kcur-{number}#1", k)
+        see("Qcur-{}#1", number, q)
+        see("Kcur-{}#1", number, k)
         keys[start:stop] = _rounded(k, self.rounding.keys)
         values[start:stop] = _rounded(v, self.rounding.values).reshape(len(h), -1, self.sizes.head)
         x = do.attention(_rounded(q, self.rounding.keys), keys, values, start, self._scale)
-        see(f"kqv_out-{number}", x)
+        see("kqv_out-{}", number, x)
+        if last:  # nobody asks any more what the other tokens are
+            x, h = x[-1:], h[-1:]
         x = do.rms_norm(x, layer.attn_sub_norm, eps)
-        see(f"attn_sub_norm-{number}", x)
+        see("attn_sub_norm-{}", number, x)
         (x,) = do.linears(x, (layer.attn_output,))
-        see(f"attn_o_out-{number}", x)
+        see("attn_o_out-{}", number, x)
         h = do.add(x, h)
-        see(f"ffn_inp-{number}", h)
+        see("ffn_inp-{}", number, h)
 
         x = do.rms_norm(h, layer.ffn_norm, eps)
-        see(f"ffn_norm-{number}", x)
+        see("ffn_norm-{}", number, x)
         gate, up = do.linears(x, (layer.ffn_gate, layer.ffn_up))
-        see(f"ffn_gate-{number}", gate)
-        see(f"ffn_up-{number}", up)
+        see("ffn_gate-{}", number, gate)
+        see("ffn_up-{}", number, up)
         x = do.gate(gate, up, kind)
-        see(f"ffn_out-{number}", x)
+        see("ffn_out-{}", number, x)
         x = do.rms_norm(x, layer.ffn_sub_norm, eps)
-        see(f"ffn_sub_norm-{number}", x)
+        see("ffn_sub_norm-{}", number, x)
         (x,) = do.linears(x, (layer.ffn_down,))
-        see(f"ffn_down-{number}", x)
+        see("ffn_down-{}", number, x)
         h = do.add(x, h)
-        see(f"l_out-{number}", h)
+        see("l_out-{}", number, h)
         return h
 
     def _turned(self, x: Floats, cos: Floats, sin: Floats) -> Floats:
@@ -200,5 +214,9 @@ def _rounded(x: Floats, half: bool) -> Floats:
         return x.astype(np.float16).astype(np.float32)
 
 
-def _look_away(name: str, numbers: NDArray[np.float32]) -> None:
+def _named(observe: Observe, name: str, layer: int, numbers: Floats) -> None:
+    observe(name.format(layer), numbers)
+
+
+def _look_away(name: str, layer: int, numbers: Floats) -> None:
     """What nobody observes."""

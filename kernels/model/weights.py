@@ -156,7 +156,7 @@ def _matrix(tensor: Tensor, layouts: Layouts, factor: float) -> PackedMatrix:
 
 
 def _norm(tensor: Tensor) -> Floats:
-    norm = np.ascontiguousarray(_dense(tensor), np.float32)
+    norm = np.array(_dense(tensor), np.float32)  # a copy: small, and calls take writable arrays faster
     if not np.isfinite(norm).all():
         raise BadWeights("it holds what is not finite", where=f"tensor {plain(tensor.name)}")
     return norm

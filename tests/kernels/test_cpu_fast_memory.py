@@ -30,8 +30,8 @@ def test_cpu_fast_memory_is_shared_by_matrices_and_goes_with_the_last(monkeypatc
         made.append(weakref.ref(region))
         return region
 
-    asked_for = memory._asked_for
-    monkeypatch.setattr(memory, "_asked_for", watched)
+    asked_for = memory.fresh
+    monkeypatch.setattr(memory, "fresh", watched)
     arrays = [aligned((REGION // 4,), np.uint8) for _ in range(5)]
     assert len(made) == 2
     del arrays[:4]

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels import FormatError, PackedMatrix, formats
+from kernels.formats.i2_s import CHUNK
 
 I2S = formats.get("i2_s")
 
@@ -171,3 +172,15 @@ def test_cpu_i2s_layouts_round_trip_is_exact(name, tall, wide, rows, blocks, see
     again, scale = formats.get(name).unpack(formats.get(name).pack(ternary, 0.1), shape)
     np.testing.assert_array_equal(again, ternary)
     assert scale == np.float32(0.1)
+
+
+@pytest.mark.parametrize("offset", [0, 1])
+def test_cpu_i2s_counts_codes_3_wherever_they_are(offset):
+    shape = 70, 128 * 128  # more than a chunk, and a rest
+    packed = np.concatenate([np.zeros(offset, np.uint8), I2S.pack(np.ones(shape, np.int8), 1.0)])[offset:]
+    places = [0, 7, 8, CHUNK - 1, CHUNK, len(packed) - 33]
+    for place, byte in zip(places, (0b11, 0b1100, 0b11_0000, 0b1100_0000, 0xFF, 0b10_11_01_10), strict=True):
+        packed[place] = byte
+    packed[9] = 0b01_10_01_10  # neighbours whose bits meet, and no 3
+    with pytest.raises(FormatError, match="6 bytes hold the code 3"):
+        PackedMatrix(packed, shape)

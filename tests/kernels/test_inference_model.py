@@ -233,7 +233,13 @@ def test_inference_refuses_options(options):
 
 def test_inference_refuses_caches_and_roundings():
     model = Model.load(DATA / "tiny-i2_s.gguf", "numpy")
-    for capacity, words in ((0, "at least 1"), (1.5, "whole number"), (2**40, "takes 2,251,799"), (2**62, "ask for")):
+    for capacity, words in (
+        (0, "at least 1"),
+        (1.5, "whole number"),
+        (2**40, "takes 2,251,799"),
+        (2**62, "ask for"),
+        (2**80, "ask for"),
+    ):
         with pytest.raises(InputError, match=words):
             model.new_cache(capacity)
     with pytest.raises(InputError, match=r"bitnet\.cpp-batch"):

@@ -49,7 +49,7 @@ def aligned(shape: tuple[int, ...], dtype: type[Item]) -> NDArray[Item]:
         return room[skip : skip + size].view(dtype).reshape(shape)
     with _lock:
         if len(_region) < size:
-            _region = _asked_for(max(size, REGION))
+            _region = fresh(max(size, REGION))
         room, _region = _region[:size], _region[-(-size // LINE) * LINE :]
     return room.view(dtype).reshape(shape)
 
@@ -70,8 +70,14 @@ def address(array: NDArray[Any]) -> int:
         return where
 
 
-def _asked_for(size: int) -> NDArray[np.uint8]:
-    """Fresh pages, large ones where the system has them."""
+def fresh(size: int) -> NDArray[np.uint8]:
+    """So many zeros, at least 1, in pages of their own, large ones where the system has them; real as they are written.
+
+    Raises
+    ------
+    OSError, OverflowError
+        The system has no room for them.
+    """
     pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     with suppress(AttributeError, OSError):
         pages.madvise(mmap.MADV_HUGEPAGE)
