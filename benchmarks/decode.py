@@ -114,9 +114,13 @@ def ours(path: Path, threads: int, head: str) -> dict:
 
 def theirs(program: str, model: str, threads: int) -> dict:
     argv = [program, "-m", model, "-t", str(threads), "-p", str(PREFILL), "-n", str(DECODE), "-r", "1", "-o", "json"]
-    done = subprocess.run(argv, capture_output=True, text=True, check=True)
-    tests = json.loads(done.stdout)
-    return {"prefill" if each["n_prompt"] else "decode": each["avg_ts"] for each in tests}
+    done = subprocess.run(argv, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{program} ended with {done.returncode}: {done.stderr.strip().rpartition(chr(10))[2]}")
+    found = {"prefill" if each["n_prompt"] else "decode": each["avg_ts"] for each in json.loads(done.stdout)}
+    if set(found) != {"prefill", "decode"} or not all(speed > 0 for speed in found.values()):
+        sys.exit(f"{program} gives no speeds: {found}")
+    return found
 
 
 def read_speed(threads: int) -> float:
