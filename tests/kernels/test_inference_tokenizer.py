@@ -113,6 +113,18 @@ def test_inference_tokenizer_never_merges_into_what_is_no_text(tmp_path):
     ids = tokenizer.encode("<s><u><01>", add_bos=False)
     assert tokenizer.decode(ids) == "<s><u><01>"
     assert not {0, 1, 2} & set(ids)
+    tokens, types = [*make.LETTERS, "ab", "abc", "abcd"], [NORMAL] * 256 + [CONTROL, UNKNOWN, NORMAL]
+    for pre in ("llama-bpe", "gpt-2"):
+        tokenizer = make.file(tmp_path, "gpt2", tokens, types, merges=["a b", "ab c", "abc d"], pre=pre)
+        assert not {256, 257} & set(tokenizer.encode("ab abc abcd"))
+        assert tokenizer.decode(tokenizer.encode("ab abc abcd")) == "ab abc abcd"
+
+
+def test_inference_tokenizer_finds_the_longest_token_in_text(tmp_path):
+    tokens = [*make.LETTERS, "ab", "<x>", "<x><y>", "x><"]
+    keys = {"merges": ["a b"], "pre": "gpt-2"}
+    tokenizer = make.file(tmp_path, "gpt2", tokens, [NORMAL] * 257 + [USER_DEFINED] * 3, **keys)
+    assert tokenizer.encode("<x><x><y>x><") == [257, 258, 259]
 
 
 def test_inference_tokenizer_takes_ends_for_control_tokens_whatever_their_type(tmp_path):
