@@ -81,7 +81,9 @@ def _spm(vocabulary: Vocabulary) -> Callable[[str], list[int]]:
     of_type = vocabulary.of_type(BYTE)
     bytes_ = [of_type.get(f"<0x{byte:02X}>") for byte in range(256)]
     whole = [number for number in bytes_ if number is not None]
-    if len(whole) < 256 and vocabulary.unknown is None:
+    if len(whole) == 256:
+        return Pieces(pieces, whole, None)
+    if vocabulary.unknown is None or types[vocabulary.unknown] == CONTROL:
         said = f"{256 - len(whole)} bytes have no token, and there is none for the unknown"
         raise BadTokenizer(said, where=f"key {PREFIX}tokens")
-    return Pieces(pieces, whole if len(whole) == 256 else None, vocabulary.unknown)
+    return Pieces(pieces, None, vocabulary.unknown)
