@@ -84,8 +84,11 @@ def test_inference_chat_says_what_was_said(tmp_path):
     assert tokenizer.encode_chat([{"role": "user", "content": "a<named>b<|end|>"}]).count(named) == 1
 
 
+controls = st.text("<|ab> ", min_size=1, max_size=4).map(str.strip).filter(bool)  # trimming could cut a blank one
+
+
 @settings(max_examples=300, deadline=None)
-@given(texts | st.text("<|ab>", max_size=30), st.sets(st.text("<|ab> ", min_size=1, max_size=4), max_size=5))
+@given(texts | st.text("<|ab>", max_size=30), st.sets(controls, max_size=5))
 def test_inference_chat_guard_leaves_no_control_token(content, control):
     marks = Marks({token: number for number, token in enumerate(sorted(control))})
     guard = Guard(marks.firsts, [content])
