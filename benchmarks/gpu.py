@@ -1,13 +1,19 @@
 """Products on a CUDA device beside the memory bandwidth and bf16 cuBLAS of the same run; exit 5 where there is none.
 
-Run: python benchmarks/gpu.py [--json]
+Run: python benchmarks/gpu.py [--json] [--model FILE]
+
+With a model it is decoding that is measured, with a float and an int8 head: benchmarks/decode.py makes one of random
+weights in the user's cache.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 
 from kernels.errors import NoDevice
 from kernels.gpu import bench
@@ -15,11 +21,21 @@ from kernels.gpu import bench
 YARDSTICKS = {"GB/s": "of the bandwidth", "TOPS": "of bf16 cuBLAS"}
 
 
+def rows(model: Path | None) -> Iterator[bench.Row]:
+    if model is None:
+        yield from bench.measure()
+    else:
+        yield from (bench.decode(model, head) for head in ("f16", "int8"))
+
+
 def main() -> int:
-    as_json = "--json" in sys.argv[1:]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--model", type=Path)
+    given = parser.parse_args()
     try:
-        for row in bench.measure():
-            if as_json:
+        for row in rows(given.model):
+            if given.json:
                 print(json.dumps(asdict(row) | {"share": row.share}), flush=True)
                 continue
             share = f"{row.share:.2f} {YARDSTICKS[row.unit]}" if row.share else "(no yardstick)"

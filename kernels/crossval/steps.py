@@ -9,7 +9,7 @@ import numpy as np
 
 from kernels.model import Model
 from kernels.ops import Kind
-from kernels.ops.plain import Floats
+from kernels.ops.host import Floats
 from kernels.packed import PackedMatrix
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ def alone(model: Model, tensors: Tensors, rung: Callable[..., Rung]) -> Iterator
         if name not in tensors or not all(source in tensors for source in sources):
             continue
         rows = tensors[sources[0]].shape[0]
-        got = step(*(np.ascontiguousarray(tensors[source].reshape(rows, -1)) for source in sources))
+        given = (np.ascontiguousarray(tensors[source].reshape(rows, -1)) for source in sources)
+        got = model.ops.get(step(*map(model.ops.put, given)))
         expected = tensors[name].reshape(got.shape) if got.size == tensors[name].size else tensors[name]
         if got.shape != expected.shape:
             yield rung(name, False, said=f"shape {got.shape}; the reference has {expected.shape}")

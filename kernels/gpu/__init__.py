@@ -1,5 +1,7 @@
 """Products and conversions on a CUDA device, where the arrays are: CuPy arrays in, CuPy arrays out.
 
+`ops` holds the arithmetic of a forward pass, which ``Model.load(path, "gpu")`` takes.
+
 CuPy is loaded by the first call, not by the import. Without a device every function raises `NoDevice`.
 
 >>> import cupy                                                     # doctest: +SKIP

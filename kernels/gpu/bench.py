@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median, quantiles
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from kernels import formats
 from kernels.gpu import device
 from kernels.gpu.device import Device
 from kernels.gpu.plan import Plan
+from kernels.model import Model
 from kernels.packed import PackedMatrix
 from kernels.product import matmul
 
@@ -74,6 +77,34 @@ def measure(
             us = median(times)
             yard = operations / median(bf16) if bf16 else None
             yield Row(what, shape, 256, us, _spread(times), operations / us, yard, "TOPS")
+
+
+def decode(path: Path, head: str = "f16", *, prompt: int = 8, tokens: int = 64, cold: int = COLD_BYTES) -> Row:
+    """A token of a model, from the host's embedding to the host's logits, in GB/s of the weights it reads.
+
+    Raises
+    ------
+    NoDevice
+        Where there is none.
+    AssertionError
+        Logits are not the CPU's.
+    """
+    here = device.current()
+    model, cpu = Model.load(path, "gpu", head=head), Model.load(path, head=head)
+    cache, same = (each.new_cache(prompt + tokens) for each in (model, cpu))
+    ids = list(range(1, prompt + 1))
+    np.testing.assert_array_equal(model.forward(ids, cache), cpu.forward(ids, same))
+    for token in range(3):  # the first is recorded, the others are repeated
+        np.testing.assert_array_equal(model.forward([token], cache), cpu.forward([token], same))
+    times = []
+    for token in range(tokens - 3):
+        start = perf_counter()
+        model.forward([token], cache)
+        times.append((perf_counter() - start) * 1e6)
+    weights, us = model.weights, median(times)
+    nbytes = weights.head.nbytes + sum(rows * cols // 4 for rows, cols in (each.shape for each in weights.matrices))
+    speed, most = nbytes / us / 1e3, _bandwidth(here, cold, 10)
+    return Row(f"a token, head {head}", weights.head.shape, 1, us, _spread(times), speed, most, "GB/s")
 
 
 def _gemv(here: Device, matrices: list[PackedMatrix], batch: int, repeats: int) -> Iterator[tuple[str, list[float]]]:

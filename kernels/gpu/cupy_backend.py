@@ -22,6 +22,10 @@ class CupyBackend:
     def __init__(self) -> None:
         self._device = device.current()
 
+    def prepare(self, matrix: PackedMatrix) -> None:
+        """Upload a matrix, before it is first used."""
+        self._device.weights(matrix)
+
     def accumulate(self, matrix: PackedMatrix, q: NDArray[np.int8]) -> NDArray[np.int32]:
         """(M, K) weights, (B, K) int8 → (B, M) int32."""
         plan = Plan(matrix, len(q), accumulate_only=True)

@@ -72,6 +72,19 @@ class Device:
             self.cupy.cuda.get_current_stream().synchronize()  # other streams may use them next
         return uploaded[device]
 
+    def there(self, values: Any, name: str) -> Any:
+        """An array on the current device, or InputError."""
+        if not hasattr(values, "__cuda_array_interface__"):
+            raise InputError(
+                f"{name} is a {type(values).__name__}; want an array on the device", "cupy.asarray uploads it"
+            )
+        array = self.cupy.asarray(values)
+        if array.device.id != self.cupy.cuda.Device().id:
+            raise InputError(
+                f"{name} lies on device {array.device.id}, not on the current one", "with cupy.cuda.Device(n):"
+            )
+        return array
+
     def array(
         self, values: Any, name: str, dtype: type[np.generic], shape: tuple[int | None, ...], boundary: int = 1
     ) -> Any:
@@ -84,15 +97,7 @@ class Device:
         InputError
             Names the array, what it is and what is wanted.
         """
-        if not hasattr(values, "__cuda_array_interface__"):
-            raise InputError(
-                f"{name} is a {type(values).__name__}; want an array on the device", "cupy.asarray uploads it"
-            )
-        array = self.cupy.asarray(values)
-        if array.device.id != self.cupy.cuda.Device().id:
-            raise InputError(
-                f"{name} lies on device {array.device.id}, not on the current one", "with cupy.cuda.Device(n):"
-            )
+        array = self.there(values, name)
         fits = len(shape) == array.ndim and all(
             want in (None, got) for want, got in zip(shape, array.shape, strict=True)
         )

@@ -10,6 +10,7 @@ import numpy as np
 
 from kernels.errors import BackendError, InputError
 from kernels.gpu import convert, device
+from kernels.gpu.device import Device
 from kernels.packed import PackedMatrix
 
 GEMV_TOKENS = (8, 16, 32)
@@ -58,6 +59,14 @@ def choose(shape: tuple[int, int], batch: int, matrices: int, tensor_cores: bool
             warps = -(-chunks // turns)  # as few as finish in as many turns
             return Launch("gemv.cu", f"gemv_{tokens}", (-(-rows // 16), matrices), (32, warps), warps * 64 * tokens)
     return Launch("gemm.cu", "gemm", (-(-rows // 128) * -(-batch // 64), matrices), (32, 8), 48 * 1024)
+
+
+def launch(here: Device, how: Launch, matrix: PackedMatrix, q: Any, sums: Any, factors: Any, out: Any) -> None:
+    """Launch a product: of q (B, K) int8 with `sums` (B,) int32 and `factors` (B,) float32, into (B, M). Unchecked."""
+    weights, scale = here.weights(matrix)
+    sizes = map(np.int32, (*matrix.shape, len(q)))
+    arguments = weights, q, sums, factors, scale, out, *sizes
+    here.kernel(how.file, how.kernel)(how.grid, how.block, arguments, shared_mem=how.shared)
 
 
 class Plan:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
-from kernels.cpu.fast.memory import fresh
 from kernels.errors import InputError
-from kernels.ops.plain import Floats
+from kernels.ops import host
+from kernels.ops.host import Floats
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Cache:
-    """Room for ``capacity`` positions; memory is taken as positions are filled.
+    """Room for ``capacity`` positions; on the CPU memory is taken as positions are filled.
 
     Parameters
     ----------
-    keys, values : (layers, capacity, KV, d) float32.
+    keys, values : (layers, capacity, KV, d) float32, where the model computes.
     length : positions that are filled.
 
     Examples
@@ -33,26 +34,32 @@ class Cache:
     length: int = 0
 
     @classmethod
-    def empty(cls, layers: int, capacity: int, kv_heads: int, size: int) -> Cache:
+    def empty(
+        cls, layers: int, capacity: int, kv_heads: int, size: int,
+        room: Callable[[tuple[int, ...]], Floats] = host.room,
+    ) -> Cache:  # fmt: skip
         """A cache that has seen nothing.
+
+        Parameters
+        ----------
+        room : makes an array of a shape.
 
         Raises
         ------
         InputError
-            The system has no room for so many positions, even if not all of them are filled.
+            There is no room for so many positions, even if not all of them are filled.
         """
         if not isinstance(capacity, int | np.integer) or capacity < 1:
             raise InputError(f"a cache for {capacity} positions; want a whole number, at least 1")
         shape = 2, layers, int(capacity), kv_heads, size
-        need = 4 * prod(shape)
         try:
-            keys, values = fresh(need).view(np.float32).reshape(shape)
-        except (OSError, OverflowError):
+            both = room(shape)
+        except MemoryError:
             raise InputError(
-                f"a cache for {capacity} positions takes {need:,} bytes; the system has not so many",
+                f"a cache for {capacity} positions takes {4 * prod(shape):,} bytes; the system has not so many",
                 hint="ask for fewer",
             ) from None
-        return cls(keys, values)
+        return cls(both[0], both[1])
 
     @property
     def capacity(self) -> int:

@@ -20,7 +20,7 @@ from kernels.model.cache import Cache
 from kernels.model.rope import tables
 from kernels.model.rounding import NONE, Rounding
 from kernels.ops import Kind
-from kernels.ops.plain import Floats
+from kernels.ops.host import Floats
 from kernels.ops.quirks import QuirkOps
 
 Observe = Callable[[str, NDArray[np.float32]], object]
@@ -38,8 +38,8 @@ class Model:
     Parameters
     ----------
     file : whose tensors are used where they lie.
-    backend : computes the ternary products, and by it the floats: "reference", "numpy", "fast", or the better of the
-        last two for "auto".
+    backend : computes the ternary products, and by it the floats: "reference", "numpy", "fast", "gpu", or for "auto"
+        the better of "numpy" and "fast".
     threads : of the backend "fast".
     head : the matrix of the logits as in the file, "f16", or rounded to "int8".
     layouts : how ternary bytes are laid out, where the file does not tell; see `kernels.gguf.Tensor.layout`.
@@ -52,6 +52,8 @@ class Model:
         What the file says cannot be a model, or is not a BitNet.
     BackendError
         The backend cannot run here.
+    InputError
+        An option that is none, or that the backend has not.
     """
 
     def __init__(
@@ -72,11 +74,14 @@ class Model:
             self.sizes = replace(self.sizes, activation=activation)
         self.rounding = rounding
         used = _whole(backend)
+        if used == "gpu" and rounding != NONE:
+            raise InputError("the rounding of other programs is not computed on a GPU", hint='take "numpy"')
         report = backend_report(used, threads=threads)
         self.report: BackendReport = replace(report, requested=backend)
         products = select_backend(used, threads=threads)
         more = {"half": rounding.probabilities, "blocks": rounding.blocks}
         self.ops: ops.Ops = QuirkOps(products, **more) if any(more.values()) else ops.select(products)
+        self._kind: Kind = "silu" if self.sizes.activation == "silu" else "relu2"
         self._scale = 1 / float(np.sqrt(np.float32(self.sizes.head)))
         prepare = getattr(products, "prepare", None)  # a layout of the backend's own
         self.weights = weights.read(file, self.sizes, self.ops, head, layouts, prepare)
@@ -90,7 +95,8 @@ class Model:
     def new_cache(self, capacity: int | None = None) -> Cache:
         """An empty cache for so many positions, by default as many as the model was made for."""
         each = self.sizes
-        return Cache.empty(each.layers, each.context if capacity is None else capacity, each.kv_heads, each.head)
+        most = each.context if capacity is None else capacity
+        return Cache.empty(each.layers, most, each.kv_heads, each.head, self.ops.room)
 
     def forward(
         self, tokens: Sequence[int] | NDArray[np.integer], cache: Cache, *, last_only: bool = False,
@@ -111,40 +117,55 @@ class Model:
         Raises
         ------
         InputError
-            A token is none, or the cache is full; nothing has changed then.
+            A token is none, the cache is full or another backend's; nothing has changed then.
         """
         ids = self._checked(tokens)
         start = cache.claim(len(ids))
-        see = partial(_named, observe) if observe else _look_away
-        kind: Kind = "silu" if self.sizes.activation == "silu" else "relu2"
-        cos, sin = self._tables(start, start + len(ids))
-        h = self.weights.embedding[ids].astype(np.float32)
+        see = partial(self._named, observe) if observe else _look_away
+        rows = self.weights.embedding[ids].astype(np.float32)
+        work = partial(self._pass, cache.keys, cache.values, see, last_only)
+        again = cache if observe is None and self.rounding == NONE else None
+        logits = self.ops.run(work, (rows, start, *self._tables(start, start + len(ids))), again)
+        cache.length += len(ids)
+        return logits
+
+    def _pass(
+        self,
+        keys: Floats,
+        values: Floats,
+        see: See,
+        last_only: bool,
+        do: ops.Ops,
+        h: Floats,
+        start: int,
+        cos: Floats,
+        sin: Floats,
+    ) -> Floats:
+        """From embeddings to logits."""
         see("inp_embd", 0, h)
         for number in range(self.sizes.layers):
             last = last_only and number == self.sizes.layers - 1
-            h = self._layer(number, h, cache, start, cos, sin, kind, see, last)
-        h = self.ops.rms_norm(h, self.weights.output_norm, self.sizes.epsilon)
+            h = self._layer(number, do, h, keys[number], values[number], start, cos, sin, see, last)
+        h = do.rms_norm(h, self.weights.output_norm, self.sizes.epsilon)
         see("result_norm", 0, h)
-        logits = self.ops.dense(_rounded(h, self.rounding.head), self.weights.head)
+        logits = do.dense(_rounded(h, self.rounding.head), self.weights.head)
         see("result_output", 0, logits)
-        cache.length += len(ids)
         return logits
 
     def _layer(
         self,
         number: int,
+        do: ops.Ops,
         h: Floats,
-        cache: Cache,
+        keys: Floats,
+        values: Floats,
         start: int,
         cos: Floats,
         sin: Floats,
-        kind: Kind,
         see: See,
         last: bool,
     ) -> Floats:
-        layer, do, eps = self.weights.layers[number], self.ops, self.sizes.epsilon
-        keys, values = cache.keys[number], cache.values[number]
-        stop = start + len(h)
+        layer, eps = self.weights.layers[number], self.sizes.epsilon
 
         x = do.rms_norm(h, layer.attn_norm, eps)
         see("attn_norm-{}", number, x)
@@ -152,12 +173,12 @@ class Model:
         see("Qcur-{}", number, q)
         see("Kcur-{}", number, k)
         see("Vcur-{}", number, v)
-        q = self._turned(q.reshape(len(h), -1, self.sizes.head), cos, sin)
-        k = self._turned(k.reshape(len(h), -1, self.sizes.head), cos, sin)
+        q = do.rope(q.reshape(len(h), -1, self.sizes.head), cos, sin)
+        k = do.rope(k.reshape(len(h), -1, self.sizes.head), cos, sin)
         see("Qcur-{}#1", number, q)
         see("Kcur-{}#1", number, k)
-        keys[start:stop] = _rounded(k, self.rounding.keys)
-        values[start:stop] = _rounded(v, self.rounding.values).reshape(len(h), -1, self.sizes.head)
+        do.keep(_rounded(k, self.rounding.keys), keys, start)
+        do.keep(_rounded(v, self.rounding.values).reshape(len(h), -1, self.sizes.head), values, start)
         x = do.attention(_rounded(q, self.rounding.keys), keys, values, start, self._scale)
         see("kqv_out-{}", number, x)
         if last:  # nobody asks any more what the other tokens are
@@ -174,7 +195,7 @@ class Model:
         gate, up = do.linears(x, (layer.ffn_gate, layer.ffn_up))
         see("ffn_gate-{}", number, gate)
         see("ffn_up-{}", number, up)
-        x = do.gate(gate, up, kind)
+        x = do.gate(gate, up, self._kind)
         see("ffn_out-{}", number, x)
         x = do.rms_norm(x, layer.ffn_sub_norm, eps)
         see("ffn_sub_norm-{}", number, x)
@@ -184,12 +205,8 @@ class Model:
         see("l_out-{}", number, h)
         return h
 
-    def _turned(self, x: Floats, cos: Floats, sin: Floats) -> Floats:
-        """(T, H, hd) by their positions; dimensions of a head behind those that turn stay."""
-        turned = 2 * cos.shape[1]
-        if turned == x.shape[2]:
-            return self.ops.rope(x, cos, sin)
-        return np.concatenate((self.ops.rope(np.ascontiguousarray(x[..., :turned]), cos, sin), x[..., turned:]), axis=2)
+    def _named(self, observe: Observe, name: str, layer: int, numbers: Floats) -> None:
+        observe(name.format(layer), self.ops.get(numbers))
 
     def _checked(self, tokens: Sequence[int] | NDArray[np.integer]) -> NDArray[np.int64]:
         given = np.asarray(tokens)
@@ -203,7 +220,7 @@ class Model:
 
 
 def _whole(backend: str) -> str:
-    """What "auto" is here: the GPU multiplies, but has no forward pass of its own."""
+    """What "auto" is here: a GPU, whose memory may be small, is taken only where it is asked for."""
     return backend if backend != "auto" else "fast" if why_not("fast") is None else "numpy"
 
 
@@ -212,10 +229,6 @@ def _rounded(x: Floats, half: bool) -> Floats:
         return x
     with np.errstate(over="ignore"):  # as the programs do that round here
         return x.astype(np.float16).astype(np.float32)
-
-
-def _named(observe: Observe, name: str, layer: int, numbers: Floats) -> None:
-    observe(name.format(layer), numbers)
 
 
 def _look_away(name: str, layer: int, numbers: Floats) -> None:

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 
 from kernels.gguf.bitnet import Sizes
-from kernels.ops.plain import Floats
+from kernels.ops.host import Floats
 
 CHUNK = 512
 """Positions that are computed together, when the first of them is met."""

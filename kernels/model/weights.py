@@ -14,7 +14,7 @@ from kernels.gguf.errors import Ambiguous, BadMetadata, BadTensor, BadWeights, p
 from kernels.gguf.model import Layouts, ModelFile, Tensor
 from kernels.ops import Ops
 from kernels.ops.head import Head
-from kernels.ops.plain import Floats
+from kernels.ops.host import Floats
 from kernels.packed import PackedMatrix
 
 HEADS = ("f16", "int8")
@@ -31,7 +31,7 @@ Prepare = Callable[[PackedMatrix], object]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layer:
-    """The weights of a layer, by the names of the file; (M, K) matrices and (D,) float32 norms."""
+    """The weights of a layer, by the names of the file; (M, K) matrices and (D,) float32 norms, these put in place."""
 
     attn_norm: Floats
     attn_q: PackedMatrix
@@ -61,6 +61,12 @@ class Weights:
     output_norm: Floats
     head: Head
 
+    @property
+    def matrices(self) -> tuple[PackedMatrix, ...]:
+        """The ternary ones of all layers."""
+        every = (getattr(layer, field.name) for layer in self.layers for field in fields(Layer))
+        return tuple(each for each in every if isinstance(each, PackedMatrix))
+
 
 def read(
     file: ModelFile, sizes: Sizes, ops: Ops, head: str = "f16", layouts: Layouts = None, prepare: Prepare | None = None
@@ -87,7 +93,7 @@ def read(
     def part(layer: int, name: str) -> Floats | PackedMatrix:
         tensor = file.tensors[f"blk.{layer}.{name}.weight"]
         if name.endswith("norm"):
-            return _norm(tensor)
+            return ops.put(_norm(tensor))
         matrix = _matrix(tensor, layouts, _factor(file, layer, name))
         if prepare is not None:
             prepare(matrix)
@@ -104,7 +110,7 @@ def read(
         file.release(output)
     names = [field.name for field in fields(Layer)]
     layers = [Layer(**{name: part(layer, name) for name in names}) for layer in range(sizes.layers)]  # type: ignore[arg-type]
-    return Weights(embedding, tuple(layers), _norm(file.tensors["output_norm.weight"]), kept)
+    return Weights(embedding, tuple(layers), ops.put(_norm(file.tensors["output_norm.weight"])), kept)
 
 
 def _complete(file: ModelFile, sizes: Sizes) -> None:

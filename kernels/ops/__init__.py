@@ -1,8 +1,9 @@
 """The float arithmetic of a forward pass, every sum in one fixed order: the same bits however it is computed.
 
-NumPy (`plain`) and machine code (`kernels.cpu.fast`) give equal results on every machine, with any number of threads,
-and for a token alone or among others. How sums are ordered and what ``exp`` is: see `order`. NaN passes through and
-shows in all that depends on it, but which NaN it is, is not promised. What is quantized must be finite.
+NumPy (`plain`), machine code (`kernels.cpu.fast`) and a GPU (`kernels.gpu.ops`) give equal results on every machine,
+with any number of threads, and for a token alone or among others. How sums are ordered and what ``exp`` is: see
+`order`. NaN passes through and shows in all that depends on it, but which NaN it is, is not promised. What is quantized
+must be finite.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from kernels.errors import BackendError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 
     Stored = NDArray[np.float32] | NDArray[np.float16]
 
+    Inputs = tuple[NDArray[np.float32], int, NDArray[np.float32], NDArray[np.float32]]
+    """(T, D) embeddings, the position of the first, and the cosines and sines of all, (T, r) each."""
+
+    Work = Callable[["Ops", NDArray[np.float32], int, NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]]
+
 Kind = Literal["relu2", "silu"]
 """What is done to a gate: ``max(g, 0)²``, or ``g / (1 + exp(-g))``."""
 
@@ -31,10 +37,12 @@ Kind = Literal["relu2", "silu"]
 class Ops(Protocol):
     """Arrays are C-contiguous float32 unless said, and results new; T tokens, D columns, H heads of hd values.
 
+    They lie where the backend computes: `put` and `get` move them, which on the CPU is nothing.
+
     Raises
     ------
     InputError
-        Arrays whose shapes or types do not fit each other.
+        Arrays whose shapes or types do not fit each other, or that lie elsewhere.
     """
 
     @property
@@ -45,7 +53,7 @@ class Ops(Protocol):
         """(T, D), (D,) → (T, D): ``x · r · weight`` with ``r = 1 / sqrt(mean(x²) + eps)``, the mean in float64."""
 
     def rope(self, x: NDArray[np.float32], cos: NDArray[np.float32], sin: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(T, H, hd), (T, hd / 2) twice → (T, H, hd): the values i and i + hd / 2 turned by their angle."""
+        """(T, H, hd), (T, r) twice → (T, H, hd): the values i and i + r turned by their angle, those behind not."""
 
     def attention(self, q: NDArray[np.float32], k: Stored, v: Stored, start: int, scale: float) -> NDArray[np.float32]:
         """(T, H, hd), (capacity, KV, hd) twice → (T, H · hd): causal; each of KV heads serves H / KV of q.
@@ -68,6 +76,32 @@ class Ops(Protocol):
     def linears(self, x: NDArray[np.float32], matrices: Sequence[PackedMatrix]) -> tuple[NDArray[np.float32], ...]:
         """(T, K) and several (M, K) → as many (T, M): what `kernels.matmul` gives, x being quantized once."""
 
+    def room(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """An array to be filled, whose content is not defined; MemoryError where there is no room for it."""
+
+    def put(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """An array of the host, where the backend computes."""
+
+    def get(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """An array of the backend, on the host."""
+
+    def keep(self, x: NDArray[np.float32], cache: Stored, start: int) -> None:
+        """(T, …) into the positions from ``start`` on of (capacity, …)."""
+
+    def run(self, work: Work, inputs: Inputs, again: object = None) -> NDArray[np.float32]:
+        """What ``work`` gives, with operations like these, for inputs of the host; on the host.
+
+        Parameters
+        ----------
+        again : where the same work of one token will be asked for again with this object, other inputs aside, so that
+            it may be recorded and repeated.
+
+        Raises
+        ------
+        InputError
+            What was quantized was not finite.
+        """
+
 
 def select(backend: Backend) -> Ops:
     """The arithmetic that goes with a backend.
@@ -88,6 +122,9 @@ def select(backend: Backend) -> Ops:
     if backend.name == "fast":
         ops: Ops = import_module("kernels.cpu.fast.ops").FastOps(backend)
         return ops
+    if backend.name == "gpu":
+        there: Ops = import_module("kernels.gpu.ops").GpuOps()
+        return there
     if backend.name in ("numpy", "reference"):
         plain: Ops = import_module("kernels.ops.plain").PlainOps(backend)
         return plain

@@ -32,11 +32,12 @@ def rms_norm(x: NDArray[Any], weight: NDArray[Any]) -> None:
 
 
 def rope(x: NDArray[Any], cos: NDArray[Any], sin: NDArray[Any]) -> None:
-    """(T, H, hd) with hd even, and (T, hd / 2) twice."""
+    """(T, H, hd) with hd even, and (T, r) twice, r at most hd / 2."""
     _ranks(3, "x", x)
     _pairs(x)
     array(x, x.shape, "x")
-    turned = x.shape[0], x.shape[2] // 2
+    pairs = x.shape[2] // 2
+    turned = x.shape[0], min(cos.shape[-1], pairs) if cos.ndim else pairs
     array(cos, turned, "cos")
     array(sin, turned, "sin")
 
@@ -57,6 +58,14 @@ def attention(q: NDArray[Any], k: NDArray[Any], v: NDArray[Any], start: int) -> 
         raise InputError(f"{q.shape[1]} heads cannot share {k.shape[1]}; want a multiple")
     if not 0 <= start <= k.shape[0] - q.shape[0]:
         raise InputError(f"positions {start} to {start + q.shape[0]} of a cache for {k.shape[0]}")
+
+
+def keep(x: NDArray[Any], cache: NDArray[Any], start: int) -> None:
+    """(T, …) and (capacity, …), with start + T within the capacity."""
+    array(x, x.shape, "x")
+    array(cache, (len(cache), *x.shape[1:]), "the cache", F16 if cache.dtype == F16 else F32)
+    if not 0 <= start <= len(cache) - len(x):
+        raise InputError(f"positions {start} to {start + len(x)} of a cache for {len(cache)}")
 
 
 def gate(gate: NDArray[Any], up: NDArray[Any], kind: str) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.ops import checks
+from kernels.ops.host import Floats, HostArrays
 from kernels.ops.order import exp, lanes_sum
 from kernels.product import matmul
 from kernels.ternary import quantize_activations
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from kernels.ops.head import Head
     from kernels.packed import PackedMatrix
 
-Floats = NDArray[np.float32]
-
 TILE = 2**18
 """Numbers multiplied at a time: a megabyte, about an L2 cache."""
 
@@ -30,7 +29,7 @@ EXACT_COLS = 2**10
 _QUIET = np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore")
 
 
-class PlainOps:
+class PlainOps(HostArrays):
     """Follows `kernels.ops.order` literally; ternary products are the backend's."""
 
     def __init__(self, backend: Backend) -> None:
@@ -49,11 +48,12 @@ class PlainOps:
 
     @_QUIET
     def rope(self, x: Floats, cos: Floats, sin: Floats) -> Floats:
-        """(T, H, hd), (T, hd / 2) twice → (T, H, hd)."""
+        """(T, H, hd), (T, r) twice → (T, H, hd)."""
         checks.rope(x, cos, sin)
-        first, second = np.split(x, 2, axis=2)
-        c, s = cos[:, np.newaxis], sin[:, np.newaxis]  # (T, 1, hd / 2)
-        return np.concatenate([first * c - second * s, first * s + second * c], axis=2)
+        pairs = cos.shape[1]
+        first, second, rest = np.split(x, (pairs, 2 * pairs), axis=2)
+        c, s = cos[:, np.newaxis], sin[:, np.newaxis]  # (T, 1, r)
+        return np.concatenate([first * c - second * s, first * s + second * c, rest], axis=2)
 
     @_QUIET
     def attention(self, q: Floats, k: Stored, v: Stored, start: int, scale: float) -> Floats:

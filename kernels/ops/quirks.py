@@ -9,8 +9,9 @@ import numpy as np
 
 from kernels.errors import InputError
 from kernels.ops import checks
+from kernels.ops.host import Floats
 from kernels.ops.order import exp, lanes_sum
-from kernels.ops.plain import Floats, PlainOps
+from kernels.ops.plain import PlainOps
 
 if TYPE_CHECKING:
     from kernels.backend import Backend

@@ -32,6 +32,9 @@ struct uint3 {
 struct uint4 {
     uint32_t x, y, z, w;
 };
+struct float4 {
+    float x, y, z, w;
+};
 static uint3 threadIdx, blockIdx, blockDim;
 static uint4* shared_memory;
 
@@ -186,10 +189,24 @@ static int __float_as_int(float value) { return bits<int>(value); }
 static unsigned __float_as_uint(float value) { return bits<unsigned>(value); }
 static float __int_as_float(int value) { return bits<float>(value); }
 static float __int2float_rn(int value) { return (float)value; }
+static float __fadd_rn(float a, float b) { return a + b; }
+static float __fsub_rn(float a, float b) { return a - b; }
 static float __fmul_rn(float a, float b) { return a * b; }
 static float __fdiv_rn(float a, float b) { return a / b; }
+static float __fsqrt_rn(float a) { return std::sqrt(a); }
+static double __dadd_rn(double a, double b) { return a + b; }
+static double __ddiv_rn(double a, double b) { return a / b; }
+static float __double2float_rn(double a) { return (float)a; }
 static int min(int a, int b) { return a < b ? a : b; }
 static int max(int a, int b) { return a > b ? a : b; }
+
+// A half as a float: the exponent moved by 112, or the bits counted where it is 0.
+static float widened(unsigned short half) {
+    const uint32_t sign = (uint32_t)(half & 0x8000) << 16, rest = half & 0x7fff;
+    const float small = (float)rest * 0x1p-24f;
+    const uint32_t wide = rest < 0x400 ? bits<uint32_t>(small) : rest < 0x7c00 ? (rest << 13) + (112u << 23) : 0x7f800000 | rest << 13;
+    return bits<float>(sign | wide);
+}
 
 // mma.m16n8k32: every lane sends its fragments and computes its four sums from all of them, as the PTX manual lays
 // them out. Byte i of register r of a lane of group g and quarter t is

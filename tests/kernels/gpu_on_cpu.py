@@ -24,9 +24,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-import kernels.product
-from kernels.backend import select_backend, why_not
-from kernels.gpu import cupy_backend, device
+from kernels import backend
+from kernels.backend import why_not
+from kernels.gpu import device
 
 SHIM = Path(__file__).with_name("cuda_on_cpu.h")
 COMPILER = shutil.which("g++") or shutil.which("clang++")
@@ -98,6 +98,9 @@ class DeviceArray:
 
     def set(self, values: np.ndarray) -> None:
         self.host[...] = values
+
+    def view(self, dtype: type) -> "DeviceArray":
+        return DeviceArray(self.host.view(dtype), self.memory)
 
     def reshape(self, *shape: int) -> "DeviceArray":
         return DeviceArray(self.host.reshape(*shape), self.memory)
@@ -286,14 +289,18 @@ def stand_in(gpu_folder: Path, monkeypatch: pytest.MonkeyPatch):
         cupy = CupyOnCpu(gpu_folder, schedule, compute_capability)
         here = device.Device(cupy)
         monkeypatch.setattr(device, "current", lambda: here)
-        backend = cupy_backend.CupyBackend()
-        others = {"reference", "numpy"}
-        monkeypatch.setattr(
-            kernels.product, "select_backend", lambda name: select_backend(name) if name in others else backend
-        )
+        monkeypatch.setattr(backend, "_why_not_gpu", lambda: None)
+        _forget_choices()
         return cupy
 
-    return install
+    yield install
+    monkeypatch.undo()
+    _forget_choices()
+
+
+def _forget_choices() -> None:
+    for choice in (backend.why_not, backend._chosen):
+        choice.cache_clear()
 
 
 @pytest.fixture(params=SCHEDULES)

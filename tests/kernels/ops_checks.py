@@ -17,6 +17,11 @@ def some(seed: int, *shape: int, nasty: float = 0.1, broken: bool = False) -> np
     return np.where(random.random(shape) < nasty, random.choice(hard, shape), values).astype(np.float32)
 
 
+def normal(seed: int, *shape: int) -> np.ndarray:
+    """Normal numbers alone: where one is huge, a mean hides what becomes of the others."""
+    return some(seed, *shape, nasty=0)
+
+
 def equal(got: np.ndarray, expected: np.ndarray) -> None:
     """The same bits, but for which NaN a NaN is."""
     assert got.dtype == expected.dtype == np.float32

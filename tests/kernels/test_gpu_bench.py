@@ -37,6 +37,14 @@ def test_gpu_bench_does_not_time_a_wrong_product(stand_in):
         list(bench.measure(((32, 256),), cold=4096, repeats=2))
 
 
+def test_gpu_bench_decodes(stand_in):
+    stand_in("forward")
+    row = bench.decode(ROOT / "tests/data/tiny-i2_s.gguf", tokens=8, cold=4096)
+    assert (row.unit, row.batch) == ("GB/s", 1)
+    assert row.us > 0
+    assert row.value > 0
+
+
 @pytest.mark.skipif(why_not("gpu") is None, reason="a CUDA device is here")
 def test_gpu_bench_says_that_there_is_no_device():
     command = [sys.executable, "benchmarks/gpu.py", "--json"]

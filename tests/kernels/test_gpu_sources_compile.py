@@ -23,6 +23,9 @@ ARCHITECTURES = {
     "quantize.cu": (75, *TENSOR),
     "pack.cu": (75, *TENSOR),
     "read.cu": (75, *TENSOR),
+    "ops.cu": (75, *TENSOR),
+    "attention.cu": (75, *TENSOR),
+    "dense.cu": (75, *TENSOR),
 }
 THREADS = {"gemm": 512, "gemv_8": 1024, "gemv_16": 512, "gemv_32": 512}
 """Threads whose registers must fit a processor at once, if not 256: two blocks of gemm.cu; the largest of gemv.cu;

@@ -5,12 +5,16 @@ import re
 import matmul_checks as checks
 import numpy as np
 import pytest
+from ops_checks import equal, normal
 
 import kernels.gpu
-from kernels import BackendError, InputError, PackedMatrix, formats, matmul
+from kernels import BackendError, InputError, PackedMatrix, formats, matmul, select_backend
 from kernels.backend import why_not
 from kernels.errors import NoDevice
 from kernels.gpu import Plan
+from kernels.gpu.ops import GpuOps
+from kernels.ops import select
+from kernels.ops.head import Head
 
 pytest_plugins = ["gpu_on_cpu"]
 
@@ -201,6 +205,24 @@ GUARDS = {
 }
 
 
+OPS_GUARDS = {
+    "elements": ("if (i >= count) return", ""),
+    "rope's rest": ("if (at >= 2 * pairs) {", "if (false) {"),
+    "keep": ("*start >= 0 && position < (size_t)capacity", "true"),
+    "scores of positions": ("lane == 0 && position <= last", "lane == 0"),
+    "scores of keys": ("min(position, last)", "position"),
+    "weighed positions": ("min(first + i * 8 + (int)threadIdx.y, count - 1)", "first + i * 8 + (int)threadIdx.y"),
+    "weighed dimensions": ("min(dimension, size - 1)", "dimension"),
+    "weighed sums": ("threadIdx.y == 0 && dimension < size", "threadIdx.y == 0"),
+    "dense rows": ("min(row, rows - 1)", "row"),
+    "dense sums": ("row < rows && first + token < batch", "first + token < batch"),
+    "dense tokens": ("if (first + token >= batch) break;", ""),
+    "dense columns": ("if (column + i < cols) got", "got"),
+    "int8 rows": ("if (row >= rows) return;", ""),
+    "int8 tokens": ("min(SOME, batch - first)", "SOME"),
+}
+
+
 def everything(stand_in, schedule, edit):
     """Run every kernel on odd sizes, its source changed by ``edit``; an AssertionError is what we hope for."""
     stand_in(schedule).edit = edit
@@ -217,11 +239,35 @@ def everything(stand_in, schedule, edit):
     checks.check_random("gpu", 37, 640, 3)
 
 
-def noticed(stand_in, edit) -> list[str]:
+def arithmetic(stand_in, schedule, edit):
+    """The same for the kernels of a forward pass."""
+    stand_in(schedule).edit = edit
+    ops, plain = GpuOps(), select(select_backend("numpy"))
+
+    def check(operation, *arrays, **others):
+        got = getattr(ops, operation)(*map(ops.put, arrays), **others)
+        equal(ops.get(got), getattr(plain, operation)(*arrays, **others))
+
+    check("rms_norm", normal(0, 1, 4200), normal(1, 4200), eps=1e-5)
+    check("rope", normal(0, 2, 3, 10), normal(1, 2, 3), normal(2, 2, 3))
+    check("gate", normal(0, 3, 100), normal(1, 3, 100), kind="silu")
+    q, k, v = normal(0, 2, 4, 20), normal(1, 151, 2, 20), normal(2, 151, 2, 20)
+    check("attention", q, k, v, start=149, scale=0.3)
+    check("attention", q, k.astype(np.float16), v.astype(np.float16), start=3, scale=0.3)
+    for size in (48, 50):
+        x, head = normal(0, 5, size), Head(normal(1, 11, size))
+        for kept in (head, head.to_int8()):
+            equal(ops.get(ops.dense(ops.put(x), kept)), plain.dense(x, kept))
+    cache = ops.put(normal(1, 5, 3, 4))
+    ops.keep(ops.put(normal(0, 2, 3, 4)), cache, 4)
+    equal(ops.get(cache)[4], normal(0, 2, 3, 4)[0])
+
+
+def noticed(stand_in, edit, run=everything) -> list[str]:
     found = []
     for schedule in SCHEDULES:
         try:
-            everything(stand_in, schedule, edit)
+            run(stand_in, schedule, edit)
         except AssertionError:
             found.append(schedule)
     return found
@@ -229,6 +275,7 @@ def noticed(stand_in, edit) -> list[str]:
 
 def test_gpu_checks_find_nothing_where_nothing_is_wrong(stand_in):
     assert noticed(stand_in, lambda code: code) == []
+    assert noticed(stand_in, lambda code: code, arithmetic) == []
 
 
 @pytest.mark.parametrize("guard", GUARDS)
@@ -238,22 +285,31 @@ def test_gpu_checks_notice_a_missing_guard(stand_in, guard):
     assert noticed(stand_in, lambda code: code.replace(there, instead))
 
 
-@pytest.mark.parametrize(
-    ("file", "which"), [("gemv.cu", 0), *(("gemm.cu", i) for i in range(3)), *(("block.cuh", i) for i in range(2))]
-)
+@pytest.mark.parametrize("guard", OPS_GUARDS)
+def test_gpu_checks_notice_a_missing_guard_of_the_arithmetic(stand_in, guard):
+    there, instead = OPS_GUARDS[guard]
+    assert any(there in kernels.gpu.device.source(f"{name}.cu") for name in ("ops", "attention", "dense"))
+    assert noticed(stand_in, lambda code: code.replace(there, instead), arithmetic)
+
+
+BARRIERS = {"gemv.cu": 1, "gemm.cu": 3, "block.cuh": 2, "order.cuh": 4, "attention.cu": 2}
+
+
+@pytest.mark.parametrize(("file", "which"), [(file, i) for file, count in BARRIERS.items() for i in range(count)])
 def test_gpu_checks_notice_a_missing_barrier(stand_in, file, which):
     text = (kernels.gpu.device.FOLDER / file).read_text("utf-8")
     own = re.split(r"#include .*\n", text)[-1]
+    run = arithmetic if file in ("order.cuh", "attention.cu") else everything
     parts = own.split(BARRIER)
     without = BARRIER.join(parts[:which]) + BARRIER * (which > 0) + parts[which] + BARRIER.join(parts[which + 1 :])
     assert without.count(BARRIER) == own.count(BARRIER) - 1
     assert any(own in kernels.gpu.device.source(name.name) for name in kernels.gpu.device.FOLDER.glob("*.cu"))
-    assert noticed(stand_in, lambda code: code.replace(own, without))
+    assert noticed(stand_in, lambda code: code.replace(own, without), run)
 
 
 def test_gpu_checks_cover_every_barrier():
     counts = {file.name: file.read_text("utf-8").count(BARRIER) for file in kernels.gpu.device.FOLDER.glob("*.cu*")}
-    assert {name: count for name, count in counts.items() if count} == {"gemv.cu": 1, "gemm.cu": 3, "block.cuh": 2}
+    assert {name: count for name, count in counts.items() if count} == BARRIERS
 
 
 def test_gpu_checks_notice_threads_that_wait_for_each_other_for_ever(stand_in):

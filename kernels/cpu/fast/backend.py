@@ -52,14 +52,16 @@ class FastBackend:
     """
 
     name = "fast"
+    recording = False
 
     def __init__(self, code: Code, tier: Tier, threads: int = 1) -> None:
         self.tier = tier
         self.threads = threads
         self._height = VECTORS * tier.lanes
-        self._crew = Crew(code, threads - 1)
-        self.run = self._crew.run
-        self.ranges = self._crew.most_ranges
+        crew = Crew(code, threads - 1)
+        self.crew = crew
+        self.run = crew.run
+        self.ranges = crew.most_ranges
         self._repacked: WeakKeyDictionary[PackedMatrix, _Lanes] = WeakKeyDictionary()
         self._mine = threading.local()
 
@@ -90,7 +92,7 @@ class FastBackend:
             return ()
         batch, cols = x.shape
         several = [self._lanes(matrix) for matrix in matrices]
-        y = [np.empty((batch, lanes.groups * self._height), np.float32) for lanes in several]
+        y = [self.new((batch, lanes.groups * self._height)) for lanes in several]
         table: list[float] = []
         for matrix, lanes, values in zip(matrices, several, y, strict=True):
             table += lanes.address, address(values), lanes.groups, float(matrix.scale)
@@ -103,6 +105,13 @@ class FastBackend:
             values if values.shape[1] == matrix.shape[0] else np.ascontiguousarray(values[:, : matrix.shape[0]])
             for matrix, values in zip(matrices, y, strict=True)
         )
+
+    def new(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """An array for results."""
+        return np.empty(shape, np.float32)
+
+    def hold(self, array: object) -> None:
+        """An array that is written: nothing to do, where its address is forgotten at once."""
 
     def prepare(self, matrix: PackedMatrix) -> None:
         """Repack a matrix now, not at its first product."""

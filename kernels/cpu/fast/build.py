@@ -10,7 +10,7 @@ import sys
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-from kernels.cpu.fast import attend, calls, dense, dense_int8, product, rounding, sweeps, team, tokens
+from kernels.cpu.fast import attend, calls, dense, dense_int8, play, product, rounding, sweeps, team, tokens
 from kernels.cpu.fast.tiers import Tier, named
 
 
@@ -26,6 +26,7 @@ def source(tier: Tier) -> str:
     dense_int8.emit(module, tier)
     rounding.emit(module, tier)
     attend.emit(module, tier)
+    play.emit(module)
     return str(module)
 
 

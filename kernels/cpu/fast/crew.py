@@ -66,7 +66,7 @@ class Crew:
 
     def run(self, operation: str, groups: int, *words: float, matrices: int = 0) -> int:
         """Call an operation of the code on its `words`; its groups are shared where there is more than one."""
-        call, pack = self._prepared.get((operation, matrices)) or self._prepare(operation, matrices)
+        call, pack = self.prepared(operation, matrices)
         if groups < 2 or not self._size or not self._leading.acquire(blocking=False):
             return call(pack(0, groups or 1, groups, *words))
         try:
@@ -75,11 +75,31 @@ class Crew:
         finally:
             self._leading.release()
 
-    def _prepare(self, operation: str, matrices: int) -> tuple[Callable[[bytes], int], Callable[..., bytes]]:
-        """Found once, as there are hundreds of calls for a token."""
-        made = self._code.operations[operation], Struct(layout(operation, matrices)).pack
-        self._prepared[operation, matrices] = made
-        return made
+    def prepared(self, operation: str, matrices: int = 0) -> tuple[Callable[[bytes], int], Callable[..., bytes]]:
+        """An operation, and what makes its row of words; found once, as there are hundreds of calls for a token."""
+        found = self._prepared.get((operation, matrices))
+        if found is None:
+            found = self._code.operations[operation], Struct(layout(operation, matrices)).pack
+            self._prepared[operation, matrices] = found
+        return found
+
+    def head(self, groups: int) -> tuple[int, int, int]:
+        """The head of a row whose operation is led by who plays it."""
+        alone = groups < 2 or not self._size
+        return (0, groups or 1, groups) if alone else (self._job_address, self._share(groups), groups)
+
+    @property
+    def job(self) -> object:
+        """What `head` refers to; another one in the child of a fork."""
+        return self._job
+
+    def play(self, calls: NDArray[np.int64]) -> int:
+        """Do many operations, (n, 3) of `play.CALL`, in one call; gives how many of them did what was expected."""
+        if not self._size:
+            return self._code.play(calls.ctypes.data, len(calls))
+        with self._leading:
+            self._wake()
+            return self._code.play(calls.ctypes.data, len(calls))
 
     def _wake(self) -> None:
         while len(self._helpers) < self._size:

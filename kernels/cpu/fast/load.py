@@ -14,7 +14,9 @@ from kernels.cpu.fast.words import OPERATIONS
 Signatures = dict[str, tuple[Any, ...]]
 """By name: the type of the result, then those of the arguments."""
 
-_SIGNATURES: Signatures = dict.fromkeys(OPERATIONS, (c_int64, c_char_p)) | {"serve": (None, c_void_p, c_int64)}
+_SIGNATURES: Signatures = dict.fromkeys(OPERATIONS, (c_int64, c_char_p)) | {
+    "serve": (None, c_void_p, c_int64), "play": (c_int64, c_void_p, c_int64),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,9 @@ class Code:
     serve: Callable[..., None]
     """As `team` describes it."""
 
+    play: Callable[..., int]
+    """As `play` describes it."""
+
     operations: dict[str, Callable[[bytes], int]]
     """By their names in `words`, called with such words."""
 
@@ -31,7 +36,7 @@ class Code:
 def load(code: bytes) -> Code:
     """The functions of a tier, from the bytes of its object file."""
     found = functions(code, _SIGNATURES)
-    return Code(found.pop("serve"), found)
+    return Code(found.pop("serve"), found.pop("play"), found)
 
 
 def functions(code: bytes, signatures: Signatures) -> dict[str, Callable[..., Any]]:

@@ -3,46 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kernels.cpu.fast.backend import PANEL, FastBackend
 from kernels.cpu.fast.memory import address
+from kernels.cpu.fast.record import Record, Recorder
 from kernels.ops import checks
 from kernels.ops.head import Head
+from kernels.ops.host import Floats, HostArrays
 from kernels.ops.order import LANES
 from kernels.ternary import quantize_activations
 
 if TYPE_CHECKING:
-    from kernels.ops import Kind, Stored
+    from kernels.ops import Inputs, Kind, Stored, Work
     from kernels.packed import PackedMatrix
 
-Floats = NDArray[np.float32]
 
-
-class FastOps:
+class FastOps(HostArrays):
     """Calls the code of a backend, with the threads it has: one call an operation."""
 
     def __init__(self, backend: FastBackend) -> None:
         self.name = backend.name
         self._backend = backend
-        self._run = backend.run
+        self._run, self._new = backend.run, backend.new
+        self._records: WeakKeyDictionary[Any, Record] = WeakKeyDictionary()
 
     def rms_norm(self, x: Floats, weight: Floats, eps: float) -> Floats:
         """(T, D), (D,) → (T, D)."""
         checks.rms_norm(x, weight)
-        y = np.empty(x.shape, np.float32)
+        y = self._new(x.shape)
         self._run("rms_norm", len(x), address(x), address(weight), address(y), x.shape[1], eps)
         return y
 
     def rope(self, x: Floats, cos: Floats, sin: Floats) -> Floats:
-        """(T, H, hd), (T, hd / 2) twice → (T, H, hd)."""
+        """(T, H, hd), (T, r) twice → (T, H, hd)."""
         checks.rope(x, cos, sin)
-        y = np.empty(x.shape, np.float32)
-        tokens, heads, size = x.shape
-        self._run("rope", tokens, address(x), address(cos), address(sin), address(y), heads, size // 2)
+        (tokens, heads, size), pairs = x.shape, cos.shape[1]
+        y = self._new(x.shape)
+        self._run("rope", tokens, address(x), address(cos), address(sin), address(y), heads, size, pairs)
         return y
 
     def attention(self, q: Floats, k: Stored, v: Stored, start: int, scale: float) -> Floats:
@@ -50,8 +51,9 @@ class FastOps:
         checks.attention(q, k, v, start)
         (tokens, heads, size), served = q.shape, k.shape[1]
         group, units = heads // served, tokens * served
-        y = np.empty((tokens, heads * size), np.float32)
-        scores = -(-(start + tokens) // LANES) * LANES * 4 * group  # bytes for a unit
+        y = self._new((tokens, heads * size))
+        seen = len(k) if self._backend.recording else start + tokens
+        scores = -(-seen // LANES) * LANES * 4 * group  # bytes for a unit
         room = self._backend.room(scores * self._backend.ranges(units))
         arrays = address(q), address(k), address(v), address(y), room
         self._run(f"attention_f{8 * k.itemsize}", units, *arrays, start, tokens, served, group, size, scale)
@@ -68,7 +70,7 @@ class FastOps:
         return self._each("add", a, b)
 
     def _each(self, name: str, one: Floats, other: Floats) -> Floats:
-        y = np.empty(one.shape, np.float32)
+        y = self._new(one.shape)
         self._run(name, len(one), address(one), address(other), address(y), one.shape[1])
         return y
 
@@ -76,7 +78,7 @@ class FastOps:
         """(T, D) and (V, D) → (T, V)."""
         checks.dense(x, head)
         (batch, cols), rows = x.shape, head.shape[0]
-        y = np.empty((batch, rows), np.float32)
+        y = self._new((batch, rows))
         weights, goal = address(head.weights), address(y)
         if head.scale is None:
             name, panel = f"dense_f{8 * head.weights.itemsize}", max(1, PANEL // (4 * cols))
@@ -102,3 +104,28 @@ class FastOps:
         """(T, K) and several (M, K) → as many (T, M)."""
         checks.linears(x, matrices)
         return self._backend.multiply_all(matrices, x)
+
+    def keep(self, x: Floats, cache: Stored, start: int) -> None:
+        """(T, …) into the positions from ``start`` on of (capacity, …)."""
+        if cache.dtype != np.float32:
+            super().keep(x, cache, start)
+            return
+        checks.keep(x, cache, start)
+        self._backend.hold(cache)
+        if x.size:
+            self._run("keep", len(x), address(x), address(cache), start, x.size // len(x))
+
+    def run(self, work: Work, inputs: Inputs, again: object = None) -> Floats:
+        """What ``work`` gives; of one token, recorded and repeated as long as ``again`` lives."""
+        if again is None or len(inputs[0]) != 1:
+            return work(self, *inputs)
+        record = self._records.get(again)
+        if record is None or record.stale:
+            recorder = Recorder(self._backend)
+            record = Record(recorder, inputs)
+            out = work(FastOps(recorder), *record.inputs)
+            record.end(out)
+            self._records[again] = record
+            return out.copy()
+        played = record.play(inputs)
+        return work(self, *inputs) if played is None else played  # says what was not finite

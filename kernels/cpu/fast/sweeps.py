@@ -32,6 +32,7 @@ def emit(module: ir.Module) -> None:
     team.operation(module, "relu2", _each("gate", "up", _relu2))
     team.operation(module, "silu", _each("gate", "up", _silu))
     team.operation(module, "add", _each("a", "b", lambda b, one, other: b.fadd(one, other)))
+    team.operation(module, "keep", _keep)
 
 
 def _rms_norm(b: ir.IRBuilder, first: Value, last: Value, given: Fields) -> None:
@@ -62,14 +63,16 @@ def _rms_norm(b: ir.IRBuilder, first: Value, last: Value, given: Fields) -> None
 
 
 def _rope(b: ir.IRBuilder, first: Value, last: Value, given: Fields) -> None:
-    heads, half = given["heads"], given["half"]
+    heads, size, half = (given[name] for name in ("heads", "size", "half"))
+    turned = b.mul(half, number(2))
 
     def one_token(token: Value, _: list[Value]) -> list[Value]:
         angles = [at(b, given[name], b.mul(token, half), 4) for name in ("cos", "sin")]
 
         def one_head(head: Value, _: list[Value]) -> list[Value]:
-            start = b.mul(b.add(b.mul(token, heads), head), b.mul(half, number(2)))
+            start = b.mul(b.add(b.mul(token, heads), head), size)
             x, y = (at(b, given[name], start, 4) for name in ("x", "y"))
+            copied(b, at(b, x, turned, 4), at(b, y, turned, 4), b.sub(size, turned))
 
             def turn(index: Value, _: list[Value], count: int) -> list[Value]:
                 other = b.add(index, half)
@@ -86,6 +89,23 @@ def _rope(b: ir.IRBuilder, first: Value, last: Value, given: Fields) -> None:
         return []
 
     loop(b, first, last, number(1), [], one_token)
+
+
+def _keep(b: ir.IRBuilder, first: Value, last: Value, given: Fields) -> None:
+    cols = given["cols"]
+    x = at(b, given["x"], b.mul(first, cols), 4)
+    kept = at(b, given["kept"], b.mul(b.add(given["start"], first), cols), 4)
+    copied(b, x, kept, b.mul(b.sub(last, first), cols))
+
+
+def copied(b: ir.IRBuilder, x: Value, y: Value, count: Value) -> None:
+    """Copy so many floats."""
+
+    def copy(index: Value, _: list[Value], some: int) -> list[Value]:
+        b.store(SINGLE.load(b, at(b, x, index, 4), some), at(b, y, index, 4), align=1)
+        return []
+
+    sweep(b, count, LANES, [], copy)
 
 
 def _each(left: str, right: str, formula: Callable[[ir.IRBuilder, Value, Value], Value]) -> team.Body:

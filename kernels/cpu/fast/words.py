@@ -21,10 +21,11 @@ OPERATIONS: dict[str, dict[str, str]] = {
     "multiply": dict.fromkeys(("x", "room"), ADDRESS)
     | dict.fromkeys(("batch", "panel", "blocks", "cols", "matrices"), COUNT),
     "rms_norm": dict.fromkeys(("x", "weight", "y"), ADDRESS) | {"cols": COUNT, "eps": FLOAT},
-    "rope": dict.fromkeys(("x", "cos", "sin", "y"), ADDRESS) | dict.fromkeys(("heads", "half"), COUNT),
+    "rope": dict.fromkeys(("x", "cos", "sin", "y"), ADDRESS) | dict.fromkeys(("heads", "size", "half"), COUNT),
     "relu2": dict.fromkeys(("gate", "up", "y"), ADDRESS) | {"cols": COUNT},
     "silu": dict.fromkeys(("gate", "up", "y"), ADDRESS) | {"cols": COUNT},
     "add": dict.fromkeys(("a", "b", "y"), ADDRESS) | {"cols": COUNT},
+    "keep": dict.fromkeys(("x", "kept"), ADDRESS) | dict.fromkeys(("start", "cols"), COUNT),
     "dense_f32": _DENSE,
     "dense_f16": _DENSE,
     "round_f32": _ROUND,
@@ -34,7 +35,7 @@ OPERATIONS: dict[str, dict[str, str]] = {
     "attention_f32": _ATTENTION,
     "attention_f16": _ATTENTION,
 }
-"""By name, the words behind the head."""
+"""By name, the words behind the head; ``start`` is the position of the first token."""
 
 MATRIX = dict.fromkeys(("weights", "y"), ADDRESS) | {"groups": COUNT, "scale": FLOAT}
 """The words of each of the matrices that follow those of a product."""
