@@ -110,7 +110,10 @@ def read(
         file.release(output)
     names = [field.name for field in fields(Layer)]
     layers = [Layer(**{name: part(layer, name) for name in names}) for layer in range(sizes.layers)]  # type: ignore[arg-type]
-    return Weights(embedding, tuple(layers), ops.put(_norm(file.tensors["output_norm.weight"])), kept)
+    weights = Weights(embedding, tuple(layers), ops.put(_norm(file.tensors["output_norm.weight"])), kept)
+    for matrix in weights.matrices:  # again, as reading one may bring parts of those beside it
+        file.release(matrix.packed)
+    return weights
 
 
 def _complete(file: ModelFile, sizes: Sizes) -> None:

@@ -33,6 +33,7 @@ class _Lanes:
 
     words: NDArray[np.uint32]
     address: int
+    scale: float
     groups: int
     blocks: int
     panel: int
@@ -94,8 +95,8 @@ class FastBackend:
         several = [self._lanes(matrix) for matrix in matrices]
         y = [self.new((batch, lanes.groups * self._height)) for lanes in several]
         table: list[float] = []
-        for matrix, lanes, values in zip(matrices, several, y, strict=True):
-            table += lanes.address, address(values), lanes.groups, float(matrix.scale)
+        for lanes, values in zip(several, y, strict=True):
+            table += lanes.address, address(values), lanes.groups, lanes.scale
         first, groups = several[0], sum(lanes.groups for lanes in several)
         sizes = batch, first.panel, first.blocks, cols, len(several)
         done = self.run("multiply", groups, address(x), self.room(first.room), *sizes, *table, matrices=len(several))
@@ -123,7 +124,8 @@ class FastBackend:
         if kept is None:
             words, width = repack(matrix, self.tier.lanes), padded(matrix.shape[1])
             panel = max(self.tier.tile, PANEL // max(1, width))
-            kept = _Lanes(words, words.ctypes.data, len(words), width // BLOCK, panel, panel * (width + 8))
+            scale = float(matrix.scale)
+            kept = _Lanes(words, words.ctypes.data, scale, len(words), width // BLOCK, panel, panel * (width + 8))
             self._repacked[matrix] = kept
         return kept
 
