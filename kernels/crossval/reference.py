@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -40,7 +41,7 @@ class Reference:
     """What makes it worthless, in words: empty arrays, numbers that are none."""
 
 
-def stored(path: Path, key: str = "") -> Reference:
+def stored(path: str | os.PathLike[str], key: str = "") -> Reference:
     """From an ``.npz`` with ``tokens``, and intermediates and logits by name.
 
     Parameters
@@ -53,6 +54,7 @@ def stored(path: Path, key: str = "") -> Reference:
     InputError
         There is no such file or array.
     """
+    path = Path(path)
     try:
         if path.stat().st_size > MOST_BYTES:
             raise InputError(f"{path}: larger than {MOST_BYTES} bytes")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -15,7 +15,7 @@ from kernels.backend import BackendReport, backend_report, select_backend, why_n
 from kernels.errors import InputError
 from kernels.gguf.bitnet import Sizes, sizes
 from kernels.gguf.model import Layouts, ModelFile
-from kernels.model import weights
+from kernels.model import details, weights
 from kernels.model.cache import Cache
 from kernels.model.rope import tables
 from kernels.model.rounding import NONE, Rounding
@@ -121,7 +121,7 @@ class Model:
         """
         ids = self._checked(tokens)
         start = cache.claim(len(ids))
-        see = partial(self._named, observe) if observe else _look_away
+        see = self._watched(observe, cache, start + len(ids)) if observe else _look_away
         rows = self.weights.embedding[ids].astype(np.float32)
         work = partial(self._pass, cache.keys, cache.values, see, last_only)
         again = cache if observe is None and self.rounding == NONE else None
@@ -205,8 +205,24 @@ class Model:
         see("l_out-{}", number, h)
         return h
 
-    def _named(self, observe: Observe, name: str, layer: int, numbers: Floats) -> None:
-        observe(name.format(layer), self.ops.get(numbers))
+    def _watched(self, observe: Observe, cache: Cache, filled: int) -> See:
+        """Shows an observer what the pass has at hand, and what lies in between."""
+        get, rounding, seen = self.ops.get, self.rounding, dict[str, Floats]()
+
+        def see(name: str, layer: int, there: Floats) -> None:
+            seen[name] = numbers = get(there)
+            between: Iterable[tuple[str, Floats]] = ()
+            if name == "kqv_out-{}":
+                keys, values = (get(each[layer][:filled]) for each in (cache.keys, cache.values))
+                q = _rounded(seen["Qcur-{}#1"], rounding.keys)
+                between = details.attention(q, keys, values, self._scale, rounding.probabilities)
+            elif name == "ffn_up-{}" and self._kind == "relu2":
+                between = details.relu2(seen["ffn_gate-{}"])
+            for inside, found in between:
+                observe(f"{inside}-{layer}", found)
+            observe(name.format(layer), numbers)
+
+        return see
 
     def _checked(self, tokens: Sequence[int] | NDArray[np.integer]) -> NDArray[np.int64]:
         given = np.asarray(tokens)

@@ -119,17 +119,34 @@ class PlainOps(HostArrays):
 def _attend(q: Floats, k: Stored, v: Stored, scale: np.float32) -> Floats:
     """(T, G, hd), (n, hd) twice, the last T of n being the tokens themselves → (T, G, hd)."""
     k, v = k.astype(np.float32, copy=False), v.astype(np.float32, copy=False)
-    tokens, positions = len(q), len(k)
-    seen = np.arange(positions) <= np.arange(positions - tokens, positions)[:, np.newaxis]  # (T, n)
-    scores = lanes_sum(q[:, :, np.newaxis] * k) * scale  # (T, G, n)
+    seen = causal(len(q), len(k))
+    return weighed(shares(dots(q, k) * scale, seen), v, seen)
+
+
+def causal(tokens: int, positions: int) -> NDArray[np.bool_]:
+    """(T, n): what each of the last T of n positions sees, itself and all before it."""
+    return np.arange(positions) <= np.arange(positions - tokens, positions)[:, np.newaxis]
+
+
+def dots(q: Floats, k: Floats) -> Floats:
+    """(T, G, hd), (n, hd) → (T, G, n)."""
+    return lanes_sum(q[:, :, np.newaxis] * k)
+
+
+def shares(scores: Floats, seen: NDArray[np.bool_]) -> Floats:
+    """(T, G, n), (T, n) → (T, G, n): softmax of what is seen, 0 for the rest."""
     scores = np.where(seen[:, np.newaxis], scores, -np.float32(np.inf))
     powers = exp(scores - scores.max(axis=2, keepdims=True))
     powers = np.where(seen[:, np.newaxis], powers, np.float32(0))
-    shares = powers * (np.float32(1) / lanes_sum(powers))[:, :, np.newaxis]
+    return powers * (np.float32(1) / lanes_sum(powers))[:, :, np.newaxis]
+
+
+def weighed(shares: Floats, v: Floats, seen: NDArray[np.bool_]) -> Floats:
+    """(T, G, n), (n, hd), (T, n) → (T, G, hd)."""
     # Positions first, so that they are added one after the other; what is not seen may be anything, as 0 times it.
-    weighed = shares.transpose(2, 0, 1)[..., np.newaxis] * v[:, np.newaxis, np.newaxis]  # (n, T, G, hd)
-    weighed = np.where(seen.T[:, :, np.newaxis, np.newaxis], weighed, np.float32(0))
-    total: Floats = np.add.reduce(weighed, axis=0, initial=0)
+    parts = shares.transpose(2, 0, 1)[..., np.newaxis] * v[:, np.newaxis, np.newaxis]  # (n, T, G, hd)
+    parts = np.where(seen.T[:, :, np.newaxis, np.newaxis], parts, np.float32(0))
+    total: Floats = np.add.reduce(parts, axis=0, initial=0)
     return total
 
 
