@@ -9,6 +9,7 @@ from kernels.errors import KernelError
 
 COMMANDS = {
     "bench": "kernels.bench.command",
+    "convert": "kernels.gguf.convert_command",
     "crossval": "kernels.crossval.command",
     "download-model": "kernels.download.command",
     "generate": "kernels.generate.command",

@@ -11,6 +11,7 @@ import click
 
 MODEL = {
     "verify": ("verify", "Check a model file: structure, shapes, tokenizer."),
+    "convert": ("convert", "Write a model file again in another ternary format."),
     "crossval": ("crossval", "Compare a model with C++ programs, up to the first difference."),
     "download": ("download-model", "Fetch a model file; kept only if its SHA-256 is right."),
     "generate": ("generate", "Text from a model."),
@@ -33,7 +34,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
 def add(cli: click.Group) -> None:
     """Put the commands into the program's."""
 
-    @cli.group(help="Model files: verify, crossval, download, generate.")
+    @cli.group(help="Model files: verify, convert, crossval, download, generate.")
     def model() -> None: ...
 
     for name, (command, what) in MODEL.items():

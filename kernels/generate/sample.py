@@ -86,6 +86,7 @@ class Sampler:
         scores = logits + np.float32(0)  # a copy, in which no zero is negative
         if self.repetition_penalty != 1 and before:
             seen = np.unique(np.asarray(before[-RECENT:], np.int64))
+            seen = seen[seen < len(scores)]
             factor = np.where(scores[seen] > 0, 1 / self.repetition_penalty, self.repetition_penalty)
             scores[seen] = np.clip(scores[seen] * factor, -LARGEST, LARGEST)
         if not self.temperature:

@@ -18,6 +18,10 @@ PIECE = 128
 class Decoder(Protocol):
     """Text of tokens one by one, as `kernels.tokenizer.Stream` gives it."""
 
+    @property
+    def known(self) -> int:
+        """Tokens below this number have a text. A model may have more, to fill its last matrix; none is drawn."""
+
     def add(self, number: int) -> str:
         """The text that is sure now."""
 
@@ -88,7 +92,7 @@ def generate(
     room = model.sizes.context if cache is None else cache.capacity - cache.length
     if len(prompt) > room:
         raise InputError(f"the prompt has {len(prompt)} tokens; the model's context has room for {room}")
-    held = Held(stops)
+    held, known = Held(stops), decoder.known if decoder else model.sizes.vocabulary
     cache = cache or model.new_cache(min(room, len(prompt) + most))
     began = perf_counter()
     for start in range(0, len(prompt), PIECE):
@@ -97,7 +101,7 @@ def generate(
     generation.prefill_s = perf_counter() - began
     began = perf_counter()
     while not generation.ended:
-        token = sampler.draw(logits[0], prompt + generation.tokens)
+        token = sampler.draw(logits[0, :known], prompt + generation.tokens)
         if token in ends:
             generation.ended = "end"
             break

@@ -219,11 +219,15 @@ def _repacked(tensor: Tensor, layout: formats.Format, layouts: Layouts, nearest:
     matrix = tensor.matrix(layouts)
     if matrix.format == layout.name:
         return matrix.packed
+    where = f"tensor {plain(tensor.name)}"
     try:
-        scale = layout.nearest_scale(matrix.scale) if nearest else matrix.scale
-        return layout.pack(matrix.unpack(), scale)
+        scale = layout.nearest_scale(matrix.scale)
+        if scale == matrix.scale or nearest:
+            return layout.pack(matrix.unpack(), scale)
     except FormatError as error:
-        raise BadWeights(str(error), where=f"tensor {plain(tensor.name)}") from None
+        raise BadWeights(str(error), where=where) from None
+    said = f"{layout.name} keeps scales in fewer digits, and has {scale:.9g} for {matrix.scale:.9g}"
+    raise BadWeights(said, where=where, hint="--nearest-scale (nearest_scale=True) rounds them")
 
 
 def _renamed(model: ModelFile, architecture: str | None) -> dict[str, Any]:

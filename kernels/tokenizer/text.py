@@ -152,6 +152,11 @@ class Stream:
         self._tokenizer, self._special, self._begins = tokenizer, special, begins
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
+    @property
+    def known(self) -> int:
+        """Tokens there are."""
+        return len(self._tokenizer)
+
     def add(self, number: int) -> str:
         """The text that is sure now."""
         tokenizer = self._tokenizer

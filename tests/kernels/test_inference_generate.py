@@ -54,6 +54,26 @@ def test_inference_generate_is_the_same_for_the_same_seed(model):
     assert drawn(1) != drawn(2)
 
 
+class Few:
+    """A decoder that knows the first tokens alone."""
+
+    known = 200
+
+    def add(self, number):
+        assert number < self.known
+        return f"{number} "
+
+    def end(self):
+        return ""
+
+
+def test_inference_generate_draws_no_token_without_a_text(model):
+    everything = tokens(model, sampler=Sampler(temperature=30.0, seed=1), most=12).tokens
+    assert max(everything) >= Few.known
+    sampler = Sampler(temperature=30.0, repetition_penalty=1.5, seed=1)
+    assert len(tokens(model, sampler=sampler, most=12, decoder=Few()).tokens) == 12
+
+
 def test_inference_generate_ends(model):
     first = tokens(model, most=3).tokens
     assert tokens(model, ends=frozenset(first[:1])).ended == "end"

@@ -68,7 +68,7 @@ def test_inference_names_and_equals_every_intermediate():
     seen = {}
     model.forward(expected["tokens"], model.new_cache(8), observe=lambda name, x: seen.setdefault(name, x.copy()))
     assert len(seen) == 1 + 2 * 22 + 2
-    assert set(expected.files) - set(seen) == {"tokens", "norm", "node_63", "node_64"}  # of these there is no more to say
+    assert set(expected.files) - set(seen) == {"tokens", "norm", "node_63", "node_64"}
     shared = set(seen) & set(expected.files)
     assert len(shared) == len(seen)
     for name in shared:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from kernels.cpu.fast.tiers import Tier
     from kernels.packed import PackedMatrix
 
+FLOAT32 = np.dtype(np.float32)
+
 PANEL = 2**18
 """Bytes of activations a pass over the matrix takes: about half an L2 cache."""
 
@@ -35,6 +37,9 @@ class _Lanes:
     address: int
     scale: float
     groups: int
+    width: int
+    """Rows, filled up to whole groups."""
+
     blocks: int
     panel: int
     """Tokens a pass takes."""
@@ -74,7 +79,7 @@ class FastBackend:
         if cols % BLOCK:
             q = np.pad(q, ((0, 0), (0, padded(cols) - cols)))
         lanes = self._lanes(matrix)
-        sums = np.empty((len(q), lanes.groups * self._height), np.int32)
+        sums = np.empty((len(q), lanes.width), np.int32)
         sizes = len(q), lanes.panel, lanes.blocks
         table = lanes.address, address(sums), lanes.groups, 1.0
         self.run("accumulate", lanes.groups, address(q), self.room(4 * lanes.panel), *sizes, *table, matrices=1)
@@ -82,10 +87,18 @@ class FastBackend:
 
     def multiply(self, matrix: PackedMatrix, x: ArrayLike) -> NDArray[np.float32]:
         """(M, K) packed weights, (B, K) floats → (B, M) float32: all steps of `kernels.matmul` at once."""
-        x = np.ascontiguousarray(as_float32(x, "activations"))
-        if x.shape[1] != matrix.shape[1]:
-            raise InputError(f"activations have the shape {x.shape}; the matrix takes (B, {matrix.shape[1]})")
-        return self.multiply_all((matrix,), x)[0]
+        if type(x) is not np.ndarray or x.dtype is not FLOAT32 or x.ndim != 2 or not x.flags.c_contiguous:
+            x = np.ascontiguousarray(as_float32(x, "activations"))
+        (batch, cols), (rows, expected) = x.shape, matrix.shape
+        if cols != expected:
+            raise InputError(f"activations have the shape {x.shape}; the matrix takes (B, {expected})")
+        lanes = self._lanes(matrix)
+        y = self.new((batch, lanes.width))
+        groups, sizes = lanes.groups, (batch, lanes.panel, lanes.blocks, cols, 1)
+        table = lanes.address, address(y), groups, lanes.scale
+        if self.run("multiply", groups, address(x), self.room(lanes.room), *sizes, *table, matrices=1) < batch:
+            quantize_activations(x)  # says which is not finite
+        return y if lanes.width == rows else np.ascontiguousarray(y[:, :rows])
 
     def multiply_all(self, matrices: Sequence[PackedMatrix], x: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         """The same for some matrices of as many columns as contiguous x has; x is quantized once."""
@@ -93,7 +106,7 @@ class FastBackend:
             return ()
         batch, cols = x.shape
         several = [self._lanes(matrix) for matrix in matrices]
-        y = [self.new((batch, lanes.groups * self._height)) for lanes in several]
+        y = [self.new((batch, lanes.width)) for lanes in several]
         table: list[float] = []
         for lanes, values in zip(several, y, strict=True):
             table += lanes.address, address(values), lanes.groups, lanes.scale
@@ -123,9 +136,11 @@ class FastBackend:
         kept = self._repacked.get(matrix)
         if kept is None:
             words, width = repack(matrix, self.tier.lanes), padded(matrix.shape[1])
-            panel = max(self.tier.tile, PANEL // max(1, width))
-            scale = float(matrix.scale)
-            kept = _Lanes(words, words.ctypes.data, scale, len(words), width // BLOCK, panel, panel * (width + 8))
+            panel, groups = max(self.tier.tile, PANEL // max(1, width)), len(words)
+            kept = _Lanes(
+                words, words.ctypes.data, float(matrix.scale), groups=groups, width=groups * self._height,
+                blocks=width // BLOCK, panel=panel, room=panel * (width + 8),
+            )  # fmt: skip
             self._repacked[matrix] = kept
         return kept
 
