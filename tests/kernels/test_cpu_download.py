@@ -3,12 +3,14 @@
 import hashlib
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
+import tomllib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import pytest
 
 from kernels.__main__ import main
 from kernels.download import DownloadError, Wanted, fetch
+from kernels.download.command import LOCK
 from kernels.download.place import Place, Source
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
@@ -263,7 +266,7 @@ def test_cpu_download_command_by_name(server, tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(("words", "arguments"), [
-    ("no sha256 is known", ["bitnet-b1.58-2B-4T"]), ("it has bitnet-b1.58-2B-4T", ["nothing"]),
+    ("it has bitnet-b1.58-2B-4T", ["nothing"]),
     ("no sha256", ["https://example.com/m.gguf"]), ("64 digits", ["https://example.com/m.gguf", "--sha256", "abc"]),
     ("names no file", ["https://example.com/"]), ("names no file", ["https://example.com/.bashrc"]),
     ("names no file", ["https://example.com/..%2Fx"]), ("token-file", ["https://e.com/m", "--token-file", "/no/such"]),
@@ -271,6 +274,20 @@ def test_cpu_download_command_by_name(server, tmp_path, capsys, monkeypatch):
 def test_cpu_download_command_refuses(words, arguments, capsys):
     assert main(["download-model", *arguments]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_cpu_download_command_wants_a_digest(tmp_path, capsys):
+    lock = tmp_path / "models.toml"
+    lock.write_text('[small]\nrepo = "repo"\nfile = "model.gguf"\nrevision = "main"\n')
+    assert main(["download-model", "small", "--lock", str(lock)]) == 2
+    assert "no sha256 is known for small" in capsys.readouterr().err
+
+
+def test_cpu_download_lock_file_pins_every_model():
+    for entry in tomllib.loads(LOCK.read_text("utf-8")).values():
+        assert re.fullmatch("[0-9a-f]{40}", entry["revision"])
+        assert re.fullmatch("[0-9a-f]{64}", entry["sha256"])
+        assert entry["size"] > 0
 
 
 @pytest.mark.parametrize("text", ["no toml [", "[small]\nrepo = 7", "[small]\nrepo = 'a'"])
