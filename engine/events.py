@@ -203,6 +203,13 @@ class DietFinished(Noun, frozen=True):
     files: tuple[str, ...] = ()  # that still differ, when something was taken away
 
 
+class ChangeExamined(Noun, frozen=True):
+    """Places of the change a reviewer should see; they decide nothing."""
+
+    attempt: int
+    advisories: tuple[Advisory, ...] = ()
+
+
 class GateSet(Noun, frozen=True):
     gate: Gate
 
@@ -301,6 +308,7 @@ Event = (
     | AttemptFinished
     | VerificationFinished
     | DietFinished
+    | ChangeExamined
     | GateSet
     | ProposalMade
     | DecisionTaken

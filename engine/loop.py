@@ -89,6 +89,7 @@ class Loop:
                 verifying = Verifying(self, number)
                 verifying.verify()
                 verifying.slim()
+                verifying.look()
                 self._gates(number)
                 route = self._decide(number)
                 self._hop(number, route)

@@ -118,6 +118,9 @@ _LINES: dict[type, Callable[[Any, RunState], str]] = {
     ev.AttemptFinished: _attempted,
     ev.VerificationFinished: _verified,
     ev.DietFinished: _diet,
+    ev.ChangeExamined: lambda e, s: "\n".join(
+        f"[ADVISORY] {a.code}: {a.text} ({a.path}:{a.line})" for a in e.advisories
+    ),
     ev.GateSet: _gate,
     ev.ProposalMade: _proposal,
     ev.DecisionTaken: lambda e, s: f"decided by {e.by}: {e.route}",

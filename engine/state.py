@@ -93,6 +93,7 @@ class AttemptRow(Noun, frozen=True):
     reasons: tuple[str, ...] = ()
     progress: Progress = Progress()
     diet: ev.DietFinished | None = None
+    suspicions: tuple[Advisory, ...] | None = None  # None: nobody has looked
     judged: bool = False  # every gate is set
     usage: Usage = Usage()
 
@@ -342,6 +343,11 @@ def _ended(s: RunState, e: ev.RunFinished | ev.RunInterrupted | ev.RunFailed, at
     return replace(s, ended=e, suites=suites, stopping=False)
 
 
+def _change_examined(s: RunState, e: ev.ChangeExamined, at: float) -> RunState:
+    new = tuple(a for a in e.advisories if a not in s.advisories)
+    return replace(_change_attempt(s, e.attempt, suspicions=e.advisories), advisories=(*s.advisories, *new))
+
+
 _FOLDS: dict[type, Callable[[RunState, Any, float], RunState]] = {
     ev.RunStarted: _run_started,
     ev.RunResumed: _run_resumed,
@@ -363,6 +369,7 @@ _FOLDS: dict[type, Callable[[RunState, Any, float], RunState]] = {
     ev.AttemptFinished: _attempt_finished,
     ev.VerificationFinished: _verification_finished,
     ev.DietFinished: lambda s, e, at: _change_attempt(s, e.attempt, diet=e),
+    ev.ChangeExamined: _change_examined,
     ev.GateSet: lambda s, e, at: replace(s, gates={**s.gates, e.gate.name: e.gate}),
     ev.ProposalMade: lambda s, e, at: replace(s, proposal=e.proposal),
     ev.DecisionTaken: _decision_taken,

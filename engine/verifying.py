@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from engine import events as ev
-from engine.model import Progress, Purpose, Step, TestReport, TestResult, Verdict
-from engine.verify import acceptance
+from engine.model import Advisory, Progress, Purpose, Step, TestReport, TestResult, Verdict
+from engine.verify import acceptance, suspicion
 from engine.verify.acceptance import Acceptance
+from engine.verify.suspicion import Sources
 from engine.workspace import diet
 from engine.workspace.area import Area
 from engine.workspace.changes import Hunk
@@ -94,6 +95,21 @@ class Verifying:
         loop.emit(ev.StepStarted(Step.DIET, self.number, "taking away what is not needed"))
         loop.emit(self._slimmed(row.finished))
         loop.emit(ev.StepFinished(Step.DIET, self.number))
+
+    def look(self) -> None:
+        """Name to the reviewer what an honest change seldom needs; it decides nothing."""
+        loop = self.loop
+        row = loop.row(self.number)
+        if row.verdict is not Verdict.VERIFIED or row.suspicions is not None or row.judged:
+            return
+        snapshot, repository = loop.workshop.snapshot, loop.plan.repository
+        texts = loop.keeper.texts(snapshot.tree, row.tree)
+        found: tuple[Advisory, ...] = ()
+        if texts is not None:
+            paths = sorted({t.nodeid.split("::", 1)[0] for t in loop.state.targets} & set(loop.files))
+            tests = {p: repository.blob(snapshot.tree, p).decode("utf-8", "replace") for p in paths}
+            found = tuple(suspicion.look(Sources(*texts, tests)))
+        loop.emit(ev.ChangeExamined(self.number, found))
 
     def _slimmed(self, finished: ev.AttemptFinished) -> ev.DietFinished:
         loop = self.loop

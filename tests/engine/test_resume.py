@@ -30,6 +30,7 @@ KILL_AT = (
     "DecisionTaken",
     "HopAdded",
     "DietFinished",
+    "ChangeExamined",
     "CommitCreated",
     "LedgerWritten",
 )
@@ -63,6 +64,9 @@ def repeated(records: list[Record]) -> list[str]:
                 done.add(f"gates {number}")
             case ev.DietFinished(number):
                 done.add(f"diet {number}")
+            case ev.ChangeExamined(number):
+                again += {f"look {number}"} & done
+                done.add(f"look {number}")
             case ev.ProposalMade(proposal):
                 again += {proposal.id} & done
             case ev.DecisionTaken(id_):

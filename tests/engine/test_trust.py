@@ -149,6 +149,22 @@ def test_a_false_claim_stays_one_when_the_retry_changes_nothing(repo: Callable[.
     assert answer.code == 3
 
 
+def test_what_a_reviewer_should_see_first_is_named(repo: Callable[..., Path], command: Command) -> None:
+    """Green it is, and no verdict changes: a table of answers cannot be told from a table of prices by running it."""
+    test = "import pytest\nfrom calc import price\n"
+    test += "@pytest.mark.parametrize(('n', 'is_'), [(17, 289), (23, 529), (31, 961)])\n"
+    test += "def test_cpu_price(n, is_): assert price(n) == is_\n"
+    for body, codes in (("{17: 289, 23: 529, 31: 961}[n]", ["SHARED-VALUES"]), ("n * n", [])):
+        folder = repo({"calc/__init__.py": "def price(n): return 0\n", "tests/test_a.py": test})
+        fix = {"command": "create", "path": "calc/__init__.py", "file_text": f"def price(n): return {body}\n"}
+        answer = command("--json", *command.script([edit(fix), finish(DONE)]), cwd=folder)
+        assert answer.code == 0, answer.result
+        assert [a["code"] for a in answer.of("ChangeExamined")[0]["advisories"]] == codes
+        reason = answer.of("ProposalMade")[0]["proposal"]["reason"]
+        assert ("look first at SHARED-VALUES calc/__init__.py:1" in reason) is bool(codes)
+        folder.rename(folder.with_name(f"done{len(codes)}"))
+
+
 def test_a_gate_that_fails_is_named(repo: Callable[..., Path], command: Command) -> None:
     config = '[features]\noptional = ["colorsys"]\n'
     folder = repo(
