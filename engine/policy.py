@@ -83,7 +83,8 @@ def _recommend(state: RunState, options: tuple[Option, ...]) -> tuple[int, str]:
         if said in special and options[by_target[special[said]]].allowed:
             return by_target[special[said]], f"gate impl passes; the provider asks for {special[said]}"
         reason = "gate impl passes: every target test is green in a fresh worktree and nothing was lost"
-        return 0, reason + suspected(attempt)
+        look = attempt.look_first if attempt else ""
+        return 0, f"{reason}; {look}" if look else reason
     if options[1].allowed and attempt is not None:
         if attempt.finished is not None and attempt.finished.transient:
             return 1, f"transient: {attempt.finished.transient}"
@@ -93,15 +94,6 @@ def _recommend(state: RunState, options: tuple[Option, ...]) -> tuple[int, str]:
         return by_target[special[said]], f"the provider says {said}" + (f": {summary}" if summary else "")
     reason = why_short(attempt, options[1].why_not)
     return by_target["spec-analyzer"], reason
-
-
-def suspected(attempt: AttemptRow | None) -> str:
-    """What the reviewer should look at first, in a few words."""
-    found = attempt.suspicions if attempt else None
-    if not found:
-        return ""
-    places = ", ".join(f"{a.code} {a.path}:{a.line}" for a in found[:3])
-    return f"; look first at {places}" + (f" and {len(found) - 3} more" if len(found) > 3 else "")
 
 
 def why_short(attempt: AttemptRow | None, fallback: str) -> str:

@@ -113,6 +113,14 @@ class AttemptRow(Noun, frozen=True):
         return self.finished.files if self.finished else ()
 
     @property
+    def look_first(self) -> str:
+        """What a reviewer should see, in a few words; empty if nothing was found."""
+        found = self.suspicions or ()
+        places = ", ".join(f"{a.code} {a.path}:{a.line}" for a in found[:3])
+        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+        return f"look first at {places}{more}" if found else ""
+
+    @property
     def stage(self) -> str:
         """The full round that shows this attempt's tree as it is now."""
         return stage(Purpose.DIET if self.diet is not None and self.diet.dropped else Purpose.VERIFY, self.number)

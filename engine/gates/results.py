@@ -114,4 +114,5 @@ def impl_gate(gates: Mapping[str, Gate], attempt: AttemptRow, diff: DiffStat) ->
         parts.append(f"failing: {', '.join(failing)}")
     if verdict is not Verdict.VERIFIED:
         parts += [r for r in attempt.reasons[:1] if r not in parts]
+    parts.append(attempt.look_first)
     return _verdict("impl", holds, "; ".join(p for p in parts if p))

@@ -160,8 +160,8 @@ def test_what_a_reviewer_should_see_first_is_named(repo: Callable[..., Path], co
         answer = command("--json", *command.script([edit(fix), finish(DONE)]), cwd=folder)
         assert answer.code == 0, answer.result
         assert [a["code"] for a in answer.of("ChangeExamined")[0]["advisories"]] == codes
-        reason = answer.of("ProposalMade")[0]["proposal"]["reason"]
-        assert ("look first at SHARED-VALUES calc/__init__.py:1" in reason) is bool(codes)
+        said = answer.of("ProposalMade")[0]["proposal"]["reason"], answer.result["gate"]["evidence"]
+        assert ["look first at SHARED-VALUES calc/__init__.py:1" in text for text in said] == [bool(codes)] * 2
         folder.rename(folder.with_name(f"done{len(codes)}"))
 
 
