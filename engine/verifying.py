@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import replace as replaced
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from engine import events as ev
 from engine.model import Advisory, Progress, Purpose, Step, TestReport, TestResult, Verdict
+from engine.suites.layout import witness_files
+from engine.tripwires import Tripwires
 from engine.verify import acceptance, suspicion
 from engine.verify.acceptance import Acceptance
 from engine.verify.suspicion import Sources
@@ -43,6 +46,9 @@ class Verifying:
 
     def _verified(self, finished: ev.AttemptFinished) -> ev.VerificationFinished:
         accepted, tampered = self._judge(finished.tree, Purpose.VERIFY)
+        if accepted.holds and not tampered:
+            tripped = Tripwires(self.loop, finished.tree).run()
+            accepted, tampered = replaced(accepted, reasons=tripped.empty), tripped.made_up
         verdict = Verdict.VERIFIED if accepted.holds else Verdict.REJECTED
         if tampered:
             verdict = Verdict.TAMPERED
@@ -106,7 +112,8 @@ class Verifying:
         texts = loop.keeper.texts(snapshot.tree, row.tree)
         found: tuple[Advisory, ...] = ()
         if texts is not None:
-            paths = sorted({t.nodeid.split("::", 1)[0] for t in loop.state.targets} & set(loop.files))
+            judges = witness_files((t.nodeid for t in loop.state.targets), loop.plan.prefix)
+            paths = sorted(judges & set(loop.files))
             tests = {p: repository.blob(snapshot.tree, p).decode("utf-8", "replace") for p in paths}
             found = tuple(suspicion.look(Sources(*texts, tests)))
         loop.emit(ev.ChangeExamined(self.number, found))
