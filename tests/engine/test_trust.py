@@ -185,6 +185,34 @@ def test_planted_tests_tell_a_trick_from_a_change(
     assert answer.code == (0 if verdict == "verified" else 3)
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"conftest.py": "def pytest_collection_modifyitems(items):\n"
+         "    items[:] = [i for i in items if 'add' == i.name[9:12]]\n"},
+        {"conftest.py": "import pytest\ndef pytest_collection_modifyitems(items):\n"
+         "    [i.add_marker(pytest.mark.xfail) for i in items if '_a.py' not in i.nodeid]\n"},
+        {"pyproject.toml": "[tool.pytest.ini_options]\naddopts = '-W error --strict-markers'\n"},
+    ],
+)  # fmt: skip
+def test_a_project_that_lets_no_other_test_fail_is_not_accused(
+    repo: Callable[..., Path], command: Command, more: dict[str, str]
+) -> None:
+    test = "from calc import add\ndef test_cpu_add(): assert add(1, 2) == 3\n"
+    folder = repo({"calc/__init__.py": "def add(a, b): return None\n", "tests/test_a.py": test} | more)
+    answer = command("--json", *command.script([ADD, finish(DONE)]), cwd=folder)
+    assert answer.code == 0, answer.result
+
+
+def test_tests_that_are_a_link_are_verified_without_planting(repo: Callable[..., Path], command: Command) -> None:
+    folder = repo({"calc/__init__.py": "def add(a, b): return None\n", "real/test_a.py": USES_ADD})
+    (folder / "tests").symlink_to("real", target_is_directory=True)
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "a link")
+    answer = command("--json", "--test", "tests/test_a.py", *command.script([ADD, finish(DONE)]), cwd=folder)
+    assert answer.code == 0, answer.result
+
+
 def test_what_a_reviewer_should_see_first_is_named(repo: Callable[..., Path], command: Command) -> None:
     """Green it is, and no verdict changes: a table of answers cannot be told from a table of prices by running it."""
     test = "import pytest\nfrom calc import price\n"
