@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,8 +39,8 @@ def main(arguments: list[str]) -> int:
     asked = _parser().parse_args(arguments)
     file = ModelFile(asked.model)
     options = {"layouts": layouts_of(asked.layout), "activation": asked.activation}
-    model = Model(file, asked.backend, rounding=Rounding.named(asked.rounding), **options)
-    reports = [replace(report, rounding=asked.rounding) for report in _reports(asked, file, model)]
+    rounding = Rounding.named(asked.rounding or "none")
+    reports = list(_reports(asked, file, Model(file, asked.backend, rounding=rounding, **options), options))
     if not reports:
         reports = [Report("skipped", "no-cpp-reference")]
     if asked.json:
@@ -51,9 +52,13 @@ def main(arguments: list[str]) -> int:
     return 1 if "fail" in statuses else SKIPPED if statuses == {"skipped"} else 0
 
 
-def _reports(asked: argparse.Namespace, file: ModelFile, model: Model) -> Iterator[Report]:
-    def compared(name: str, reference: Reference) -> Report:
-        return climb(model, replace(reference, name=name), exact=asked.exact, tolerance=asked.tolerance)
+def _reports(asked: argparse.Namespace, file: ModelFile, model: Model, options: dict[str, Any]) -> Iterator[Report]:
+    def compared(name: str, reference: Reference, rounding: str = "none") -> Report:
+        used, rounding = model, asked.rounding or rounding
+        if not asked.rounding and rounding != "none":
+            used = Model(file, asked.backend, rounding=Rounding.named(rounding), **options)
+        done = climb(used, replace(reference, name=name), exact=asked.exact, tolerance=asked.tolerance)
+        return replace(done, rounding=rounding)
 
     for path in asked.against:
         try:
@@ -65,17 +70,16 @@ def _reports(asked: argparse.Namespace, file: ModelFile, model: Model) -> Iterat
             said = programs.text_of(program, asked.model, asked.prompt, asked.max_tokens)
             rung = programs.same_text(model, Tokenizer.of(file), asked.prompt, asked.max_tokens, said)
             reason = "" if rung.equal else f"{rung.name}: {rung.said}"
-            yield Report("pass" if rung.equal else "fail", reason, str(program), rungs=(rung,))
+            said = asked.rounding or "none"
+            yield Report("pass" if rung.equal else "fail", reason, str(program), rounding=said, rungs=(rung,))
         except InputError as error:
             yield Report("fail", str(error), str(program))
     if asked.against or asked.program:
         return
     tokens = np.random.default_rng(0).integers(0, model.sizes.vocabulary, asked.max_tokens)
     for name, maker in programs.at_hand(file.architecture).items():
-        known = (
-            {} if name == "llama-cpp-python" else {"layouts": layouts_of(asked.layout), "activation": asked.activation}
-        )
-        yield compared(name, maker(asked.model, tokens, **known))
+        known = {} if name == "llama-cpp-python" else options
+        yield compared(name, maker(asked.model, tokens, **known), programs.ROUNDINGS.get(name, "none"))
 
 
 def _table(report: Report, every: bool) -> str:
@@ -107,7 +111,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--prompt", default=PROMPT, help="for --program")
     parser.add_argument("--max-tokens", type=int, default=24, help="that are compared where none are stored (24)")
     parser.add_argument("--exact", action="store_true", help="every operation alone, bit by bit, on stored inputs")
-    parser.add_argument("--rounding", default="none", help=f"of the other program: {', '.join(ROUNDINGS)}")
+    parser.add_argument(
+        "--rounding", default="", help=f"of the other program: {', '.join(ROUNDINGS)} (llama-cpp-python's is known)"
+    )
     parser.add_argument("--tolerance", type=float, default=TOLERANCE, help=f"relative distance ({TOLERANCE:g})")
     parser.add_argument("--activation", choices=("relu2", "silu"), help="of the gate, if not the architecture's")
     parser.add_argument("--backend", default="auto", help="reference, numpy or fast (default: auto)")

@@ -90,7 +90,7 @@ def llama_cpp(path: Path, tokens: NDArray[np.int64]) -> Reference:
         logits = np.array(made.scores[: len(tokens)], np.float32)
     except (ValueError, RuntimeError, OSError) as error:
         raise InputError(f"llama-cpp-python cannot run {path}: {error}") from None
-    return of("llama-cpp-python", tokens, {LOGITS: logits})
+    return of("llama-cpp-python", tokens, {LOGITS: logits}, edges=True)
 
 
 def transformers(
@@ -144,6 +144,9 @@ def transformers(
 
 
 Maker = Callable[..., Reference]
+
+ROUNDINGS = {"llama-cpp-python": "llama.cpp"}
+"""The rounding of what is installed, where it is not ours."""
 
 
 def at_hand(architecture: str) -> dict[str, Maker]:

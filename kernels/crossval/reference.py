@@ -30,6 +30,8 @@ class Reference:
     tensors : by name (T, …) float32: intermediates as the C++ programs name them, logits as `LOGITS`.
     greedy : tokens that came after them, each the likeliest.
     pieces : how many tokens it ran together; 1 for one at a time.
+    edges : whether it rounds what it computed itself to integers: then an activation that lies where two roundings
+        meet may become another one, for a token here and there.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Reference:
     tensors: Mapping[str, NDArray[np.float32]]
     greedy: tuple[int, ...] = ()
     pieces: int = 2**31 - 1
+    edges: bool = False
     faults: tuple[str, ...] = field(default=())
     """What makes it worthless, in words: empty arrays, numbers that are none."""
 

@@ -3,6 +3,7 @@
 import json
 import stat
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -54,6 +55,22 @@ def test_inference_crossval_with_another_arithmetic_fails(key):
     done = climb(Model.load(I2S, "numpy"), stored(LOGITS, key))
     assert done.status == "fail"
     assert done.reason.startswith("result_output: ")
+
+
+@pytest.mark.parametrize(
+    ("rows", "by", "edges", "status"),
+    [((3, 9, 20), 1e-3, True, "pass"), ((3, 9, 20), 1e-3, False, "fail"), ((3, 9, 20), 0.03, True, "fail"),
+     ((1, 2, 3, 4), 1e-3, True, "fail"), ((3,), np.nan, True, "fail")],
+)  # fmt: skip
+def test_inference_crossval_of_what_rounds_lets_a_few_tokens_be_near(rows, by, edges, status):
+    model = Model.load(TQ2, "numpy")
+    tokens = np.arange(24)
+    logits = model.forward(tokens, model.new_cache(24))
+    for row in rows:
+        logits[row] *= np.float32(1 + by)
+    done = climb(model, replace(of("there", tokens, {"result_output": logits}), edges=edges, faults=()))
+    assert done.status == status
+    assert ("3 of 24 tokens differ" in done.rungs[0].said) == (status == "pass")
 
 
 @pytest.mark.parametrize(
