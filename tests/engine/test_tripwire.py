@@ -86,7 +86,8 @@ def test_a_copy_says_nothing_of_honest_code(tmp_path: Path, node: str) -> None:
     wire = copy(f"tests/test_calc.py::{node}", TESTS, ["tests/test_calc.py"])
     assert wire is not None
     said = run(tmp_path, HONEST, wire.nodeid, wire.text, wire.path)
-    assert "1 passed" in said, said
+    assert wire.word not in said  # sides are looked at twice, so an iterator may end: that is no word
+    assert ("1 passed" in said) is (node != "test_later"), said
     assert wire.path != "tests/test_calc.py"
 
 
