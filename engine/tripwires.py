@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from engine.loop import Loop
 
 
+TRIED = 8
+"""Functions among which those to copy are looked for: each costs a look into git."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tripped:
     """Reasons: why results are ``made_up``, and which targets check nothing, so that green is ``empty``."""
@@ -61,12 +65,13 @@ class Tripwires:
         prefix = self.loop.plan.prefix
         base = prefix + "/" if prefix else ""
         taken = [path.removeprefix(base) for path in self.loop.files]  # as node ids have them
-        copies: dict[str, Wire] = {}
-        for nodeid in dict.fromkeys((nodeids[0], nodeids[-1], *nodeids[1:-1])):
+        known, copies = set(self.loop.files), dict[str, Wire]()
+        functions = list({nodeid.split("[", 1)[0]: nodeid for nodeid in nodeids}.values())
+        for nodeid in dict.fromkeys((functions[0], functions[-1], *functions[1:TRIED])):
             path = nodeid.split("::", 1)[0]
             if len(copies) == COPIES:
                 break
-            if base + path not in self.loop.files:
+            if base + path not in known:
                 continue
             source = self.loop.plan.repository.blob(self.loop.workshop.snapshot.tree, base + path)
             wire = copy(nodeid, source.decode("utf-8", "replace"), taken)
