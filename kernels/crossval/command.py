@@ -116,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--tolerance", type=float, default=TOLERANCE, help=f"relative distance ({TOLERANCE:g})")
     parser.add_argument("--activation", choices=("relu2", "silu"), help="of the gate, if not the architecture's")
-    parser.add_argument("--backend", default="auto", help="reference, numpy or fast (default: auto)")
+    parser.add_argument("--backend", default="auto", help="reference, numpy, fast or gpu (default: auto, no gpu)")
     parser.add_argument("--layout", action="append", default=[], metavar="LAYOUT", help="of ternary bytes; see verify")
     parser.add_argument("--rungs", action="store_true", help="show every rung, not the last alone")
     parser.add_argument("--json", action="store_true", help="a JSON list of reports in place of a table")

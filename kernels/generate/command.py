@@ -144,7 +144,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--min-p", type=float, default=0.0)
     parser.add_argument("--repetition-penalty", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--backend", default="auto", help="reference, numpy or fast (default: auto)")
+    parser.add_argument("--backend", default="auto", help="reference, numpy, fast or gpu (default: auto, no gpu)")
     parser.add_argument("--threads", type=int, help="of the backend fast")
     parser.add_argument(
         "--head", choices=("f16", "int8"), default="f16", help="the logits' matrix (default: as stored)"
