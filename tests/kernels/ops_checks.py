@@ -32,6 +32,15 @@ def equal(got: np.ndarray, expected: np.ndarray) -> None:
     np.testing.assert_array_equal(got[known].view(np.uint32), expected[known].view(np.uint32))
 
 
+def in_pieces(model, tokens, pieces, cache=None):
+    """The logits of tokens that are run so many at a time."""
+    cache, start, parts = cache or model.new_cache(len(tokens)), 0, []
+    for size in pieces:
+        parts.append(model.forward(tokens[start : start + size], cache))
+        start += size
+    return np.concatenate(parts)
+
+
 def lanes_sum(values, kind=f32):
     lanes = [kind(0)] * 16
     for n, value in enumerate(values):

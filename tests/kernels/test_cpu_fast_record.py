@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ops_checks import equal
+from ops_checks import equal, in_pieces
 
 from kernels import InputError
 from kernels.backend import why_not
@@ -21,11 +21,7 @@ TOKENS = np.arange(3, 27)
 
 
 def logits(model, pieces, cache=None):
-    cache, start, parts = cache or model.new_cache(24), 0, []
-    for size in pieces:
-        parts.append(model.forward(TOKENS[start : start + size], cache))
-        start += size
-    return np.concatenate(parts)
+    return in_pieces(model, TOKENS, pieces, cache)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ops_checks import equal
+from ops_checks import equal, in_pieces
 
 from kernels import InputError
 from kernels.generate import Sampler, generate
@@ -25,11 +25,7 @@ def loaded(backend, name="tiny-i2_s", **options):
 
 
 def logits(model, pieces, cache=None):
-    cache, start, parts = cache or model.new_cache(24), 0, []
-    for size in pieces:
-        parts.append(model.forward(TOKENS[start : start + size], cache))
-        start += size
-    return np.concatenate(parts)
+    return in_pieces(model, TOKENS, pieces, cache)
 
 
 @pytest.mark.parametrize("head", ["f16", "int8"])
