@@ -204,10 +204,15 @@ class DietFinished(Noun, frozen=True):
 
 
 class ChangeExamined(Noun, frozen=True):
-    """Places of the change a reviewer should see; they decide nothing."""
+    """Places of the change a reviewer should see; grave ones take back that it was verified."""
 
     attempt: int
     advisories: tuple[Advisory, ...] = ()
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why a person must look before this is called verified."""
+        return tuple(f"{a.path}:{a.line}: {a.text}: a person must look first" for a in self.advisories if a.grave)
 
 
 class GateSet(Noun, frozen=True):

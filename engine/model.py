@@ -275,6 +275,7 @@ class Advisory(Noun, frozen=True):
     text: str
     path: str = ""
     line: int = 0
+    grave: bool = False  # keeps a change from being verified until a person has looked
 
 
 class Usage(Noun, frozen=True):

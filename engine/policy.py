@@ -7,6 +7,7 @@ from engine.state import AttemptRow, RunState
 
 FINALIZE = Route(RouteKind.FINALIZE, "code-reviewer")
 RETRY = Route(RouteKind.NEXT, "self")
+REVIEW = Route(RouteKind.NEXT, "code-reviewer")
 
 # The outcomes of the specification that hand over to a specialist, in the order a person reads them.
 SPECIALISTS: tuple[tuple[Outcome, str, str, bool], ...] = (
@@ -71,6 +72,8 @@ def _options(state: RunState, limits: Limits) -> tuple[Option, ...]:
     for _outcome, target, stands_for, needs_impl in SPECIALISTS:
         allowed = passes or not needs_impl
         rows.append(Option(Route(RouteKind.NEXT, target), allowed, stands_for, "" if allowed else off))
+    if state.attempt is not None and state.attempt.doubted:
+        rows.append(Option(REVIEW, True, "green, with places that only a person can judge", ""))
     return tuple(rows)
 
 
@@ -85,6 +88,8 @@ def _recommend(state: RunState, options: tuple[Option, ...]) -> tuple[int, str]:
         reason = "gate impl passes: every target test is green in a fresh worktree and nothing was lost"
         look = attempt.look_first if attempt else ""
         return 0, f"{reason}; {look}" if look else reason
+    if attempt is not None and attempt.doubted:
+        return by_target["code-reviewer"], f"green, but not called verified: {attempt.reasons[0]}"
     if options[1].allowed and attempt is not None:
         if attempt.finished is not None and attempt.finished.transient:
             return 1, f"transient: {attempt.finished.transient}"

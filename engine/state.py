@@ -113,6 +113,11 @@ class AttemptRow(Noun, frozen=True):
         return self.finished.files if self.finished else ()
 
     @property
+    def doubted(self) -> bool:
+        """Whether only a person can say that what it holds is honest."""
+        return any(a.grave for a in self.suspicions or ())
+
+    @property
     def look_first(self) -> str:
         """What a reviewer should see, in a few words; empty if nothing was found."""
         found = self.suspicions or ()
@@ -353,7 +358,10 @@ def _ended(s: RunState, e: ev.RunFinished | ev.RunInterrupted | ev.RunFailed, at
 
 def _change_examined(s: RunState, e: ev.ChangeExamined, at: float) -> RunState:
     new = tuple(a for a in e.advisories if a not in s.advisories)
-    return replace(_change_attempt(s, e.attempt, suspicions=e.advisories), advisories=(*s.advisories, *new))
+    change: dict[str, Any] = {"suspicions": e.advisories}
+    if e.doubts:
+        change |= {"verdict": Verdict.CLAIMED, "reasons": e.doubts}
+    return replace(_change_attempt(s, e.attempt, **change), advisories=(*s.advisories, *new))
 
 
 _FOLDS: dict[type, Callable[[RunState, Any, float], RunState]] = {

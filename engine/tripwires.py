@@ -1,102 +1,224 @@
-"""Trip-wires at work: planted in a fresh worktree of what is green, run once a suite, read for their words."""
+"""Trip-wires at work: two short children a suite over what the acceptance rule has let pass.
+
+Both run every target once more: first in another order beside a canary and twins, then in order, with nothing in the
+environment that names the test, beside armed copies.
+"""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from engine.model import TestResult
-from engine.verify.tripwire import COPIES, Wire, canary, copy
+from engine.model import Advisory, TestReport, TestResult
+from engine.suites.runner import Manner
+from engine.verify.armed import copy
+from engine.verify.tripwire import Wire, canary, twin
 from engine.workspace.area import Area, Refused
 
 if TYPE_CHECKING:
     from engine.loop import Loop
 
 
-TRIED = 8
+TRIED = 12
 """Functions among which those to copy are looked for: each costs a look into git."""
+
+COPIES = 4
+"""Targets of a suite that are copied."""
+
+SHARE = 0.25
+"""Copies may cost so much of what the targets cost, beside the first of them."""
+
+
+@dataclass(slots=True)
+class Tripped:
+    """What the wires say.
+
+    Attributes
+    ----------
+    made_up : why results say nothing.
+    empty : targets that check nothing, or pass only because they are known.
+    flaky : targets that passed once and then did not.
+    notes : what a reviewer should know; it decides nothing.
+    """
+
+    made_up: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
+    flaky: list[str] = field(default_factory=list)
+    notes: list[Advisory] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
-class Tripped:
-    """Reasons: why results are ``made_up``, and which targets check nothing, so that green is ``empty``."""
+class _Planted:
+    """Wires of a suite, copies and twins by the target they were made from."""
 
-    made_up: tuple[str, ...] = ()
-    empty: tuple[str, ...] = ()
+    canary: Wire | None
+    copies: dict[str, Wire]
+    twins: dict[str, Wire]
 
 
 @dataclass(slots=True)
 class Tripwires:
-    """Of a tree that the acceptance rule has let pass."""
+    """Of a tree that the acceptance rule has let pass; ``changed`` are the files of the change."""
 
     loop: Loop
     tree: str
+    changed: Sequence[str]
+    _said: Tripped = field(default_factory=Tripped)
 
     def run(self) -> Tripped:
-        """One short child a suite, and one more where its canary does not fail."""
-        made_up: list[str] = []
-        empty: list[str] = []
+        """Two short children a suite; more only where something does not hold."""
         targets: dict[str, list[str]] = {}
         for row in self.loop.state.targets:
-            if "::" in row.nodeid:
-                targets.setdefault(row.suite, []).append(row.nodeid)
-        repository, snapshot = self.loop.plan.repository, self.loop.workshop.snapshot
-        commit = repository.scratch_commit(self.tree, snapshot.commit)
+            targets.setdefault(row.suite, []).append(row.nodeid)
         for suite, nodeids in targets.items():
-            if self.loop.left_out(suite) is not None:
-                continue
-            bird, copies = self._wires(nodeids)
-            if bird is None:
-                continue
-            said = self._planted(suite, commit, [bird, *copies.values()])
-            # Where the project's own configuration does not let it fail, it says nothing.
-            if not said[0] and self._planted(suite, snapshot.commit, [bird])[0]:
-                made_up.append(f"suite {suite}: a planted test that must fail did not: its results say nothing")
-            spoke = [nodeid for nodeid, word in zip(copies, said[1:], strict=True) if word]
-            empty += [
-                f"{nodeid} passes whatever it compares with: what it checks equals everything, or is read from the test"
-                for nodeid in spoke
-            ]
-        return Tripped(tuple(made_up), tuple(empty))
+            if self.loop.left_out(suite) is None:
+                planted = self._wires([n for n in nodeids if "::" in n])
+                self._mixed(suite, nodeids, planted)
+                self._armed(suite, nodeids, planted)
+        return self._said
 
-    def _wires(self, nodeids: Sequence[str]) -> tuple[Wire | None, dict[str, Wire]]:
-        """A canary beside the first target, and copies of a few, by target."""
+    # -- the two children ---------------------------------------------------------------------------------------------
+
+    def _mixed(self, suite: str, nodeids: Sequence[str], planted: _Planted) -> None:
+        """Another order, a canary that must fail, twins that must pass."""
+        seed = secrets.randbelow(2**31) + 1
+        wires = [*([planted.canary] if planted.canary else []), *planted.twins.values()]
+        report = self._child(suite, self.tree, wires, nodeids, Manner(seed=seed))
+        if report is None:
+            return
+        if planted.canary is not None and not _spoke(report, planted.canary):
+            # Where the project's own configuration does not let it fail, it says nothing.
+            base = self._child(suite, self.loop.workshop.snapshot.tree, [planted.canary], ())
+            if base is not None and _spoke(base, planted.canary):
+                self._said.made_up.append(
+                    f"suite {suite}: a planted test that must fail did not: its results say nothing"
+                )
+        fallen = [t for t, wire in planted.twins.items() if _ran(report, wire.nodeid) and not _passes(report, wire)]
+        if fallen:
+            self._fallen(suite, fallen, planted)
+        red = _red(report, nodeids)
+        alone = self._child(suite, self.tree, (), nodeids, Manner(seed=seed)) if red else None
+        if red and (alone is None or _red(alone, nodeids)):
+            text = f"{red[0]} passes in the order of its file and fails in another"
+            self._said.notes.append(Advisory("ORDER", text, red[0].split("::", 1)[0]))
+
+    def _fallen(self, suite: str, fallen: Sequence[str], planted: _Planted) -> None:
+        """Twins that did not pass: by themselves once more, since a test may honestly run once in a process only."""
+        wires = [planted.twins[t] for t in fallen]
+        report = self._child(suite, self.tree, wires, ())
+        for target, wire in zip(fallen, wires, strict=True):
+            if report is not None and _ran(report, wire.nodeid) and not _passes(report, wire):
+                self._said.empty.append(f"{target} passes under its own name and fails under another")
+            else:
+                text = f"{target} passes once in a process and not a second time"
+                self._said.notes.append(Advisory("ONCE", text, target.split("::", 1)[0]))
+
+    def _armed(self, suite: str, nodeids: Sequence[str], planted: _Planted) -> None:
+        """In order, unnamed, beside copies that compare with something else first."""
+        report = self._child(suite, self.tree, list(planted.copies.values()), nodeids, Manner(unnamed=True))
+        if report is None:
+            return
+        for target, wire in planted.copies.items():
+            if _spoke(report, wire):
+                why = "what it checks equals everything, or is read from the test"
+                self._said.empty.append(f"{target} passes whatever it compares with: {why}")
+        red = _red(report, nodeids)
+        if not red:
+            return
+        again = self._child(suite, self.tree, (), nodeids)
+        if again is None or _red(again, nodeids):
+            self._said.flaky += [f"{n} passed once and then did not: it is flaky" for n in red]
+            return
+        third = self._child(suite, self.tree, (), nodeids, Manner(unnamed=True))
+        if third is not None and _red(third, nodeids):
+            self._said.empty.append(f"{red[0]} passes only while the environment names the test")
+        else:
+            self._said.notes.append(Advisory("ONCE", f"{red[0]} fails beside a copy of itself"))
+
+    # -- wires --------------------------------------------------------------------------------------------------------
+
+    def _wires(self, nodeids: Sequence[str]) -> _Planted:
+        """A canary beside the first target, and copies and twins of a few."""
+        if not nodeids:
+            return _Planted(None, {}, {})
         prefix = self.loop.plan.prefix
         base = prefix + "/" if prefix else ""
         taken = [path.removeprefix(base) for path in self.loop.files]  # as node ids have them
-        known, copies = set(self.loop.files), dict[str, Wire]()
-        functions = list({nodeid.split("[", 1)[0]: nodeid for nodeid in nodeids}.values())
-        for nodeid in dict.fromkeys((functions[0], functions[-1], *functions[1:TRIED])):
+        known, copies, twins = set(self.loop.files), dict[str, Wire](), dict[str, Wire]()
+        for nodeid in self._chosen(nodeids):
             path = nodeid.split("::", 1)[0]
-            if len(copies) == COPIES:
-                break
             if base + path not in known:
                 continue
-            source = self.loop.plan.repository.blob(self.loop.workshop.snapshot.tree, base + path)
-            wire = copy(nodeid, source.decode("utf-8", "replace"), taken)
-            if wire is not None:
-                copies[nodeid] = wire
-                taken.append(wire.path)
-        return canary(nodeids[0], taken), copies
+            blob = self.loop.plan.repository.blob(self.loop.workshop.snapshot.tree, base + path)
+            source = blob.decode("utf-8", "replace")
+            for made, by in ((copy(nodeid, source, taken, self.changed), copies), (twin(nodeid, source, taken), twins)):
+                if made is not None and len(by) < COPIES:
+                    by[nodeid] = made
+                    taken.append(made.path)
+        return _Planted(canary(nodeids[0], taken), copies, twins)
 
-    def _planted(self, suite: str, commit: str, wires: Sequence[Wire]) -> list[bool]:
-        """Whether each said its word; where none can stand, none does."""
+    def _chosen(self, nodeids: Sequence[str]) -> list[str]:
+        """One of each function, first and last before the rest, as long as they cost little."""
+        seconds = {row.nodeid: row.latest.seconds for row in self.loop.state.targets if row.latest is not None}
+        functions = list({nodeid.split("[", 1)[0]: nodeid for nodeid in nodeids}.values())
+        left = SHARE * sum(seconds.get(n, 0.0) for n in nodeids) + 0.5
+        chosen: list[str] = []
+        for nodeid in dict.fromkeys((functions[0], functions[-1], *functions[1:TRIED])):
+            left -= seconds.get(nodeid, 0.0)
+            if left > 0 or not chosen:
+                chosen.append(nodeid)
+        return chosen
+
+    def _child(
+        self, suite: str, tree: str, wires: Sequence[Wire], nodeids: Sequence[str], manner: Manner | None = None
+    ) -> TestReport | None:
+        """A fresh worktree with the wires in it, and what they and the targets do; None where none can stand."""
         loop = self.loop
         loop.checkpoint()
+        commit = loop.plan.repository.scratch_commit(tree, loop.workshop.snapshot.commit)
         place = loop.workshop.place("verify", commit, fresh=True)
         area = Area(place.cwd)
         try:
             for wire in wires:
-                area.write(wire.path, wire.text.encode())
-        except (Refused, OSError):
-            return [False] * len(wires)  # tests that are links, or may not be written: nothing can be planted
+                area.write(wire.path, wire.text.encode("utf-8", "surrogateescape"))
+        except (Refused, OSError):  # tests that are links, or may not be written: nothing can be planted
+            wires = ()
+        only = [*nodeids, *(wire.nodeid for wire in wires)]
+        if not only:
+            return None
         settings = loop.plan.config.suites[suite]
-        report = loop.runner.report(suite, settings, place, only=[wire.nodeid for wire in wires])
+        report = loop.runner.report(suite, settings, place, only=only, manner=manner or Manner())
         loop.plan.home.end_processes(loop.run)
-        found = {result.nodeid: result for result in report.results}
-        return [_said(found.get(wire.nodeid), wire.word) for wire in wires]
+        return report
 
 
-def _said(result: TestResult | None, word: str) -> bool:
-    return result is not None and result.outcome.red and word in f"{result.message} {result.detail}"
+def _result(report: TestReport, nodeid: str) -> TestResult | None:
+    return next((r for r in report.results if r.nodeid == nodeid), None)
+
+
+def _ran(report: TestReport, nodeid: str) -> bool:
+    return _result(report, nodeid) is not None
+
+
+def _passes(report: TestReport, wire: Wire) -> bool:
+    result = _result(report, wire.nodeid)
+    return result is not None and not result.outcome.red
+
+
+def _spoke(report: TestReport, wire: Wire) -> bool:
+    """Whether a wire said its word."""
+    result = _result(report, wire.nodeid)
+    return result is not None and result.outcome.red and wire.word in f"{result.message} {result.detail}"
+
+
+def _red(report: TestReport, nodeids: Sequence[str]) -> list[str]:
+    """Targets that ran and did not pass; of a file that could not be collected, what is in it."""
+    wanted = set(nodeids)
+    inside = {n for n in wanted if "::" not in n}
+    return [
+        r.nodeid
+        for r in report.results
+        if r.outcome.red and (r.nodeid in wanted or r.nodeid.split("::", 1)[0] in inside)
+    ]

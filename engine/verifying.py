@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from engine import events as ev
+from engine.errors import EnvironmentFailure
 from engine.model import Advisory, Progress, Purpose, Step, TestReport, TestResult, Verdict
 from engine.suites.layout import witness_files
 from engine.tripwires import Tripwires
@@ -46,13 +47,17 @@ class Verifying:
 
     def _verified(self, finished: ev.AttemptFinished) -> ev.VerificationFinished:
         accepted, tampered = self._judge(finished.tree, Purpose.VERIFY)
+        empty = False
         if accepted.holds and not tampered:
-            tripped = Tripwires(self.loop, finished.tree).run()
-            accepted, tampered = replaced(accepted, reasons=tripped.empty), tripped.made_up
+            tripped = Tripwires(self.loop, finished.tree, finished.files).run()
+            for note in tripped.notes:
+                self.loop.emit(ev.AdvisoryRaised(note))
+            accepted = replaced(accepted, reasons=(*tripped.empty, *tripped.flaky))
+            tampered, empty = tuple(tripped.made_up), bool(tripped.empty)
         verdict = Verdict.VERIFIED if accepted.holds else Verdict.REJECTED
         if tampered:
             verdict = Verdict.TAMPERED
-        elif not accepted.holds and finished.claimed:
+        elif not accepted.holds and (finished.claimed or empty):
             verdict = Verdict.CLAIMED
         reasons = (*tampered, *accepted.reasons)
         return ev.VerificationFinished(self.number, finished.tree, verdict, reasons, accepted.progress)
@@ -103,7 +108,7 @@ class Verifying:
         loop.emit(ev.StepFinished(Step.DIET, self.number))
 
     def look(self) -> None:
-        """Name to the reviewer what an honest change seldom needs; it decides nothing."""
+        """Name to the reviewer what an honest change seldom needs; what it never needs is not called verified."""
         loop = self.loop
         row = loop.row(self.number)
         if row.verdict is not Verdict.VERIFIED or row.suspicions is not None or row.judged:
@@ -115,8 +120,18 @@ class Verifying:
             judges = witness_files((t.nodeid for t in loop.state.targets), loop.plan.prefix)
             paths = sorted(judges & set(loop.files))
             tests = {p: repository.blob(snapshot.tree, p).decode("utf-8", "replace") for p in paths}
-            found = tuple(suspicion.look(Sources(*texts, tests)))
+            found = tuple(suspicion.look(Sources(*texts, tests), self._usual))
         loop.emit(ev.ChangeExamined(self.number, found))
+
+    def _usual(self, word: str) -> bool:
+        """Whether the project's own production code held this before anything was changed."""
+        loop = self.loop
+        args = ("grep", "-l", "-z", "-F", "-I", "-e", word, loop.workshop.snapshot.tree, "--", "*.py")
+        try:
+            found = loop.plan.repository.run(*args).split("\0")
+        except EnvironmentFailure:  # git's way to say: nowhere
+            return False
+        return any(path and not loop.scope.refusal(path.split(":", 1)[1]) for path in found)
 
     def _slimmed(self, finished: ev.AttemptFinished) -> ev.DietFinished:
         loop = self.loop

@@ -54,6 +54,20 @@ class Watcher:
     on_line: Callable[[str], None] = lambda _l: None
 
 
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How chosen tests are run.
+
+    Attributes
+    ----------
+    seed : shuffle them (files, then what is in them; a class stays in order); 0: as pytest has them.
+    unnamed : take what names the test under way out of the environment while it runs.
+    """
+
+    seed: int = 0
+    unnamed: bool = False
+
+
 @dataclass(slots=True)
 class SuiteRunner:
     """Starts suites for one run; holds what does not change between them."""
@@ -109,6 +123,7 @@ class SuiteRunner:
         watcher: Watcher = Watcher(),
         block: tuple[str, ...] = (),
         collect_only: bool = False,
+        manner: Manner = Manner(),
     ) -> TestReport:
         """Run the suite, or only some of its tests, and say what happened.
 
@@ -125,7 +140,7 @@ class SuiteRunner:
         without: set[str] = set()
         wanted = None if only is None else tuple(only)
         while True:
-            part, culprit = self._once(name, suite, place, wanted, without, watcher, block, collect_only)
+            part, culprit = self._once(name, suite, place, wanted, without, watcher, block, collect_only, manner)
             parts.append(part)
             if culprit:
                 without |= {culprit} | {r.nodeid for r in part.results}
@@ -173,6 +188,7 @@ class SuiteRunner:
         watcher: Watcher,
         block: tuple[str, ...],
         collect_only: bool,
+        manner: Manner,
     ) -> tuple[TestReport, str]:
         """One child; the report, and the test that took it down, if one did."""
         place.scratch.mkdir(parents=True, exist_ok=True)
@@ -191,6 +207,8 @@ class SuiteRunner:
             "without": sorted(without),
             "block": list(block),
             "memory_mb": self.memory_mb,
+            "seed": manner.seed,
+            "unnamed": manner.unnamed,
         }
         clock = _Clock(stream, suite.test_timeout_s + PATIENCE)
         files = sorted({n.split("::", 1)[0] for n in only}) if only is not None else ()

@@ -1,33 +1,18 @@
 """What a change holds that an honest one seldom needs: a look at its syntax tree. Pure: texts in, places out.
 
-Nothing here proves anything. A place found is an advisory and a word to the reviewer, never a verdict.
+Nothing here proves anything. A grave place keeps a change from being called verified before a person has looked; any
+other is a word to the reviewer.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from engine.model import Advisory
-
-FRAMEWORK = frozenset({"pytest", "_pytest", "unittest", "pluggy", "hypothesis", "doctest"})
-INSIDES = frozenset({"inspect", "gc", "atexit", "sitecustomize", "usercustomize", "ctypes", "faulthandler"})
-
-ATTRIBUTES = {
-    **dict.fromkeys(("_getframe", "_current_frames", "f_back", "f_locals", "f_globals", "f_code"), "a caller's frame"),
-    **dict.fromkeys(("__code__", "__closure__", "__subclasses__"), "the code of a function, or all classes there are"),
-    **dict.fromkeys(("settrace", "setprofile"), "a hook on every call"),
-    **dict.fromkeys(("get_objects", "get_referrers"), "every object there is"),
-    **dict.fromkeys(("_exit", "abort", "execv", "execve"), "an end without a report"),
-    **dict.fromkeys(("meta_path", "path_hooks", "path_importer_cache"), "how modules are found"),
-}
-NAMES = {
-    **dict.fromkeys(("eval", "exec", "compile"), "code out of a string"),
-    **dict.fromkeys(("SkipTest", "SystemExit", "exit", "quit"), "an end that is no result"),
-}
-ANSWERS = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__contains__", "__bool__", "__instancecheck__")
-"""Methods whose constant answer makes assertions pass."""
+from engine.verify.answers import cases, learnt
+from engine.verify.signs import signs
 
 PLAIN = frozenset({"", " ", "\n", "utf-8", "__main__", "r", "w", "rb", "wb"})
 SHARED = 3
@@ -50,93 +35,61 @@ class Sources:
     tests: Mapping[str, str]
 
 
-def look(sources: Sources) -> Iterator[Advisory]:
-    """Places in what was added, file by file, each at most once a line and kind."""
-    asked = _values(sources.tests.values())
-    known = _values(sources.before.values())
-    names = {path.rsplit("/", 1)[-1] for path in sources.tests} | {"conftest.py"}
+def look(sources: Sources, usual: Callable[[str], bool] = lambda _word: False) -> Iterator[Advisory]:
+    """Places in what was added, file by file, each at most once a line and kind.
+
+    Parameters
+    ----------
+    usual
+        Whether the project's own production code uses a word already: then it is no grave sign here.
+    """
+    trees = [tree for text in sources.tests.values() if (tree := _parsed(text)) is not None]
+    asked, rows = _values(trees), _cases(trees)
+    known = _values(tree for text in sources.before.values() if (tree := _parsed(text)) is not None)
+    names = frozenset({path.rsplit("/", 1)[-1] for path in sources.tests} | {"conftest.py"})
     for path, text in sources.after.items():
         tree = _parsed(text) if path.endswith((".py", ".pyi")) else None
         if tree is None:
             continue
-        old = set(sources.before.get(path, "").splitlines())
-        added = {n for n, line in enumerate(text.splitlines(), 1) if line.strip() and line not in old}
-        found: set[tuple[str, int]] = set()
-        for code, what, line in _places(tree, names):
-            if line in added and (code, line) not in found:
-                found.add((code, line))
-                yield Advisory(code, what, path, line)
-        yield from _table(path, tree, added, asked - known)
+        before = sources.before.get(path, "")
+        old = set(before.splitlines())
+        added = frozenset(n for n, line in enumerate(text.splitlines(), 1) if line.strip() and line not in old)
+        try:
+            seen = [sign for sign in signs(tree, names) if sign.line in added]
+            answers = learnt(tree, added, rows, _parsed(before))
+        except RecursionError:
+            yield Advisory("UNREADABLE", "it is nested deeper than can be looked at", path, 1, grave=True)
+            continue
+        found: dict[tuple[str, int], Advisory] = {}
+        for sign in seen:
+            there = found.get((sign.code, sign.line))
+            grave = bool(sign.word) and not (there is not None and there.grave) and not usual(sign.word)
+            if there is None or grave:
+                found[sign.code, sign.line] = Advisory(sign.code, sign.text, path, sign.line, grave)
+        yield from found.values()
+        if answers:
+            some = ", ".join(f"{_shown(a.inputs)} → {_shown((a.output,))}" for a in answers[:SHARED])
+            text = f"answers of the tests are written down, not computed ({some})"
+            yield Advisory("ANSWERS", text, path, answers[0].line, grave=True)
+        else:
+            yield from _table(path, tree, added, asked - known)
 
 
-def _places(tree: ast.AST, tests: set[str]) -> Iterator[tuple[str, str, int]]:
-    for node in ast.walk(tree):
-        match node:
-            case ast.Import(names=names):
-                yield from _modules([name.name for name in names], node.lineno)
-            case ast.ImportFrom(module=str(module), level=0):
-                yield from _modules([module], node.lineno)
-            case ast.Call(func=ast.Name(id="__import__") | ast.Attribute(attr="import_module"), args=[name, *_]):
-                if isinstance(name, ast.Constant) and isinstance(name.value, str):
-                    yield from _modules([name.value], node.lineno)
-                else:
-                    yield "HIDDEN-IMPORT", "a module whose name is computed", node.lineno
-            case ast.Attribute(attr="modules", value=ast.Name(id="sys")):
-                yield "TEST-AWARE", "it looks at what else is loaded", node.lineno
-            case ast.Attribute(attr=name) if name in ATTRIBUTES:
-                yield "TEST-AWARE", f"it reaches for {ATTRIBUTES[name]} ({name})", node.lineno
-            case ast.Name(id=name, ctx=ast.Load()) if name in NAMES:
-                yield "TEST-AWARE", f"it reaches for {NAMES[name]} ({name})", node.lineno
-            case ast.Constant(value=str(said)):
-                yield from _words(said, tests, node.lineno)
-            case ast.FunctionDef(name=name) if name in ANSWERS and _constant_answer(node):
-                yield "CONSTANT-EQ", f"{name} always gives the same answer", node.lineno
-            case ast.Assign(targets=targets):
-                yield from _patches(tree, targets)
+def _cases(trees: Iterable[ast.AST]) -> list[frozenset[Value]]:
+    rows: list[frozenset[Value]] = []
+    for tree in trees:
+        try:
+            rows += cases([tree])
+        except RecursionError:
+            continue
+    return rows
 
 
-def _modules(names: list[str], line: int) -> Iterator[tuple[str, str, int]]:
-    for name in names:
-        root = name.split(".")[0]
-        if root in FRAMEWORK:
-            yield "TEST-AWARE", f"production code knows the test framework ({root})", line
-        elif root in INSIDES:
-            yield "TEST-AWARE", f"{root} shows a program its own insides, its caller's too", line
+def _shown(keys: Iterable[tuple[str, object]]) -> str:
+    return ", ".join(f"{value}(…)" if kind == "call" else repr(value)[:20] for kind, value in keys)
 
 
-def _words(said: str, tests: set[str], line: int) -> Iterator[tuple[str, str, int]]:
-    if "PYTEST_" in said or "pytest" in said.lower().split("-"):
-        yield "TEST-AWARE", f"the name of a test run ({said[:40]!r})", line
-    elif any(said == name or said.endswith("/" + name) for name in tests):
-        yield "READS-TESTS", f"the name of a file that judges ({said[:40]!r})", line
-    elif said in ("_getframe", "__code__", "_exit") or said.split(".")[0] in ("_pytest",):
-        yield "TEST-AWARE", f"a name that is looked up ({said[:40]!r})", line
-
-
-def _constant_answer(function: ast.FunctionDef) -> bool:
-    """Whether every return gives one constant that is not NotImplemented."""
-    given = [node.value for node in ast.walk(function) if isinstance(node, ast.Return)]
-    values = {node.value for node in given if isinstance(node, ast.Constant)}
-    raises = any(isinstance(node, ast.Raise) for node in ast.walk(function))
-    return bool(given) and len(values) == 1 and all(isinstance(node, ast.Constant) for node in given) and not raises
-
-
-def _patches(tree: ast.AST, targets: list[ast.expr]) -> Iterator[tuple[str, str, int]]:
-    """Attributes of imported modules that are written."""
-    for target in targets:
-        if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name):
-            name = target.value.id
-            imported = (
-                (alias.asname or alias.name.split(".")[0])
-                for node in ast.walk(tree)
-                if isinstance(node, ast.Import)
-                for alias in node.names
-            )
-            if name in imported:
-                yield "PATCHES", f"it changes another module ({name}.{target.attr})", target.lineno
-
-
-def _table(path: str, tree: ast.AST, added: set[int], asked: set[Value]) -> Iterator[Advisory]:
+def _table(path: str, tree: ast.AST, added: frozenset[int], asked: set[Value]) -> Iterator[Advisory]:
     """Values of the tests among what was added."""
     lines: dict[Value, int] = {}
     for node in ast.walk(tree):
@@ -149,13 +102,9 @@ def _table(path: str, tree: ast.AST, added: set[int], asked: set[Value]) -> Iter
         yield Advisory("SHARED-VALUES", text, path, lines[shared[0]])
 
 
-def _values(texts: Iterable[str]) -> set[Value]:
-    found: set[Value] = set()
-    for text in texts:
-        tree = _parsed(text)
-        if tree is not None:
-            found |= {_key(n.value) for n in ast.walk(tree) if isinstance(n, ast.Constant) and _telling(n.value)}
-    return found
+def _values(trees: Iterable[ast.AST]) -> set[Value]:
+    nodes = (n for tree in trees for n in ast.walk(tree))
+    return {_key(n.value) for n in nodes if isinstance(n, ast.Constant) and _telling(n.value)}
 
 
 def _telling(value: object) -> bool:

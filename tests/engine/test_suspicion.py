@@ -42,8 +42,8 @@ TRICKS = {
     "a test read": ("def price(n): return open('tests/test_calc.py').read()\n", "READS-TESTS"),
     "a conftest written": ("open('conftest.py', 'w')\n", "READS-TESTS"),
     "another's clock": ("import time\ntime.time = lambda: 0\n", "PATCHES"),
-    "a table": ("def price(n): return {17: 289.5, 23: 529.25, 31: 961.75}[n]\n", "SHARED-VALUES"),
-    "a table of branches": ("def price(n):\n if n == 17: return 289.5\n if n == 23: return 529.25\n", "SHARED-VALUES"),
+    "a table": ("def price(n): return {17: 289.5, 23: 529.25, 31: 961.75}[n]\n", "ANSWERS"),
+    "a table of branches": ("def price(n):\n if n == 17: return 289.5\n if n == 23: return 529.25\n", "ANSWERS"),
 }
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.verify.tripwire import canary, copy
+from engine.verify.armed import copy
+from engine.verify.tripwire import canary
 
 HONEST = """
 import collections, math
@@ -83,7 +84,7 @@ def run(folder: Path, code: str, nodeid: str, text: str, path: str) -> str:
 
 @pytest.mark.parametrize("node", NODES)
 def test_a_copy_says_nothing_of_honest_code(tmp_path: Path, node: str) -> None:
-    wire = copy(f"tests/test_calc.py::{node}", TESTS, ["tests/test_calc.py"])
+    wire = copy(f"tests/test_calc.py::{node}", TESTS, ["tests/test_calc.py"], ["calc.py"])
     assert wire is not None
     said = run(tmp_path, HONEST, wire.nodeid, wire.text, wire.path)
     assert wire.word not in said  # sides are looked at twice, so an iterator may end: that is no word
@@ -93,14 +94,14 @@ def test_a_copy_says_nothing_of_honest_code(tmp_path: Path, node: str) -> None:
 
 @pytest.mark.parametrize("trick", TRICKS)
 def test_a_copy_says_its_word_of_a_trick(tmp_path: Path, trick: str) -> None:
-    wire = copy("tests/test_calc.py::test_price[3-9]", TESTS, [])
+    wire = copy("tests/test_calc.py::test_price[3-9]", TESTS, [], ["calc.py"])
     assert wire is not None
     said = run(tmp_path, HONEST + TRICKS[trick], wire.nodeid, wire.text, wire.path)
     assert wire.word in said
 
 
 def test_a_copy_sees_both_sides(tmp_path: Path) -> None:
-    wire = copy("tests/test_calc.py::test_both_ways", TESTS, [])
+    wire = copy("tests/test_calc.py::test_both_ways", TESTS, [], ["calc.py"])
     assert wire is not None
     assert wire.word in run(tmp_path, HONEST + TRICKS["equals everything"], wire.nodeid, wire.text, wire.path)
 

@@ -218,7 +218,7 @@ def test_what_a_reviewer_should_see_first_is_named(repo: Callable[..., Path], co
     test = "import pytest\nfrom calc import price\n"
     test += "@pytest.mark.parametrize(('n', 'is_'), [(17, 289), (23, 529), (31, 961)])\n"
     test += "def test_cpu_price(n, is_): assert price(n) == is_\n"
-    for body, codes in (("{17: 289, 23: 529, 31: 961}[n]", ["SHARED-VALUES"]), ("n * n", [])):
+    for body, codes in (("{17: 289, 23: 529, 31: 961, 37: 1369}[n]", ["SHARED-VALUES"]), ("n * n", [])):
         folder = repo({"calc/__init__.py": "def price(n): return 0\n", "tests/test_a.py": test})
         fix = {"command": "create", "path": "calc/__init__.py", "file_text": f"def price(n): return {body}\n"}
         answer = command("--json", *command.script([edit(fix), finish(DONE)]), cwd=folder)

@@ -6,13 +6,14 @@ says which files were really imported. Python 3.8 syntax, standard library and p
 
 import json
 import os
+import random
 import re
 import signal
 import sys
 
 import pytest
 
-_dumps, _write = json.dumps, os.write  # ours, whatever code under test makes of them
+_dumps, _write, _Random = json.dumps, os.write, random.Random  # ours, whatever code under test makes of them
 LINE = 300
 HEAD, TAIL, CAPTURED = 2500, 5000, 1500
 
@@ -163,6 +164,8 @@ class Plugin:
         if drop:
             items[:] = keep
             config.hook.pytest_deselected(items=drop)
+        if self.control.seed:
+            items[:] = _shuffled(items, _Random(self.control.seed))
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session):
@@ -228,6 +231,16 @@ class Plugin:
             if usable:
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+    @pytest.hookimpl(hookwrapper=True, trylast=True)
+    def pytest_runtest_call(self, item):
+        kept = {}
+        if self.control.unnamed:
+            kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("PYTEST_")}
+        try:
+            yield
+        finally:
+            os.environ.update(kept)  # pytest takes its own away afterwards
 
     def pytest_runtest_makereport(self, item, call):
         if call.excinfo is not None and isinstance(call.excinfo.value, pytest.xfail.Exception):
@@ -346,6 +359,23 @@ def _marked(outcome, report, marks):
     if outcome == "skipped":
         return report.when == "setup" and bool(marks & {"skip", "skipif"})
     return outcome == "xfailed" and "xfail" in marks
+
+
+def _shuffled(items, chance):
+    """Files in another order, and what is in them; a class stays together, as its tests may build on each other."""
+    files = {}
+    for item in items:
+        path, _, rest = item.nodeid.partition("::")
+        unit = rest.split("::", 1)[0] if "::" in rest.split("[", 1)[0] else rest
+        files.setdefault(path, {}).setdefault(unit, []).append(item)
+    folders = list(files.values())
+    chance.shuffle(folders)
+    mixed = []
+    for units in folders:
+        groups = list(units.values())
+        chance.shuffle(groups)
+        mixed += [item for group in groups for item in group]
+    return mixed
 
 
 def _know_markers(config):
