@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from support import DONE, Command, edit, finish, git, start, stop_at
 
+from tests.engine.anthropic.double import Body, Double, Refuse, Say, text, thinking, use
+
 BODY = "q7Zx3Kc9Vb5Nm1Lj8Hg4Fd6Sa2Pw0Oe"
 # Each place has a key of its own, so that a leak says where it came from.
 ENVIRONMENT = {
@@ -210,8 +212,29 @@ def test_what_ends_before_a_run_names_no_key(planted: Path, command: Command, ar
     assert leaks({"stdout": answer.out.encode(), "stderr": answer.err.encode()}) == []
 
 
-def test_a_server_that_repeats_the_key_is_not_quoted(planted: Path, command: Command) -> None:
-    """Nobody listens there: the address with its password is part of what the client says."""
+def test_what_a_model_says_and_a_server_complains_of_is_kept_without_keys(planted: Path, command: Command) -> None:
+    def complain(body: Body) -> Refuse:
+        return Refuse(401, f"{PRINTED} and {RAISED} of http://{REMOTE}@here are not valid", "authentication_error")
+
+    with Double() as double:
+        look = use("search", pattern=CALLED, **{SOURCE: ADDED})
+        double.script = [
+            Say([thinking(f"I have seen {TOLD}", BODY * 4), text(f"so {FOUND}\n{BLOCK}\n"), look]),
+            Say([use("run_tests", tests=["test_m.py"])]),
+            complain,
+        ]
+        key = {"ANTHROPIC_API_KEY": PRINTED, "ANTHROPIC_BASE_URL": double.url.replace("//", f"//{REMOTE}@")}
+        answer = command("--json", "--provider", "anthropic", "--max-retries", "0", cwd=planted, **ENVIRONMENT, **key)
+    assert answer.code == 6, answer.result
+    written = everything(planted)
+    assert leaks(written | {"stdout": answer.out.encode(), "stderr": answer.err.encode()}) == []
+    kept = written[f"runs/{answer.result['run']}/transcript.jsonl"]
+    assert b"I have seen" in kept
+    assert (BODY * 4).encode() in kept
+    assert b"are not valid" in kept or "are not valid" in answer.result["why"]
+
+
+def test_a_server_that_cannot_be_reached_is_named_without_its_password(planted: Path, command: Command) -> None:
     key = {"ANTHROPIC_API_KEY": PRINTED, "ANTHROPIC_BASE_URL": f"http://{REMOTE}@127.0.0.1:9"}
     answer = command("--json", "--provider", "anthropic", "--max-retries", "0", cwd=planted, **ENVIRONMENT, **key)
     assert answer.code == 6, answer.result
