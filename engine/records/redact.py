@@ -75,7 +75,7 @@ class Redactor:
         shapes = SHAPES
         if self.known:
             values = sorted(self.known, key=len, reverse=True)
-            shapes = (Shape("", tuple(values), re.compile("|".join(map(re.escape, values)))), *shapes)
+            shapes = (Shape("", tuple(values), "|".join(map(re.escape, values))), *shapes)
         object.__setattr__(self, "_shapes", shapes)
         object.__setattr__(self, "_marks", tuple(dict.fromkeys(m for s in shapes for m in s.marks)))
 

@@ -20,13 +20,18 @@ class Shape:
     ----------
     marks
         A text without any of these holds no such key.
-    pattern
-        Begins with a literal, so that looking for it is fast. The secret is its group, else all of it.
+    source
+        The pattern. Begins with a literal, so that looking for it is fast. The secret is its group, else all of it.
     """
 
     kind: str
     marks: tuple[str, ...]
-    pattern: re.Pattern[str]
+    source: str
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """Compiled when a mark was met, not at every start; ``re`` remembers it."""
+        return re.compile(self.source)
 
 
 def _word(start: str, rest: str) -> str:
@@ -35,7 +40,7 @@ def _word(start: str, rest: str) -> str:
 
 
 def _shape(kind: str, marks: str, *patterns: str) -> Shape:
-    return Shape(kind, tuple(marks.split("|")), re.compile("|".join(patterns)))
+    return Shape(kind, tuple(marks.split("|")), "|".join(patterns))
 
 
 # An open block first, whole; where a report has cut it off, as much as looks like its lines.
@@ -49,7 +54,7 @@ _HEADER = (
 _BEARER = r"earer\s{1,4}((?=[A-Za-z._~+/=-]{0,200}[0-9])[A-Za-z0-9._~+/=-]{16,})"
 
 SHAPES = (
-    Shape("private key", ("PRIVATE KEY",), re.compile("|".join(_PRIVATE))),
+    Shape("private key", ("PRIVATE KEY",), "|".join(_PRIVATE)),
     _shape("Anthropic key", "sk-ant-", r"sk-ant-[A-Za-z0-9_-]{16,}"),
     _shape(
         "API key",

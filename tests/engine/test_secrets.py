@@ -209,7 +209,10 @@ def test_what_ends_before_a_run_names_no_key(planted: Path, command: Command, ar
     settings.write_text(f"[anthropic]\nbase_url = 'https://{REMOTE}@example.org/{PRINTED}'\n")
     answer = command("--json", "--max-retries", "0", *args, cwd=planted, **ENVIRONMENT, **url)
     assert answer.code != 0
-    assert leaks({"stdout": answer.out.encode(), "stderr": answer.err.encode()}) == []
+    doctor = command("doctor", cwd=planted, **ENVIRONMENT, **url)
+    assert "would get your key" in doctor.out
+    said = answer.out + answer.err + doctor.out + doctor.err
+    assert leaks({"said": said.encode()}) == []
 
 
 def test_what_a_model_says_and_a_server_complains_of_is_kept_without_keys(planted: Path, command: Command) -> None:
