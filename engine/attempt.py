@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace as struct_replace
+
 from engine import events as ev
 from engine.errors import ProviderError
 from engine.gates.tools import tidy
@@ -150,10 +152,12 @@ class Attempting:
 
     def _transcript(self) -> Any:
         path = self.loop.keeper.folder / "transcript.jsonl"
+        redact = self.loop.recorder.redact
 
         def write(entry: dict[str, Any]) -> None:
             with path.open("a", encoding="utf-8", errors="replace") as file:
-                file.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
+                text = json.dumps(redact.data(entry), ensure_ascii=False, default=lambda o: redact.text(str(o)))
+                file.write(text + "\n")
 
         return write
 
@@ -175,7 +179,7 @@ class Attempting:
             model=config.anthropic.model or loop.plan.agent.model,
             worktree=place.worktree,
             targets=self._targets(),
-            green=tuple(k.split(" ", 1)[1] for k in sorted(loop.baseline.green)),
+            green=tuple(loop.runner.names.real(k.split(" ", 1)[1]) for k in sorted(loop.baseline.green)),
             suites=tuple(SuiteBrief(n, self._command(n), config.suites[n].args) for n in loop.plan.suites),
             scope=loop.scope.editable(loop.files),
             scope_rules=loop.scope.words,
@@ -205,7 +209,8 @@ class Attempting:
         """Targets that are still red, as the last full round showed them."""
         earlier = self.loop.find_row(self.number - 1)
         done = set(earlier.progress.fixed) if earlier is not None else set()
-        return tuple(t.latest for t in self.loop.state.targets if t.latest is not None and t.key not in done)
+        left = [t.latest for t in self.loop.state.targets if t.latest is not None and t.key not in done]
+        return tuple(struct_replace(t, nodeid=self.loop.runner.names.real(t.nodeid)) for t in left)
 
     def _finish(self, base: str, place: Place, area: Area, toolbox: Toolbox, name: str, finish: Finish) -> None:
         loop = self.loop

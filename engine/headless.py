@@ -22,6 +22,7 @@ from engine.feed import Feed
 from engine.model import Exit
 from engine.narrate import counter, narrate
 from engine.plain import safe
+from engine.records.redact import Redactor
 from engine.result import result
 from engine.run import Run
 from engine.session import Session
@@ -110,7 +111,11 @@ def run_headless(run: Run, *, as_json: bool, out: TextIO = sys.stdout) -> Exit:
     if as_json:
         error = run.error
         last = result(
-            printer.state, code, folder, error=error.message if error else "", hint=error.hint if error else ""
+            printer.state,
+            code,
+            folder,
+            error=run.redact.text(error.message) if error else "",
+            hint=error.hint if error else "",
         )
         printer.line(json.dumps(last, ensure_ascii=True))
     else:
@@ -178,4 +183,6 @@ def closing(state: RunState, code: Exit, folder: Path | None) -> str:
     lines.append(f"exit {int(code)}: {why}")
     hint = getattr(state.ended, "hint", "")
     lines += [f"  {hint}"] if hint else []
-    return safe("\n".join(line for line in lines if line is not None).replace("\t", "    ")).lstrip("\n")
+    # The patch on the disk fits the files to the byte; the screen is no place for a key.
+    said = Redactor.of(os.environ).text("\n".join(lines))
+    return safe(said.replace("\t", "    ")).lstrip("\n")

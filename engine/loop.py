@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from engine import __version__, policy
@@ -37,6 +37,7 @@ from engine.records.keep import Keeper
 from engine.session import Steering
 from engine.state import AttemptRow, RunState
 from engine.suites.layout import witness_files
+from engine.suites.names import Names
 from engine.suites.rounds import Rounds
 from engine.suites.runner import Place, SuiteRunner
 from engine.verify import baseline
@@ -119,7 +120,7 @@ class Loop:
             retry_limit=plan.config.retries.limit,
             config=plan.config_source,
             why_provider=plan.why_provider,
-            tests=plan.tests,
+            tests=tuple(map(Names(self.recorder.redact).shown, plan.tests)),
             agent_source=plan.config.flow.agent,
             script=plan.config.scripted.file,
             apply=plan.apply,
@@ -191,6 +192,7 @@ class Loop:
             pass_env=plan.config.sandbox.pass_env,
             memory_mb=plan.config.sandbox.memory_mb,
             without=("asyncio",) if ours and not mentions("asyncio") else (),
+            names=Names(self.recorder.redact),
         )
         self.rounds = Rounds(self.runner, dict(plan.config.suites), self.emit, self.recorder.line, mentions)
         self.keeper = Keeper(self.run, plan, self.recorder)
@@ -218,16 +220,25 @@ class Loop:
                 self._audit_round(place, number)
                 baseline.require_runnable(self.state, self.plan.suites)
             found = baseline.labels(self.state)
-            targets = baseline.choose_targets(found, self.plan.tests)
+            targets = baseline.choose_targets(found, [self.runner.names.shown(t) for t in self.plan.tests])
             flaky = tuple(k for k, label in found.items() if label is Label.FLAKY)
             counts = {str(label): sum(x is label for x in found.values()) for label in Label}
             self.emit(ev.AuditFinished(targets, flaky, {k: n for k, n in counts.items() if n}))
             self.emit(ev.StepFinished(Step.ANALYZE))
         nodeids = [row.nodeid for row in self.state.tests.values()]
+        self._meet(nodeids)
         self.scope = dataclasses.replace(self.scope, witnesses=witness_files(nodeids, self.plan.prefix))
         self.workshop.scope = self.scope
         optional = [n for n in self.plan.suites if self.plan.config.suites[n].optional]
         self.baseline = baseline.from_state(self.state, optional)
+
+    def _meet(self, nodeids: Iterable[str]) -> None:
+        """A resumed run learns again which tests the ids of its journal stand for."""
+        if self.runner.names.unknown(nodeids):
+            place = self.workshop.place("work", self.workshop.snapshot.commit, fresh=True)
+            for name in self.plan.suites:
+                if self.left_out(name) is None:
+                    self.runner.collect(name, self.plan.config.suites[name], place)
 
     def _audit_round(self, place: Place, number: int) -> None:
         """Every suite once; what this round finished before an interruption is not run again."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from engine.events import Event, Record
 from engine.feed import Feed
 from engine.records.journal import Journal
+from engine.records.redact import Lines, Redactor
 from engine.state import RunState, fold_all
 
 LOG_BYTES = 50_000_000
@@ -21,14 +22,21 @@ class Recorder:
     ----------
     log
         The run log; output beyond 50 MB is not kept, and that is said.
+    redact
+        What no key passes: journal, state, log and screen get what it leaves.
     """
 
     journal: Journal
     feed: Feed
     log: Path
     _state: RunState = field(default_factory=RunState)
+    redact: Redactor = field(default_factory=Redactor)
     _unfolded: list[Record] = field(default_factory=list)
     _logged: int = 0
+    _lines: Lines = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._lines = self.redact.lines()
 
     @property
     def state(self) -> RunState:
@@ -39,12 +47,13 @@ class Recorder:
 
     def emit(self, event: Event) -> None:
         """Record one event."""
-        record = self.journal.append(event)
+        record = self.journal.append(self.redact.noun(event))
         self._unfolded.append(record)
         self.feed.publish(record)
 
     def line(self, text: str) -> None:
         """Keep a line of a child's output."""
+        text = self._lines(text)
         self.feed.output(text)
         if self._logged > LOG_BYTES:
             return

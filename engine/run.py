@@ -17,6 +17,7 @@ from engine.loop import Loop
 from engine.model import Exit
 from engine.recorder import Recorder
 from engine.records import journal
+from engine.records.redact import Redactor
 from engine.session import Steering
 from engine.state import RunState, fold_all
 from engine.workspace.home import new_run_id
@@ -39,8 +40,10 @@ class Run:
     id: str = ""
     state: RunState = field(default_factory=RunState)
     error: BitnetError | None = None  # when nothing could be recorded
+    redact: Redactor = field(init=False)
 
     def __post_init__(self) -> None:
+        self.redact = Redactor.of(self.plan.environ)
         self.id = self.resume or new_run_id()
 
     @property
@@ -87,9 +90,9 @@ class Run:
         log = self.folder / "run.log"
         if not self.resume:
             self.folder.mkdir(parents=True)
-            return Recorder(journal.Journal(path), feed, log)
+            return Recorder(journal.Journal(path), feed, log, redact=self.redact)
         writer, records = journal.reopen(path)
-        recorder = Recorder(writer, feed, log, fold_all(RunState(), records))
+        recorder = Recorder(writer, feed, log, fold_all(RunState(), records), self.redact)
         for record in records:
             feed.publish(record)
         recorder.emit(ev.RunResumed(os.getpid()))
@@ -108,7 +111,7 @@ class Run:
         return error.exit
 
     def _crashed(self, recorder: Recorder | None, feed: Feed) -> Exit:
-        text = traceback.format_exc()
+        text = self.redact.text(traceback.format_exc())
         file = self.folder / "crash.txt"
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -126,7 +129,8 @@ class Run:
             try:
                 recorder.emit(event)
             except BitnetError:
-                feed.publish(ev.Record(recorder.state.seq + 1, recorder.state.updated_at, event))
+                word = self.redact.noun(event)
+                feed.publish(ev.Record(recorder.state.seq + 1, recorder.state.updated_at, word))
             return
         self.error = error
-        feed.publish(ev.Record(1, 0.0, event))
+        feed.publish(ev.Record(1, 0.0, self.redact.noun(event)))

@@ -105,11 +105,11 @@ class Command:
         return ["--provider", "scripted", "--script", str(path)]
 
 
-def start(command: Command, folder: Path, *args: str) -> subprocess.Popen[str]:
+def start(command: Command, folder: Path, *args: str, **env: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command.argv("--json", *args),
         cwd=folder,
-        env=command.environment(),
+        env=command.environment(**env),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,

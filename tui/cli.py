@@ -320,17 +320,20 @@ def _sayable(error: Exception) -> Any:
     import traceback
 
     from engine.errors import BitnetError
+    from engine.records.redact import Redactor
 
+    redact = Redactor.of(os.environ).text
     if isinstance(error, BitnetError):
+        error.message, error.hint = redact(error.message), redact(error.hint)
         return error
-    text = "".join(traceback.format_exception(error))
+    text = redact("".join(traceback.format_exception(error)))
     try:
         with tempfile.NamedTemporaryFile("w", prefix="bitnet-tui-crash-", suffix=".txt", delete=False) as file:
             file.write(text)
     except OSError:
         return BitnetError(f"a defect of bitnet-tui:\n{text}")
     return BitnetError(
-        f"a defect of bitnet-tui: {type(error).__name__}: {error}", hint=f"the traceback is in {file.name}"
+        f"a defect of bitnet-tui: {type(error).__name__}: {redact(str(error))}", hint=f"the traceback is in {file.name}"
     )
 
 

@@ -11,14 +11,16 @@ import click
 from engine.errors import BitnetError
 from engine.launch import Options, prepare
 from engine.plain import safe
+from engine.records.redact import Redactor
 
 
 def report(target: Path, config: Path | None) -> int:
     """Print the findings; the exit code a run would be refused with, or 0."""
+    redact = Redactor.of(os.environ).text
     try:
         plan = prepare(Options(target=target, config=config), dict(os.environ))
     except BitnetError as error:
-        click.echo(safe(f"✗ {error}"))
+        click.echo(safe(redact(f"✗ {error}")))
         return int(error.exit)
     rows = [
         ("repository", str(plan.repository.root) + (f", project {plan.prefix}" if plan.prefix else "")),
@@ -33,5 +35,5 @@ def report(target: Path, config: Path | None) -> int:
         ("lock", "free" if not plan.home.lock.exists() else f"{plan.home.lock} (taken only while a run works)"),
     ]
     for name, text in rows:
-        click.echo(safe(f"✓ {name:<12} {text}"))
+        click.echo(safe(redact(f"✓ {name:<12} {text}")))
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from engine.errors import BitnetError
 from engine.events import Record, RunFailed
 from engine.feed import Feed
 from engine.model import Exit
+from engine.records.redact import Redactor
 from engine.session import Steering
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ class Opening:
         except Exception as error:  # noqa: BLE001  # whoever opened the screen raises it again
             self._refusal = error
             code = error.exit if isinstance(error, BitnetError) else Exit.DEFECT
-            feed.publish(Record(1, 0.0, RunFailed(int(code), str(error))))
+            feed.publish(Record(1, 0.0, RunFailed(int(code), Redactor.of(os.environ).text(str(error)))))
             return code
         self._run = run
         self.ready(run.plan)

@@ -114,7 +114,8 @@ class Keeper:
         decision = ledger.Decision(status, why, after)
         now = ledger.Ledger(tuple(state.gates.values()), self._trace(), state.hops, decision)
         there = self.ledger_path.read_text(encoding="utf-8") if self.ledger_path.is_file() else ""
-        return receipt.write_atomically(self.ledger_path, ledger.update(there, now).encode("utf-8", "replace"))
+        text = self.recorder.redact.text(ledger.update(there, now))
+        return receipt.write_atomically(self.ledger_path, text.encode("utf-8", "replace"))
 
     def _trace(self) -> tuple[ledger.Trace, ...]:
         """Which tests led to which code."""
@@ -177,7 +178,10 @@ class Keeper:
             environment_names=sorted(plan.environ),
             commands={n: runner.argv(plan.config.suites[n]) for n in plan.suites},
         )
-        return receipt.build(state, facts)
+        built = receipt.build(state, facts)
+        # What it names by path and sha is compared with the repository; all else is for reading.
+        exact = {name: built[name] for name in ("snapshot", "head", "protected", "tests", "targets", "flaky")}
+        return {name: exact[name] if name in exact else self.recorder.redact.data(part) for name, part in built.items()}
 
     def apply(self) -> None:
         """Bring the verified change into the user's files: all of it, or nothing.

@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from dataclasses import replace as dc_replace
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -19,6 +20,7 @@ from engine.model import Ended, TestOutcome, TestReport, TestResult
 from engine.suites.environment import child_environment
 from engine.suites.interpreter import Interpreter
 from engine.suites.lend import PLUGIN, lend
+from engine.suites.names import Names
 from engine.suites.process import Exited, run_child
 from engine.suites.report import Cause, Stream, check, merge
 from engine.suites.sandbox import Confinement
@@ -80,6 +82,7 @@ class SuiteRunner:
     pass_env: tuple[str, ...] = ()
     memory_mb: int = 0
     without: tuple[str, ...] = ()  # plug-ins of the interpreter that the project does not ask for
+    names: Names = field(default_factory=Names)  # ids of tests as they are written down
     _lent: dict[Path, Path] = field(default_factory=dict)
 
     def environment(self, place: Place) -> dict[str, str]:
@@ -138,7 +141,8 @@ class SuiteRunner:
         """
         parts: list[TestReport] = []
         without: set[str] = set()
-        wanted = None if only is None else tuple(only)
+        wanted = None if only is None else tuple(map(self.names.real, only))
+        watcher = dc_replace(watcher, on_result=self.names.watching(watcher.on_result))
         while True:
             part, culprit = self._once(name, suite, place, wanted, without, watcher, block, collect_only, manner)
             parts.append(part)
@@ -150,7 +154,7 @@ class SuiteRunner:
                 many = f"{len(parts)} tests took their process down, the last one: {part.problem}"
                 parts[-1] = replace(part, problem=many)
             if not left or spent:
-                return merge(name, _settle(parts, without))
+                return self.names.report(merge(name, _settle(parts, without)))
 
     def command(self, argv: Sequence[str], place: Place, deadline_s: float) -> tuple[int, list[str]]:
         """Run a command that executes the code under test, confined as a suite is: exit code and last lines.
@@ -234,6 +238,8 @@ class SuiteRunner:
             )
         except OSError as error:
             raise EnvironmentFailure(f"suite {name} cannot be started: {error}") from error
+        for nodeid in stream.collected or ():
+            self.names.shown(nodeid)
         try:
             return self._judge(name, suite, stream, exited, report, nonce, watcher, collect_only)
         finally:

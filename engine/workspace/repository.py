@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -35,6 +36,20 @@ _IDENTITY = {
     "GIT_COMMITTER_NAME": "bitnet-tui",
     "GIT_COMMITTER_EMAIL": "bitnet-tui@localhost",
 }
+_FSCK = "objects of the repository are missing: `git fsck` names them; fetch them, or clone it again"
+# What git complains of, and what a person can do about it.
+_HINTS = (
+    (
+        r"filter '.*' failed",
+        "a filter of .gitattributes does not work here: install it, or switch it off with "
+        "`git config filter.NAME.required false` and `git config filter.NAME.smudge cat` (and .clean)",
+    ),
+    (r"index file|bad signature|bad index", "git's index is damaged: `rm .git/index && git reset` makes a new one"),
+    (r"unable to read [0-9a-f]{7}|bad object|missing blob|invalid object|object file .* is empty", _FSCK),
+    (r"Permission denied", "make it readable, or leave it out: .git/info/exclude"),
+    (r"File name too long", "paths are longer below .bitnet-tui/: clone to a folder with a shorter name"),
+)
+_UNBORN = re.compile(r"'(.+?)/?' does not have a commit checked out")
 STATE = ".bitnet-tui"
 EMPTY_SHA = "0" * 40
 
@@ -97,6 +112,12 @@ class Repository:
                     f"{folder}: git refuses a repository that belongs to somebody else",
                     hint=f"git config --global --add safe.directory {shlex.quote(str(folder.resolve()))}",
                 ) from error
+            if "not a git repository: " in text:  # a .git file, and where it points is nothing
+                where = text.rpartition("not a git repository: ")[2].strip().strip("'")
+                raise EnvironmentFailure(
+                    f"{folder} belongs to a repository that is gone: {where}",
+                    hint="move it back, or run `git worktree repair` where it is now",
+                ) from error
             raise EnvironmentFailure(
                 f"{folder} is not inside a git repository", hint="run `git init` and commit, or name another folder"
             ) from error
@@ -108,6 +129,8 @@ class Repository:
         root = Path(str(here.execute(["git", "rev-parse", "--show-toplevel"])))
         repository = cls(root)
         if not repository.succeeds("rev-parse", "--verify", "--quiet", "HEAD^{commit}"):
+            if repository.succeeds("rev-parse", "--verify", "--quiet", "HEAD"):
+                raise EnvironmentFailure(f"{root} lacks the commit of its HEAD", hint=_FSCK)
             raise EnvironmentFailure(f"{root} has no commit yet", hint="commit once: git add -A && git commit")
         return repository
 
@@ -165,7 +188,7 @@ class Repository:
         if inner.exists() and not os.access(inner, os.W_OK):
             hint = "snapshots and results are kept in the repository: make it writable, or clone it"
             return EnvironmentFailure(f"{message} ({inner} is write-protected)", hint=hint)
-        return EnvironmentFailure(message)
+        return EnvironmentFailure(message, hint=next((hint for word, hint in _HINTS if re.search(word, said)), ""))
 
     def succeeds(self, *args: str) -> bool:
         """Whether git ends with 0."""
@@ -261,10 +284,24 @@ class Repository:
                     self.run("update-index", flag, "-z", "--stdin", env=env, data=names)
         else:
             self.run("read-tree", "HEAD", env=env)
-        self.run("add", "-A", "--", ".", f":(exclude){STATE}", env=env)
+        self._add_all(env)
         tree = self.run("write-tree", env=env)
         index.unlink()
         return tree
+
+    def _add_all(self, env: Mapping[str, str]) -> None:
+        """Index every file but ours, and repositories inside that have no commit: git has no form for those."""
+        left_out = [f":(exclude){STATE}"]
+        while True:
+            try:
+                self.run("add", "-A", "--", ".", *left_out, env=env)
+                return
+            except EnvironmentFailure as failure:
+                unborn = _UNBORN.search(failure.message)
+                more = f":(exclude,top,literal){unborn[1]}" if unborn else ""
+                if not more or more in left_out:
+                    raise
+                left_out.append(more)
 
     # -- trees and commits --------------------------------------------------------------------------------------------
 

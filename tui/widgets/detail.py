@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 from textual.content import Content
 
+from engine.records.redact import Redactor
 from tui.format import detail, diff
 from tui.format.text import clean, count, line, wrapped
 from tui.theme import MUTED, WANTS
@@ -106,7 +109,8 @@ class DetailPane(Pane):
             changed = path.stat().st_mtime if path is not None else 0.0
             if path is not None and changed != self._patch[0]:
                 with path.open(encoding="utf-8", errors="replace") as file:
-                    self._patch = (changed, file.read(PATCH_BYTES))
+                    # The file fits the repository to the byte; the screen is no place for a key.
+                    self._patch = (changed, Redactor.of(os.environ).text(file.read(PATCH_BYTES)))
         except OSError:
             return ""
         return self._patch[1] if path is not None else ""
