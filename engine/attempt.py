@@ -36,9 +36,9 @@ class Attempting:
         """Run the providers in order until one is done; record what they leave."""
         loop = self.loop
         base = loop.earlier_tree(self.number)
-        place = self._place(base)
+        place = self.place(base)
         area = Area(place.worktree)
-        toolbox = self._toolbox(place, area)
+        toolbox = self.toolbox(place, area)
         lessons: list[str] = []
         finish, name = Finish(Outcome.MORE_WORK, "no provider ran"), loop.plan.providers[0]
         hint = loop.state.decision.hint if loop.state.decision else ""
@@ -50,9 +50,9 @@ class Attempting:
                 break
             if finish.lessons:
                 lessons.append(f"{name} found: {finish.lessons}")
-        self._finish(base, place, area, toolbox, name, finish)
+        self.finish(base, place, area, toolbox, name, finish)
 
-    def _place(self, base: str) -> Place:
+    def place(self, base: str) -> Place:
         loop = self.loop
         snapshot = loop.workshop.snapshot
         commit = snapshot.commit
@@ -61,7 +61,7 @@ class Attempting:
         # After the audit of this very process the worktree is still as the snapshot was.
         return loop.workshop.place("work", commit, fresh=self.number > 1)
 
-    def _toolbox(self, place: Place, area: Area) -> Toolbox:
+    def toolbox(self, place: Place, area: Area) -> Toolbox:
         loop = self.loop
 
         def run_tests(suite: str | None, tests: Sequence[str] | None) -> list[TestReport]:
@@ -212,7 +212,7 @@ class Attempting:
         left = [t.latest for t in self.loop.state.targets if t.latest is not None and t.key not in done]
         return tuple(struct_replace(t, nodeid=self.loop.runner.names.real(t.nodeid)) for t in left)
 
-    def _finish(self, base: str, place: Place, area: Area, toolbox: Toolbox, name: str, finish: Finish) -> None:
+    def finish(self, base: str, place: Place, area: Area, toolbox: Toolbox, name: str, finish: Finish) -> None:
         loop = self.loop
         repository, snapshot = loop.plan.repository, loop.workshop.snapshot
         bench = loop.keeper.bench_of(place, loop.runner, snapshot.tree, sorted(area.touched))

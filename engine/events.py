@@ -123,6 +123,7 @@ class SuiteFinished(Noun, frozen=True):
     foreign: tuple[tuple[str, str], ...] = ()
     rewritten: tuple[str, ...] = ()  # files that judge the work and were changed while it ran
     replaced: tuple[str, ...] = ()  # parts of pytest that the code under test replaced
+    peeked: tuple[str, ...] = ()  # how the code under test looked at the tests
 
 
 class AuditFinished(Noun, frozen=True):

@@ -75,13 +75,11 @@ class Loop:
 
     def go(self) -> Exit:
         """Run to the end; the exit code of a run that ended by itself."""
-        plan, state = self.plan, self.state
-        if state.started is None:
+        if self.state.started is None:
             self.emit(self._started())
         self._guard()
         try:
-            self._open(self._snapshot())
-            self._audit()
+            self.prepare()
             if not self.state.targets:
                 return self._nothing_red()
             number = 1
@@ -99,13 +97,24 @@ class Loop:
                 number += 1
             return self._conclude(route)
         finally:
-            self.plan.home.end_processes(self.run)
-            if hasattr(self, "workshop"):
-                self.workshop.close()
-            else:
-                plan.home.clear(self.run)
-            if plan.home.scratch(self.run).exists():
-                self.recorder.line("some scratch files could not be removed; the next start tries again")
+            self.close()
+
+    def prepare(self) -> None:
+        """Everything before the first attempt: the snapshot, the open parts, the red audit."""
+        if self.state.started is None:
+            self.emit(self._started())
+        self._open(self._snapshot())
+        self._audit()
+
+    def close(self) -> None:
+        """Leave no process, no worktree and no scratch file."""
+        self.plan.home.end_processes(self.run)
+        if hasattr(self, "workshop"):
+            self.workshop.close()
+        else:
+            self.plan.home.clear(self.run)
+        if self.plan.home.scratch(self.run).exists():
+            self.recorder.line("some scratch files could not be removed; the next start tries again")
 
     def _started(self) -> ev.RunStarted:
         plan = self.plan

@@ -185,6 +185,7 @@ class TestReport(Noun, frozen=True):
     left_out: int = 0  # tests a skipped suite would have run
     rewritten: tuple[str, ...] = ()  # files that judge the work and were changed while it ran
     replaced: tuple[str, ...] = ()  # parts of pytest that the code under test replaced
+    peeked: tuple[str, ...] = ()  # how the code under test looked at the tests
 
     __test__: ClassVar[bool] = False
 

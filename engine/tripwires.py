@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from engine.loop import Loop
 
 
+ONCE, ORDER = "ONCE", "ORDER"
+"""Advisories: a target passes once in a process; a target passes in one order."""
+
 TRIED = 12
 """Functions among which those to copy are looked for: each costs a look into git."""
 
@@ -99,10 +102,14 @@ class Tripwires:
         if fallen:
             self._fallen(suite, fallen, planted)
         red = _red(report, nodeids)
-        alone = self._child(suite, self.tree, (), nodeids, Manner(seed=seed)) if red else None
-        if red and (alone is None or _red(alone, nodeids)):
-            text = f"{red[0]} passes in the order of its file and fails in another"
-            self._said.notes.append(Advisory("ORDER", text, red[0].split("::", 1)[0]))
+        if not red:
+            return
+        path = red[0].split("::", 1)[0]
+        alone = self._child(suite, self.tree, (), nodeids, Manner(seed=seed))
+        if alone is None or _red(alone, nodeids):
+            self._note(ORDER, f"{red[0]} passes in the order of its file and fails in another", path)
+        else:
+            self._note(ONCE, f"{red[0]} fails where a copy of it has run before", path)
 
     def _fallen(self, suite: str, fallen: Sequence[str], planted: _Planted) -> None:
         """Twins that did not pass: by themselves once more, since a test may honestly run once in a process only."""
@@ -112,8 +119,7 @@ class Tripwires:
             if report is not None and _ran(report, wire.nodeid) and not _passes(report, wire):
                 self._said.empty.append(f"{target} passes under its own name and fails under another")
             else:
-                text = f"{target} passes once in a process and not a second time"
-                self._said.notes.append(Advisory("ONCE", text, target.split("::", 1)[0]))
+                self._note(ONCE, f"{target} passes once in a process and not a second time", target.split("::", 1)[0])
 
     def _armed(self, suite: str, nodeids: Sequence[str], planted: _Planted) -> None:
         """In order, unnamed, beside copies that compare with something else first."""
@@ -135,7 +141,10 @@ class Tripwires:
         if third is not None and _red(third, nodeids):
             self._said.empty.append(f"{red[0]} passes only while the environment names the test")
         else:
-            self._said.notes.append(Advisory("ONCE", f"{red[0]} fails beside a copy of itself"))
+            self._note(ONCE, f"{red[0]} fails beside a copy of itself", red[0].split("::", 1)[0])
+
+    def _note(self, code: str, text: str, path: str) -> None:
+        self._said.notes.append(Advisory(code, text, path))
 
     # -- wires --------------------------------------------------------------------------------------------------------
 

@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from engine import events as ev
 from engine.errors import EnvironmentFailure
-from engine.model import Advisory, Progress, Purpose, Step, TestReport, TestResult, Verdict
+from engine.model import Progress, Purpose, Step, TestReport, TestResult, Verdict
 from engine.suites.layout import witness_files
-from engine.tripwires import Tripwires
+from engine.tripwires import ONCE, ORDER, Tripwires
 from engine.verify import acceptance, suspicion
 from engine.verify.acceptance import Acceptance
 from engine.verify.suspicion import Sources
@@ -46,8 +46,10 @@ class Verifying:
         loop.emit(ev.StepFinished(Step.VERIFY, self.number))
 
     def _verified(self, finished: ev.AttemptFinished) -> ev.VerificationFinished:
-        accepted, tampered = self._judge(finished.tree, Purpose.VERIFY)
-        empty = False
+        accepted, tampered, peeked = self._judge(finished.tree, Purpose.VERIFY)
+        empty = bool(peeked) and accepted.holds
+        if empty:
+            accepted = replaced(accepted, reasons=peeked)
         if accepted.holds and not tampered:
             tripped = Tripwires(self.loop, finished.tree, finished.files).run()
             for note in tripped.notes:
@@ -75,8 +77,8 @@ class Verifying:
             verdict = Verdict.CLAIMED
         return ev.VerificationFinished(self.number, finished.tree, verdict, reasons, progress)
 
-    def _judge(self, tree: str, purpose: Purpose) -> tuple[Acceptance, tuple[str, ...]]:
-        """Acceptance of a tree, each suite in a fresh worktree; and which files that judge were changed."""
+    def _judge(self, tree: str, purpose: Purpose) -> tuple[Acceptance, tuple[str, ...], tuple[str, ...]]:
+        """Acceptance of a tree, each suite in a fresh worktree; what was interfered with; who looked at the tests."""
         loop = self.loop
         commit = loop.plan.repository.scratch_commit(tree, loop.workshop.snapshot.commit)
         reports = []
@@ -94,7 +96,8 @@ class Verifying:
             *(f"{p} was changed while the tests ran" for p in changed),
             *(f"the code under test replaced {n}, a part of pytest: its results say nothing" for n in replaced),
         )
-        return acceptance.judge(loop.baseline, reports), tampered
+        peeked = tuple(f"{p} while the tests ran" for p in _new(reports, audits, lambda r: r.peeked))
+        return acceptance.judge(loop.baseline, reports), tampered, peeked
 
     def slim(self) -> None:
         """Take away what the targets do not need; what is left is verified again."""
@@ -115,12 +118,12 @@ class Verifying:
             return
         snapshot, repository = loop.workshop.snapshot, loop.plan.repository
         texts = loop.keeper.texts(snapshot.tree, row.tree)
-        found: tuple[Advisory, ...] = ()
+        found = tuple(a for a in loop.state.advisories if a.code in (ONCE, ORDER))
         if texts is not None:
             judges = witness_files((t.nodeid for t in loop.state.targets), loop.plan.prefix)
             paths = sorted(judges & set(loop.files))
             tests = {p: repository.blob(snapshot.tree, p).decode("utf-8", "replace") for p in paths}
-            found = tuple(suspicion.look(Sources(*texts, tests), self._usual))
+            found += tuple(suspicion.look(Sources(*texts, tests), self._usual))
         loop.emit(ev.ChangeExamined(self.number, found))
 
     def _usual(self, word: str) -> bool:
@@ -152,8 +155,8 @@ class Verifying:
         left = diet.assemble(before, slim.kept, after)
         changes = {p: t.encode("utf-8", "surrogateescape") for p, t in left.items() if t is not None}
         tree = repository.tree_with(base, changes, loop.plan.home.scratch(loop.run))
-        accepted, tampered = self._judge(tree, Purpose.DIET)
-        if not accepted.holds or tampered:
+        accepted, tampered, peeked = self._judge(tree, Purpose.DIET)
+        if not accepted.holds or tampered or peeked:
             note = "the reduced change did not verify; the whole one stays"
             return replace(same, runs=slim.runs, note=note)
         stat = repository.numstat(base, tree)

@@ -284,6 +284,18 @@ def doctor(target: Path, config: Path | None) -> None:
     sys.exit(report(target, config))
 
 
+@cli.command()
+@click.argument("target", default=".", type=click.Path(path_type=Path))
+@click.option("--config", type=click.Path(path_type=Path), help="Settings file in place of the project's.")
+@click.option("--kind", "kinds", multiple=True, help="Only these kinds of cheats (their headings).")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def selftest(target: Path, config: Path | None, kinds: tuple[str, ...], as_json: bool) -> None:
+    """Try known ways to fake green on a scratch copy of TARGET, and say which are caught."""
+    from tui.selftest import report
+
+    sys.exit(report(target, config, as_json=as_json, kinds=kinds))
+
+
 kernels.add(cli)
 
 

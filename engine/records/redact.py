@@ -44,7 +44,7 @@ _LINES = 16  # a line of a value of several lines that is this long is a secret 
 # What the run finds things by: file names, shas, ids, keys of tests. They are no place for a key, see above.
 _EXACT = """
 run root prefix suite suites nodeid path files tree commit head sha sha256 packages_sha256 agent_source script
-tests targets flaky fixed broken still gone rewritten replaced foreign outcome kind id traceback
+tests targets flaky fixed broken still gone rewritten replaced peeked foreign outcome kind id traceback
 """
 _IDENTITIES = frozenset(_EXACT.split())
 

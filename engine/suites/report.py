@@ -64,6 +64,7 @@ class _Ended(_Event, frozen=True, tag="ended"):
     exit: int
     foreign: tuple[tuple[str, str], ...]
     replaced: tuple[str, ...]
+    peeked: tuple[str, ...] = ()
 
 
 _Events = _Collected | _Started | _Finished | _CollectError | _Ended
@@ -179,5 +180,6 @@ def merge(suite: str, parts: list[TestReport]) -> TestReport:
         collect_errors=last.collect_errors,
         foreign=tuple(dict.fromkeys(f for p in parts for f in p.foreign)),
         replaced=tuple(dict.fromkeys(n for p in parts for n in p.replaced)),
+        peeked=tuple(dict.fromkeys(n for p in parts for n in p.peeked)),
         problem=last.problem,
     )

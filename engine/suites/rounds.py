@@ -71,6 +71,7 @@ class Rounds:
                 foreign=report.foreign,
                 rewritten=report.rewritten,
                 replaced=report.replaced,
+                peeked=report.peeked,
             )
         )
         return report

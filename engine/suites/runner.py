@@ -287,6 +287,7 @@ class SuiteRunner:
             collect_errors=tuple(stream.errors),
             foreign=stream.end.foreign if stream.end else (),
             replaced=stream.end.replaced if stream.end else (),
+            peeked=stream.end.peeked if stream.end else (),
             problem=problem,
         )
         return result, culprit

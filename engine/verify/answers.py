@@ -19,6 +19,9 @@ NUMBERS = frozenset({"int", "float", "complex", "tuple"})
 LONG = 8
 """Characters of a text that is no name of anything."""
 
+FEW = 3
+"""So many outputs of as many cases are no chance."""
+
 ROW = 40
 """More constants than this in one place are data, not a case."""
 
@@ -70,7 +73,26 @@ def learnt(
         if line and (len(whole) < 2 or any(a.inputs in known for a in whole) or not _all_asked(whole, rows)):
             continue
         kept += [a for a in group if _asked(a, rows)]
-    return sorted(kept, key=lambda a: a.line)
+    return sorted(kept or _outputs(tree, added, rows, before), key=lambda a: a.line)
+
+
+def _outputs(
+    tree: ast.AST, added: frozenset[int], rows: Sequence[frozenset[Key]], before: ast.AST | None
+) -> list[Answer]:
+    """A table of numbers, each the answer of another case and no two of the same: its keys are disguised."""
+    known = {a.output for a in _tables(before)} if before is not None else set()
+    tables: dict[int, list[Answer]] = {}
+    for answer in _tables(tree):
+        if all(kind in NUMBERS for kind, _ in answer.inputs):
+            tables.setdefault(answer.table, []).append(answer)
+    cases_ = [row for row in rows if not any(other < row for other in rows)]
+    for table in tables.values():
+        outputs = {a.output for a in table if a.output[0] in NUMBERS and a.output not in TRIVIAL}
+        hits = [len(outputs & row) for row in cases_]
+        apart = max(hits, default=0) == 1 and all(any(o in row for row in cases_) for o in outputs)
+        if len(outputs) == len(table) >= FEW and apart and table[0].line in added and not outputs & known:
+            return table
+    return []
 
 
 def cases(tests: Iterable[ast.AST]) -> list[frozenset[Key]]:

@@ -7,6 +7,7 @@ does. Pure: texts in, texts out.
 from __future__ import annotations
 
 import ast
+import re
 import secrets
 from collections.abc import Iterable, Iterator
 
@@ -21,7 +22,7 @@ METHODS = {
     ast.In: ("__contains__", "__eq__"),
 }
 EQUAL = frozenset(
-    [
+    {
         "assertEqual",
         "assertEquals",
         "assertListEqual",
@@ -32,21 +33,23 @@ EQUAL = frozenset(
         "assertMultiLineEqual",
         "assertCountEqual",
         "assertAlmostEqual",
-    ]
+    }
 )
 CLOSE = ("assert_allclose", "assert_array_equal", "assert_array_almost_equal", "assert_almost_equal", "assert_equal")
 
 _CHECK = '''
 
 def {name}(sides, methods, files=({files})):
+    other = [object(), 1000003, -7.25, "~" * 9, [object()], (object(),), {{"~": object()}}]
+
     def odd(value, method):
-        """Whether code of the change answers a comparison of this object."""
+        """Whether Python code answers a comparison of this object: that of the change, if files are named."""
         found = getattr(type(value), method, None)
         if found is None or type(found) is type(object.__eq__):
             return False
         code = getattr(found, "__code__", None)
         place = code.co_filename.replace("\\\\", "/") if code is not None else "<"
-        return place.startswith("<") or place.endswith(files)
+        return not files or place.startswith("<") or place.endswith(files)
 
     def parts(value, depth=4):
         yield value
@@ -61,11 +64,13 @@ def {name}(sides, methods, files=({files})):
             continue
         for value in found:
             for method in methods:
-                try:
-                    fooled = odd(value, method) and getattr(type(value), method)(value, object()) is True
-                except Exception:
-                    continue
-                if fooled:
+                answers = []
+                for decoy in other if odd(value, method) else ():
+                    try:
+                        answers.append(getattr(type(value), method)(value, decoy) is True)
+                    except Exception:
+                        answers.append(False)
+                if any(answers) and (method in ("__eq__", "__contains__") or all(answers)):
                     raise AssertionError("{word}")
 
 
@@ -106,7 +111,9 @@ def copy(
     function.body = armed.block(function.body)
     if not armed.count:
         return None
-    files = "".join(f"{'/' + p!r}, " for p in changed)
+    # A test may well expect something that equals anything; then only what the change defines is looked at.
+    lenient = re.search(r"\bANY\b|Any[A-Z(]|anything|dirty_equals|__eq__", source)
+    files = "".join(f"{'/' + p!r}, " for p in changed) if lenient else ""
     helper = _CHECK.format(name=armed.name, word=armed.word, files=files)
     text = ast.unparse(ast.fix_missing_locations(tree)) + helper
     return Wire(place, text, f"{place}::{rest}", armed.word)

@@ -6,6 +6,7 @@ A sign with a word is grave where the project has never used that word: no hones
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ GRAVE_ATTRIBUTES = {
     "get_referrers": "every object there is",
     "_exit": "an end without a report",
     **dict.fromkeys(("SkipTest", "skipTest"), "an end that is no result"),
+    **dict.fromkeys(("getsource", "getsourcelines", "findsource"), "the text of a program"),
     **dict.fromkeys(("meta_path", "path_hooks", "path_importer_cache"), "how modules are found"),
 }
 MILD_ATTRIBUTES = {
@@ -45,6 +47,9 @@ NAMES = {
     **dict.fromkeys(("eval", "exec", "compile"), "code out of a string"),
     **dict.fromkeys(("SystemExit", "exit", "quit"), "an end that is no result"),
 }
+_GLOB = re.compile(r"(^|/)test_?\*|\*_?test\.py$|(^|/)tests?/.*\.py$")
+"""A search for files of tests."""
+
 DECODERS = frozenset(
     {"b64decode", "b32decode", "b85decode", "a85decode", "unhexlify", "fromhex", "decompress", "loads"}
 )
@@ -143,6 +148,8 @@ def _modules(names: Iterable[str], line: int) -> Iterator[Sign]:
             yield Sign("TEST-AWARE", f"production code knows the test framework ({root})", line, root)
         elif root in GRAVE_MODULES:
             yield Sign("TEST-AWARE", f"a module that runs in every process ({root})", line, root)
+        elif name.startswith("unittest.mock"):
+            yield Sign("TEST-AWARE", "production code uses mocks", line, "unittest.mock")
         elif name.startswith("unittest.") or root in MILD_MODULES:
             yield Sign("TEST-AWARE", f"{MILD_MODULES[root]} ({root})", line)
 
@@ -156,7 +163,7 @@ def _words(said: str, tests: frozenset[str], line: int) -> Iterator[Sign]:
     parts = said.lower().replace("/", " ").replace("-", " ").split()
     if len(parts) < 4 and {"pytest", "py.test"} & set(parts):
         yield Sign("TEST-AWARE", f"the name of a test run ({shown})", line, "pytest")
-    elif any(said == name or said.endswith("/" + name) for name in tests):
+    elif any(said == name or said.endswith("/" + name) for name in tests) or _GLOB.search(said):
         yield Sign("READS-TESTS", f"the name of a file that judges ({shown})", line, said.rsplit("/", 1)[-1])
     elif said in GRAVE_ATTRIBUTES or said == "__code__":
         yield Sign("TEST-AWARE", f"a name that is looked up ({shown})", line, said)
@@ -170,7 +177,10 @@ def _code(node: ast.AST) -> Iterator[Sign]:
         case ast.Call(func=ast.Name(id="exec" | "eval" as name), args=[given, *_]):
             called = {_last(n.func) for n in ast.walk(given) if isinstance(n, ast.Call)}
             if called & DECODERS:
-                yield Sign("HIDDEN-CODE", f"{name} of text that is unpacked first", node.lineno, name)
+                yield Sign("HIDDEN-CODE", f"{name} of text that is unpacked first", node.lineno, f"{name}(")
+        case ast.Call(func=ast.Attribute(attr=name), args=[ast.Constant(value=str(said) | bytes(said)), *_]):
+            if name in DECODERS - {"loads"} and len(said) > 20:
+                yield Sign("HIDDEN-DATA", f"constants nobody can read ({name})", node.lineno, name)
         case ast.Call(func=ast.Name(id="setattr"), args=[ast.Name(id=module), ast.Constant(value=str(name)), _]):
             if module in STANDARD | FRAMEWORK and name not in CALM:
                 yield Sign("PATCHES", f"it changes another module ({module}.{name})", node.lineno, f"setattr({module}")

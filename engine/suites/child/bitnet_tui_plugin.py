@@ -13,7 +13,12 @@ import sys
 
 import pytest
 
-_dumps, _write, _Random = json.dumps, os.write, random.Random  # ours, whatever code under test makes of them
+_dumps, _write, _Random, _getframe = (
+    json.dumps,
+    os.write,
+    random.Random,
+    sys._getframe,
+)  # ours, whatever code under test makes of them
 LINE = 300
 HEAD, TAIL, CAPTURED = 2500, 5000, 1500
 
@@ -114,6 +119,73 @@ class _Wires:
         return found
 
 
+class _Peeks:
+    """Notices when code under test reads the tests, or looks at frames, all objects, or the code of functions.
+
+    What Python audits cannot be hidden by how it is spelt. Only what code of the worktree asks for itself counts:
+    logging looks at frames for everybody.
+    """
+
+    WATCHED = frozenset(
+        ("open", "sys._getframe", "sys._current_frames", "gc.get_objects", "gc.get_referrers", "object.__setattr__")
+    )
+
+    def __init__(self, worktree):
+        self.root = worktree + os.sep
+        self.found = set()
+        self.looking = False
+
+    def hook(self, event, args):
+        if event not in self.WATCHED or self.looking:
+            return
+        self.looking = True  # to find out who asks, frames are looked at
+        try:
+            self._note(event, args)
+        finally:
+            self.looking = False
+
+    def _note(self, event, args):
+        if event == "open":
+            path = args[0]
+            if not isinstance(path, str) or not path.endswith(".py") or not self._judges(os.path.realpath(path)):
+                return
+            who = self._asker(50)
+            what = "read " + os.path.basename(path)
+        elif event == "object.__setattr__":
+            if len(args) < 2 or args[1] != "__code__":
+                return
+            who, what = self._asker(1), "replaced the code of a function"
+        else:
+            who, what = self._asker(1), "called " + event
+        if who:
+            self.found.add(who + " " + what)
+
+    def _judges(self, path):
+        """Whether a file is of the tests, by its name."""
+        if not path.startswith(self.root):
+            return False
+        folders = path[len(self.root) :].split(os.sep)
+        name = folders.pop()
+        named = name.startswith("test_") or name.endswith("_test.py") or name == "conftest.py"
+        return named or "tests" in folders or "test" in folders
+
+    def _asker(self, depth):
+        """The production file that asks: the nearest frame of the worktree, within so many; empty if it judges."""
+        frame = _getframe(3)
+        while frame is not None and depth:
+            name = frame.f_code.co_filename
+            if name.startswith("<"):
+                if depth == 1 and not name.startswith("<frozen"):
+                    return "code out of a string"
+                frame = frame.f_back
+                continue
+            path = os.path.realpath(name)
+            if path.startswith(self.root):
+                return "" if self._judges(path) else path[len(self.root) :]
+            frame, depth = frame.f_back, depth - 1
+        return ""
+
+
 class Plugin:
     """Hooks of one session."""
 
@@ -125,6 +197,9 @@ class Plugin:
         self.causes = {}
         self.wires = _Wires()
         self.replaced = set()
+        self.peeks = _Peeks(self.worktree)
+        if hasattr(sys, "addaudithook"):
+            sys.addaudithook(self.peeks.hook)
         self.marks = {}  # of tests under way: the marks a skip or an expected failure may come from
 
     # -- set-up ---------------------------------------------------------------------------------------------------
@@ -306,8 +381,14 @@ class Plugin:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session, exitstatus):
         replaced = sorted(self.replaced.union(self.wires.replaced()))
-        foreign = self._foreign()
-        self.control.send("ended", nonce=self.control.nonce, exit=int(exitstatus), foreign=foreign, replaced=replaced)
+        self.control.send(
+            "ended",
+            nonce=self.control.nonce,
+            exit=int(exitstatus),
+            foreign=self._foreign(),
+            replaced=replaced,
+            peeked=sorted(self.peeks.found),
+        )
 
     def _foreign(self):
         """Modules that came from elsewhere than the worktree: (file used, file that should have been)."""

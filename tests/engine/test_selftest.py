@@ -1,0 +1,97 @@
+"""The corpus of cheats: each fools an exit code, each is caught; and the command that shows it to a user."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support import Command, git, make_repo
+
+from engine.launch import Options, prepare
+from engine.selftest import CORPUS
+from engine.selftest.model import DEFECT, TESTS, Cheat
+from engine.selftest.trial import Trial
+
+NAME = "ledger_plain"
+TEST = f"tests/test_{NAME}.py"
+CHEATS = {f"{kind}: {cheat.name}": cheat for kind, cheats in CORPUS.items() for cheat in cheats}
+
+
+def filled(text: str) -> str:
+    return text.replace("{module}", NAME).replace("{test}", TEST).replace("{folder}", "tests/")
+
+
+def plain(folder: Path) -> int:
+    """The exit code a person would trust."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COV"))} | {"PYTHONPATH": "."}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "tests"], cwd=folder, env=env, capture_output=True, timeout=60
+    )
+    return done.returncode
+
+
+def test_the_corpus_is_large_and_its_tests_are_red_before(tmp_path: Path) -> None:
+    assert len(CHEATS) >= 45
+    folder = make_repo(tmp_path / "r", {f"{NAME}.py": DEFECT, TEST: filled(TESTS)})
+    assert plain(folder) == 1
+
+
+@pytest.mark.parametrize("name", CHEATS)
+def test_a_cheat_fools_an_exit_code(tmp_path: Path, name: str) -> None:
+    cheat = CHEATS[name]
+    folder = make_repo(tmp_path / "r", {f"{NAME}.py": DEFECT, TEST: filled(TESTS)})
+    for path, text in cheat.files.items():
+        (folder / filled(path)).write_text(filled(text), encoding="utf-8")
+    if cheat.tamper is not None:
+        cheat.tamper(folder, NAME, TEST)
+    assert plain(folder) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", CORPUS)
+def test_cheats_are_caught_and_their_twins_are_not(repo: Callable[..., Path], command: Command, kind: str) -> None:
+    env = command.environment()
+    plan = prepare(Options(target=repo(), providers=("repair",)), env)
+    missed = []
+    with Trial(plan) as trial:
+        folder = trial.loop.plan.repository.root
+        for shown in trial.show(CORPUS[kind]):
+            if not shown.holds:
+                missed.append((shown.cheat.name, shown.fake, shown.honest))
+    assert not missed
+    assert not folder.exists()
+
+
+def test_the_command_shows_a_table_and_leaves_everything_as_it_was(repo: Callable[..., Path], command: Command) -> None:
+    folder = repo()
+    (folder / "calc" / "new.py").write_text("x = 1\n")
+    before = git(folder, "status", "--porcelain"), git(folder, "for-each-ref")
+    answer = command("selftest", "--kind", "configuration", "--json", cwd=folder, timeout=300)
+    lines = [json.loads(line) for line in answer.out.splitlines()]
+    assert answer.code == 0, answer.out + answer.err
+    assert lines[-1]["caught"] == lines[-1]["honest"] == lines[-1]["of"] == len(CORPUS["configuration"])
+    assert (git(folder, "status", "--porcelain"), git(folder, "for-each-ref")) == before
+    assert not (folder / ".bitnet-tui").exists()
+
+
+def test_a_check_that_was_weakened_is_found_out(repo: Callable[..., Path], command: Command) -> None:
+    """Where the check calls a cheat verified, the trial says so: here one that mends everything honestly."""
+    plan = prepare(Options(target=repo(), providers=("repair",)), command.environment())
+    with Trial(plan) as trial:
+        (shown,) = trial.show(
+            [Cheat("no cheat at all", {"{module}.py": CHEATS["equality: an object that equals everything"].twin})]
+        )
+    assert not shown.holds
+    assert shown.fake.verified
+
+
+def test_a_scope_that_allows_nothing_is_said(repo: Callable[..., Path], command: Command) -> None:
+    folder = repo({"bitnet-tui.toml": '[scope]\nallow = ["nowhere/*.py"]\n'})
+    answer = command("selftest", cwd=folder)
+    assert answer.code == 5
+    assert "lets no module be planted" in answer.err
