@@ -1,4 +1,4 @@
-"""A finished run taken back to any of its instants, as a crash would have left it; and what a checkout is, byte by byte."""
+"""A finished run taken back to any instant, as a crash would have left it; and what a checkout is, byte by byte."""
 
 from __future__ import annotations
 
@@ -26,31 +26,35 @@ from engine.run import Run
 from engine.session import Steering
 from engine.workspace.home import Home
 
-TINY = {
-    "m.py": "def f(a):\n    return a - 1\n\n\ndef g(a):\n    return a\n",
-    "test_m.py": (
-        "from m import f, g\n\n\ndef test_cpu_f():\n    assert f(1) == 2\n\n\ndef test_cpu_g():\n    assert g(1) == 3\n"
-    ),
-}
+M = "def f(a):\n    return a - 1\n\n\ndef g(a):\n    return a\n"
+TEST_M = (
+    "from m import f, g\n\n\ndef test_cpu_f():\n    assert f(1) == 2\n\n\ndef test_cpu_g():\n    assert g(1) == {}\n"
+)
 FIX_F = edit({"command": "str_replace", "path": "m.py", "old_str": "a - 1", "new_str": "a + 1"})
 FIX_G = edit({"command": "str_replace", "path": "m.py", "old_str": "return a\n", "new_str": "return a + 2\n"})
-ONE = [[FIX_F, FIX_G, finish(DONE)]]
-TWO = [[FIX_F, finish({"outcome": "more-work", "summary": "one of two"})], [FIX_G, finish(DONE)]]
+MORE = finish({"outcome": "more-work", "summary": "one of two"})
+
+
+@dataclass(frozen=True)
+class Tale:
+    """A project and what is done to it."""
+
+    files: dict[str, str]
+    script: list[list[dict[str, Any]]]
+
+
+ONE = Tale({"m.py": M, "test_m.py": TEST_M.format(1)}, [[FIX_F, finish(DONE)]])
+TWO = Tale({"m.py": M, "test_m.py": TEST_M.format(3)}, [[FIX_F, MORE], [FIX_G, finish(DONE)]])
 
 
 def walk(folder: Path) -> dict[str, tuple[str, int, bytes]]:
-    """Kind, mode and content of everything in a checkout that is not ours, ``.git`` with its index and refs included.
-
-    Objects are left out: git's own names for them say what they hold.
-    """
+    """Kind, mode, content and time of everything in a checkout that is not ours; of ``.git``, too."""
     found = {}
     for place, folders, files in os.walk(folder):
         here = Path(place).relative_to(folder)
-        inside = here.parts[:1] == (".git",)
-        folders[:] = [
-            f for f in folders if (here / f).parts != (".git", "objects") and not (f.startswith("bitnet-tui") and inside)
-        ]
-        folders[:] = [f for f in folders if f != ".bitnet-tui"]
+        # Objects are left out: git's own names for them say what they hold.
+        folders[:] = [f for f in folders if not _ours(here / f) and (here / f).parts != (".git", "objects")]
+        files = [f for f in files if not _ours(here / f)]
         for name in sorted(folders + files):
             path = Path(place) / name
             status = path.lstat()
@@ -61,6 +65,11 @@ def walk(folder: Path) -> dict[str, tuple[str, int, bytes]]:
                 content = path.read_bytes() + str(status.st_mtime_ns).encode()
             found[(here / name).as_posix()] = (stat.filemode(status.st_mode)[0], status.st_mode, content)
     return found
+
+
+def _ours(path: Path) -> bool:
+    """Our folder, and our refs with their logs."""
+    return path.parts[0] == ".bitnet-tui" or (path.parts[0] == ".git" and path.name.startswith("bitnet-tui"))
 
 
 def repeated(records: list[Record]) -> list[str]:
@@ -107,7 +116,7 @@ class Finished:
     """A tiny run that has ended, kept as it was, and the folder where it is taken back to its instants."""
 
     command: Command
-    script: list[list[dict[str, Any]]]
+    tale: Tale
     folder: Path
     run: str = ""
     lines: list[bytes] = field(default_factory=list)
@@ -117,10 +126,10 @@ class Finished:
     plan: Plan | None = None
 
     @classmethod
-    def make(cls, place: Path, python: Path, script: list[list[dict[str, Any]]]) -> Finished:
+    def make(cls, place: Path, python: Path, tale: Tale) -> Finished:
         for name in ("home", "repo"):
             (place / name).mkdir()
-        made = cls(Command(python, place / "home"), script, make_repo(place / "repo", TINY))
+        made = cls(Command(python, place / "home"), tale, make_repo(place / "repo", tale.files))
         (made.folder / "notes.txt").write_text("mine\n")  # so that the snapshot is a commit of its own
         made.checkout = walk(made.folder)
         answer = made.command("--json", *made.options, cwd=made.folder)
@@ -136,7 +145,7 @@ class Finished:
 
     @property
     def options(self) -> list[str]:
-        return ["--suite", "cpu", *self.command.script(*self.script)]
+        return ["--suite", "cpu", *self.command.script(*self.tale.script)]
 
     @property
     def home(self) -> Home:
@@ -246,7 +255,7 @@ class Finished:
         assert not self.home.temp(run).exists(), case
         assert not list(home.rglob(".*.new")), case
         assert (home / "receipts" / "impl.json").is_file(), case
-        assert git(self.folder, "rev-list", "--count", f"main..bitnet-tui/{run}") == ("2"), case  # snapshot, change
+        assert git(self.folder, "rev-list", "--count", f"main..bitnet-tui/{run}") == "2", case  # snapshot, change
         assert git(self.folder, "for-each-ref", f"refs/bitnet-tui/{run}") == "", case
         now = walk(self.folder)
         assert now == self.checkout, (case, differing(self.checkout, now))
