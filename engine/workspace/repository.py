@@ -336,7 +336,11 @@ class Repository:
         """Check a commit out into a new linked worktree at ``path``."""
         self.remove_worktree(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.run("worktree", "add", "--detach", "--force", "--quiet", str(path), commit)
+        try:
+            self.run("worktree", "add", "--detach", "--force", "--quiet", str(path), commit)
+        except EnvironmentFailure:
+            self.forget_worktree(path)  # git cleans up after itself, but for the folder of its records
+            raise
 
     def remove_worktree(self, path: Path) -> None:
         """Remove a worktree of ours with its record; one that is not there is fine."""
