@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import ClassVar
 
 from engine.model import Exit
@@ -38,6 +40,12 @@ class DiskFull(EnvironmentFailure):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, hint="free some space, then `bitnet-tui resume`")
+
+
+def no_room(error: OSError) -> bool:
+    """Whether freeing some space would help."""
+    # `shutil.copytree` collects its errors as text.
+    return error.errno in (errno.ENOSPC, errno.EDQUOT) or os.strerror(errno.ENOSPC) in str(error)
 
 
 class ProviderError(BitnetError):

@@ -190,6 +190,7 @@ class VerificationFinished(Noun, frozen=True):
     verdict: Verdict
     reasons: tuple[str, ...]
     progress: Progress
+    notes: tuple[Advisory, ...] = ()  # what a reviewer should know; they decide nothing
 
 
 class DietFinished(Noun, frozen=True):

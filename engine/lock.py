@@ -2,36 +2,60 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
 
-from engine.errors import EnvironmentFailure
+from engine.errors import EnvironmentFailure, no_room
 
 
 class Lock:
     """An advisory lock on a file that names its owner's pid.
 
+    The kernel holds it for the process, so what the file says is for people only: a pid that is dead, reused or
+    torn locks nobody out.
+
     Raises
     ------
     EnvironmentFailure
-        Another run holds it; the message names its pid.
+        Another run holds it (the message names its pid), or the file cannot be locked.
     """
 
     def __init__(self, path: Path, run: str) -> None:
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        except OSError as error:
+            raise _unlockable(path, error) from error
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            self._name(f"{os.getpid()} {run}\n")
+        except BlockingIOError:
             owner = os.pread(self._fd, 200, 0).decode("utf-8", "replace").split()
             os.close(self._fd)
             who = f"pid {owner[0]}, run {owner[1]}" if len(owner) == 2 else "another process"
             raise EnvironmentFailure(
                 f"another run works in this repository ({who})", hint="wait for it, or stop it with Ctrl-C there"
             ) from None
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, f"{os.getpid()} {run}\n".encode(), 0)
+        except OSError as error:
+            os.close(self._fd)
+            raise _unlockable(path, error) from error
+
+    def _name(self, owner: str) -> None:
+        """Say who holds it, as far as there is room for that."""
+        try:
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, owner.encode(), 0)
+        except OSError as error:
+            if not no_room(error):
+                raise
 
     def release(self) -> None:
-        os.ftruncate(self._fd, 0)
+        with contextlib.suppress(OSError):  # closing lets go, whatever the file says
+            os.ftruncate(self._fd, 0)
         os.close(self._fd)
+
+
+def _unlockable(path: Path, error: OSError) -> EnvironmentFailure:
+    hint = "free some space" if no_room(error) else f"make it writable, or remove {path}"
+    return EnvironmentFailure(f"{path} cannot be locked: {error.strerror}", hint=hint)

@@ -5,16 +5,16 @@ Every step first asks the state whether it was done already: that is all there i
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from engine import __version__, policy
 from engine import events as ev
 from engine.attempt import Attempting
-from engine.errors import Stopped
+from engine.errors import EnvironmentFailure, Stopped
 from engine.flow.guard import guard
 from engine.gates import results, tools
 from engine.launch import Plan
@@ -75,10 +75,10 @@ class Loop:
 
     def go(self) -> Exit:
         """Run to the end; the exit code of a run that ended by itself."""
-        if self.state.started is None:
-            self.emit(self._started())
-        self._guard()
         try:
+            if self.state.started is None:
+                self.emit(self._started())
+            self._guard()
             self.prepare()
             if not self.state.targets:
                 return self._nothing_red()
@@ -110,7 +110,8 @@ class Loop:
         """Leave no process, no worktree and no scratch file."""
         self.plan.home.end_processes(self.run)
         if hasattr(self, "workshop"):
-            self.workshop.close()
+            with contextlib.suppress(EnvironmentFailure):  # how the run ended is what is said
+                self.workshop.close()
         else:
             self.plan.home.clear(self.run)
         if self.plan.home.scratch(self.run).exists():
@@ -422,7 +423,7 @@ class Loop:
         return self._finish(Exit.NOT_GREEN, f"not green: {why}", route)
 
     def _finish(self, code: Exit, why: str, route: Route | None = None) -> Exit:
-        seconds = round(time.time() - self.state.started_at, 3)
+        seconds = round(self.recorder.journal.now() - self.state.started_at, 3)
         self.emit(ev.RunFinished(int(code), why, str(route) if route else "", seconds))
         return code
 

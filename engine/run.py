@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import os
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine import events as ev
-from engine.errors import BitnetError, BudgetSpent, DiskFull, EnvironmentFailure, ProviderError, Stopped
+from engine.errors import BitnetError, BudgetSpent, DiskFull, EnvironmentFailure, ProviderError, Stopped, no_room
 from engine.feed import Feed
 from engine.launch import Plan
 from engine.lock import Lock
@@ -44,7 +44,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.redact = Redactor.of(self.plan.environ)
-        self.id = self.resume or new_run_id()
+        self.id = self.resume or new_run_id(self.plan.home.newest())
 
     @property
     def folder(self) -> Path:
@@ -59,6 +59,9 @@ class Run:
             self.plan.home.make()
             lock = Lock(self.plan.home.lock, self.id)
             self._sweep(feed)
+            # What the run makes elsewhere is found through this folder, so it is there before all of that.
+            self.plan.home.scratch(self.id).mkdir(parents=True, exist_ok=True)
+            self.plan.repository.run_id = self.id
             recorder = self._recorder(feed)
             steering.limit(self.plan.config.budget.minutes * 60)
             return Loop(self.id, self.plan, recorder, steering).go()
@@ -68,7 +71,7 @@ class Run:
                 error = BudgetSpent(f"the run took its {minutes:g} minutes", hint="resume with --max-minutes")
             return self._ended(recorder, feed, error)
         except OSError as error:
-            kind = DiskFull if error.errno == errno.ENOSPC else EnvironmentFailure
+            kind = DiskFull if no_room(error) else EnvironmentFailure
             failure = kind(f"{error.filename or self.plan.home.folder}: {error.strerror or error}")
             return self._ended(recorder, feed, failure)
         except Exception:  # noqa: BLE001  # the last edge: a defect of ours becomes an event, never a bare traceback
@@ -79,6 +82,8 @@ class Run:
                 self.state = recorder.state
                 recorder.journal.close()
             if lock is not None:
+                if recorder is None:
+                    self.plan.home.clear(self.id)
                 lock.release()
 
     def _sweep(self, feed: Feed) -> None:
@@ -107,7 +112,8 @@ class Run:
             event = ev.RunFailed(int(error.exit), error.message, error.hint)
         self._last_word(recorder, feed, event, error)
         if recorder is not None and recorder.state.impossible:
-            self.plan.repository.delete_ref(f"refs/bitnet-tui/{self.id}/base")
+            with contextlib.suppress(EnvironmentFailure):  # `clean` takes it away
+                self.plan.repository.delete_ref(f"refs/bitnet-tui/{self.id}/base")
         return error.exit
 
     def _crashed(self, recorder: Recorder | None, feed: Feed) -> Exit:

@@ -93,6 +93,7 @@ class AttemptRow(Noun, frozen=True):
     reasons: tuple[str, ...] = ()
     progress: Progress = Progress()
     diet: ev.DietFinished | None = None
+    notes: tuple[Advisory, ...] = ()  # of its verification
     suspicions: tuple[Advisory, ...] | None = None  # None: nobody has looked
     judged: bool = False  # every gate is set
     usage: Usage = Usage()
@@ -318,6 +319,7 @@ def _verification_finished(s: RunState, e: ev.VerificationFinished, at: float) -
         "verdict": e.verdict,
         "reasons": e.reasons,
         "progress": e.progress,
+        "notes": e.notes,
         "failing_after": len(e.progress.still) + len(e.progress.gone),
         "finished_at": at,
     }

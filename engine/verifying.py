@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from engine import events as ev
 from engine.errors import EnvironmentFailure
-from engine.model import Progress, Purpose, Step, TestReport, TestResult, Verdict
+from engine.model import Advisory, Progress, Purpose, Step, TestReport, TestResult, Verdict
 from engine.suites.layout import witness_files
-from engine.tripwires import ONCE, ORDER, Tripwires
+from engine.tripwires import Tripwires
 from engine.verify import acceptance, suspicion
 from engine.verify.acceptance import Acceptance
 from engine.verify.suspicion import Sources
@@ -48,12 +48,12 @@ class Verifying:
     def _verified(self, finished: ev.AttemptFinished) -> ev.VerificationFinished:
         accepted, tampered, peeked = self._judge(finished.tree, Purpose.VERIFY)
         empty = bool(peeked) and accepted.holds
+        notes: tuple[Advisory, ...] = ()
         if empty:
             accepted = replaced(accepted, reasons=peeked)
         if accepted.holds and not tampered:
             tripped = Tripwires(self.loop, finished.tree, finished.files).run()
-            for note in tripped.notes:
-                self.loop.emit(ev.AdvisoryRaised(note))
+            notes = tuple(tripped.notes)
             accepted = replaced(accepted, reasons=(*tripped.empty, *tripped.flaky))
             tampered, empty = tuple(tripped.made_up), bool(tripped.empty)
         verdict = Verdict.VERIFIED if accepted.holds else Verdict.REJECTED
@@ -62,7 +62,7 @@ class Verifying:
         elif not accepted.holds and (finished.claimed or empty):
             verdict = Verdict.CLAIMED
         reasons = (*tampered, *accepted.reasons)
-        return ev.VerificationFinished(self.number, finished.tree, verdict, reasons, accepted.progress)
+        return ev.VerificationFinished(self.number, finished.tree, verdict, reasons, accepted.progress, notes)
 
     def _as_before(self, finished: ev.AttemptFinished) -> ev.VerificationFinished:
         """An attempt that changed nothing keeps the verdict of the one before it."""
@@ -75,7 +75,8 @@ class Verifying:
             reasons = (f"attempt {self.number} changed nothing", *earlier.reasons)
         if finished.claimed and verdict is Verdict.REJECTED:
             verdict = Verdict.CLAIMED
-        return ev.VerificationFinished(self.number, finished.tree, verdict, reasons, progress)
+        notes = earlier.notes if earlier is not None else ()
+        return ev.VerificationFinished(self.number, finished.tree, verdict, reasons, progress, notes)
 
     def _judge(self, tree: str, purpose: Purpose) -> tuple[Acceptance, tuple[str, ...], tuple[str, ...]]:
         """Acceptance of a tree, each suite in a fresh worktree; what was interfered with; who looked at the tests."""
@@ -96,8 +97,10 @@ class Verifying:
             *(f"{p} was changed while the tests ran" for p in changed),
             *(f"the code under test replaced {n}, a part of pytest: its results say nothing" for n in replaced),
         )
-        peeked = tuple(f"{p} while the tests ran" for p in _new(reports, audits, lambda r: r.peeked))
-        return acceptance.judge(loop.baseline, reports), tampered, peeked
+        seen = [f"{p} while the tests ran" for p in _new(reports, audits, lambda r: r.peeked)]
+        swapped = tuple(p for p in seen if " replaced " in p)
+        peeked = tuple(p for p in seen if p not in swapped)
+        return acceptance.judge(loop.baseline, reports), (*tampered, *swapped), peeked
 
     def slim(self) -> None:
         """Take away what the targets do not need; what is left is verified again."""
@@ -118,7 +121,7 @@ class Verifying:
             return
         snapshot, repository = loop.workshop.snapshot, loop.plan.repository
         texts = loop.keeper.texts(snapshot.tree, row.tree)
-        found = tuple(a for a in loop.state.advisories if a.code in (ONCE, ORDER))
+        found = row.notes
         if texts is not None:
             judges = witness_files((t.nodeid for t in loop.state.targets), loop.plan.prefix)
             paths = sorted(judges & set(loop.files))

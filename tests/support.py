@@ -133,6 +133,19 @@ def stop_at(process: subprocess.Popen[str], kind: str, number: int) -> str:
     return run
 
 
+def fill(disk: Path) -> Path:
+    """Leave no room on a disk; the file that takes it."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file:
+        for size in (65536, 1):
+            try:
+                while True:
+                    file.write(b"x" * size)
+            except OSError:
+                continue
+    return filler
+
+
 def leftovers(folder: Path, run: str = "") -> list[str]:
     """What a run must not leave: worktrees, scratch, processes."""
     found = [w for w in git(folder, "worktree", "list", "--porcelain").splitlines() if ".bitnet-tui" in w]

@@ -1,4 +1,4 @@
-"""The append-only journal of a run: JSON lines, on disk before the run goes on, a torn last line tolerated."""
+"""The append-only journal of a run: JSON lines, on disk before the run goes on, what a power loss tore tolerated."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.errors import EnvironmentFailure
+from engine.errors import DiskFull, EnvironmentFailure, no_room
 from engine.events import DURABLE, Event, Record, from_record, to_record
 
 
@@ -23,45 +23,65 @@ class Journal:
         ``journal.jsonl`` of the run.
     seq
         Number of the last record already there.
+    at
+        Its time: no record is older than the one before it, whatever happens to the clock.
     """
 
     path: Path
     seq: int = 0
+    at: float = 0.0
     clock: Callable[[], float] = time.time
     _fd: int = field(default=-1, repr=False)
+    _end: int = field(default=0, repr=False)
+
+    def now(self) -> float:
+        """Seconds since the epoch, never before the last record: clocks are set back."""
+        return max(self.at, round(self.clock(), 3))
 
     def append(self, event: Event) -> Record:
         """Write one event; durable ones are on disk when this returns.
 
         Raises
         ------
+        DiskFull
+            There is no room. What was written before stays readable.
         EnvironmentFailure
-            The disk is full or the folder is gone. What was written before stays readable.
+            The folder is gone, or cannot be written.
         """
-        record = Record(self.seq + 1, round(self.clock(), 3), event)
+        record = Record(self.seq + 1, self.now(), event)
         line = (
             json.dumps(to_record(record), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
         )
         try:
-            if self._fd < 0:
-                self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-            start = os.lseek(self._fd, 0, os.SEEK_END)
-            written = 0
+            self._open()
             try:
-                while written < len(line):
-                    written += os.write(self._fd, line[written:])
+                self._write(line)
                 if isinstance(event, DURABLE):
                     os.fsync(self._fd)
             except OSError:
-                os.ftruncate(self._fd, start)
+                os.ftruncate(self._fd, self._end)
                 raise
         except OSError as error:
-            raise EnvironmentFailure(
-                f"{self.path} cannot be written: {error.strerror}",
-                hint="free some space, then `bitnet-tui resume`",
-            ) from error
-        self.seq += 1
+            message = f"{self.path} cannot be written: {error.strerror}"
+            if no_room(error):
+                raise DiskFull(message) from error
+            raise EnvironmentFailure(message, hint="make it writable, then `bitnet-tui resume`") from error
+        self._end += len(line)
+        self.seq, self.at = record.seq, record.at
         return record
+
+    def _open(self) -> None:
+        if self._fd < 0:
+            self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            self._end = os.lseek(self._fd, 0, os.SEEK_END)
+            sync_folder(self.path.parent)
+        elif os.lseek(self._fd, 0, os.SEEK_END) > self._end:
+            os.ftruncate(self._fd, self._end)  # half a line that could not be taken back when it failed
+
+    def _write(self, line: bytes) -> None:
+        written = 0
+        while written < len(line):
+            written += os.write(self._fd, line[written:])
 
     def close(self) -> None:
         if self._fd >= 0:
@@ -69,41 +89,66 @@ class Journal:
             self._fd = -1
 
 
+def sync_folder(folder: Path) -> None:
+    """Let the names in a folder outlive a power loss: a file that is on disk without its name is lost."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 def read(path: Path) -> list[Record]:
-    """All complete records of a journal.
+    """All complete records of a journal, up to what a power loss tore.
 
     Raises
     ------
     EnvironmentFailure
-        No such file, or a line before the last is damaged; names the line.
+        No such file, or a line that was safely on disk is damaged; names the line.
     """
+    return _parse(path)[0]
+
+
+def _parse(path: Path) -> tuple[list[Record], int]:
+    """The complete records, and where the last of them ends."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise EnvironmentFailure(f"{path}: {error.strerror}", hint="`bitnet-tui runs` lists the runs") from error
     records: list[Record] = []
+    end = 0
     lines = data.split(b"\n")
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
+    for number, line in enumerate(lines[:-1], 1):  # what has no newline after it was cut short
         try:
-            record = from_record(json.loads(line))
+            if line.strip():
+                records.append(_record(line))
         except ValueError as error:
-            if number == len(lines):  # no newline after it: the write was cut short
+            # Blocks reach the disk in any order until the next durable record says that all of them did.
+            if not any(_durable(later) for later in lines[number:-1]):
                 break
             raise EnvironmentFailure(f"{path}:{number}: {error}", hint="the journal is damaged") from error
-        records.append(record)
-    return records
+        end += len(line) + 1
+    return records, end
+
+
+def _record(line: bytes) -> Record:
+    data = json.loads(line)
+    if not isinstance(data, dict):
+        raise ValueError("not a record")
+    return from_record(data)
+
+
+def _durable(line: bytes) -> bool:
+    try:
+        return isinstance(_record(line).event, DURABLE)
+    except ValueError:
+        return False
 
 
 def reopen(path: Path) -> tuple[Journal, list[Record]]:
     """Continue a journal: its records, and a writer behind the last complete one."""
-    records = read(path)
-    data = path.read_bytes()
-    end = data.rfind(b"\n") + 1
-    if end < len(data):
+    records, end = _parse(path)
+    if end < path.stat().st_size:
         os.truncate(path, end)
-    # A last line that parsed but lacks its newline was cut with it.
-    complete = data[:end].count(b"\n")
-    records = records[:complete]
-    return Journal(path, records[-1].seq if records else 0), records
+    last = records[-1] if records else None
+    return Journal(path, last.seq if last else 0, last.at if last else 0.0), records

@@ -134,11 +134,14 @@ class Keeper:
         summary = attempt.finished.summary.strip() if attempt.finished else ""
         trailers = [f"Bitnet-Tui-Run: {self.run}", f"Tests-Fixed: {fixed}", "Receipt: receipts/impl.json"]
         message = "\n\n".join(p for p in (subject, summary[:600], "\n".join(trailers)) if p) + "\n"
-        sha = self.plan.repository.commit(attempt.tree, snapshot.commit, message)
+        repository = self.plan.repository
         # Where a branch is called bitnet-tui, none can lie below it.
-        taken = self.plan.repository.succeeds("show-ref", "--verify", "--quiet", "refs/heads/bitnet-tui")
+        taken = repository.succeeds("show-ref", "--verify", "--quiet", "refs/heads/bitnet-tui")
         branch = f"bitnet-tui-{self.run}" if taken else f"bitnet-tui/{self.run}"
-        self.plan.repository.set_branch(branch, sha)
+        sha = repository.first_commit(branch, snapshot.commit, attempt.tree)
+        if not sha:
+            sha = repository.commit(attempt.tree, snapshot.commit, message)
+            repository.set_branch(branch, sha)
         return ev.CommitCreated(branch, sha, subject)
 
     def compare(self, snapshot: Snapshot) -> None:

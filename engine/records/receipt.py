@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -13,6 +14,7 @@ from typing import Any
 import msgspec
 
 from engine import __version__
+from engine.records.journal import sync_folder
 from engine.state import RunState
 
 CHECK = "generative:gate:impl"
@@ -104,11 +106,17 @@ def write_atomically(path: Path, data: bytes) -> str:
     """Write a file whole or not at all; its digest."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    sync_folder(path.parent)  # the journal is about to say that it is there
     return hashlib.sha256(data).hexdigest()
 
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from engine.cancel import CancelToken
 from engine.config import Suite
-from engine.errors import EnvironmentFailure, Stopped
+from engine.errors import DiskFull, EnvironmentFailure, Stopped, no_room
 from engine.model import Ended, TestOutcome, TestReport, TestResult
 from engine.suites.environment import child_environment
 from engine.suites.interpreter import Interpreter
@@ -25,6 +25,7 @@ from engine.suites.process import Exited, run_child
 from engine.suites.report import Cause, Stream, check, merge
 from engine.suites.sandbox import Confinement
 
+NO_ROOM = 2**18  # bytes; with less, a test fails that writes a file
 RESTARTS = 25  # children one run of a suite may take when tests crash or hang
 PATIENCE = 5.0  # seconds the plug-in has to end a test that is over its time
 USAGE_ERROR = 4  # pytest's exit codes
@@ -138,6 +139,8 @@ class SuiteRunner:
             The run was cancelled; the child and its group are gone.
         EnvironmentFailure
             The child cannot be started.
+        DiskFull
+            There was no room for what tests write: that they fail then says nothing of the code.
         """
         parts: list[TestReport] = []
         without: set[str] = set()
@@ -154,7 +157,10 @@ class SuiteRunner:
                 many = f"{len(parts)} tests took their process down, the last one: {part.problem}"
                 parts[-1] = replace(part, problem=many)
             if not left or spent:
-                return self.names.report(merge(name, _settle(parts, without)))
+                merged = self.names.report(merge(name, _settle(parts, without)))
+                if not merged.green:
+                    _require_room(name, place)
+                return merged
 
     def command(self, argv: Sequence[str], place: Place, deadline_s: float) -> tuple[int, list[str]]:
         """Run a command that executes the code under test, confined as a suite is: exit code and last lines.
@@ -237,7 +243,8 @@ class SuiteRunner:
                 silent=clock.silent,
             )
         except OSError as error:
-            raise EnvironmentFailure(f"suite {name} cannot be started: {error}") from error
+            message = f"suite {name} cannot be started: {error}"
+            raise DiskFull(message) if no_room(error) else EnvironmentFailure(message) from error
         for nodeid in stream.collected or ():
             self.names.shown(nodeid)
         try:
@@ -337,6 +344,12 @@ class _Ours:
         roots = [r.strip("/") for r in self.place.import_roots] or [""]
         starts = [f"{r}/{top}".removeprefix("./").removeprefix("/") if r not in ("", ".") else top for r in roots]
         return any(f == f"{s}.py" or f.startswith(f"{s}/") for s in starts for f in self.place.editable)
+
+
+def _require_room(name: str, place: Place) -> None:
+    for folder in (place.scratch, place.worktree):
+        if folder.exists() and shutil.disk_usage(folder).free < NO_ROOM:
+            raise DiskFull(f"suite {name} ran on a full disk ({folder}): what failed there says nothing")
 
 
 def _modules(place: Place) -> dict[str, str]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
+from engine.errors import DiskFull, no_room
+
 READ_LIMIT = 2_000_000
 
 
@@ -126,6 +128,8 @@ class Area:
         ------
         Refused
             It is a link, has other names (hard links), or cannot be written.
+        DiskFull
+            There is no room: no matter of whoever wants to write.
         """
         kind = self.kind(relative)
         if kind not in ("", "file"):
@@ -141,7 +145,8 @@ class Area:
                 file.flush()
                 self._later(fd, before)
         except OSError as error:
-            raise Refused(f"{relative} cannot be written: {error.strerror}") from error
+            message = f"{relative} cannot be written: {error.strerror}"
+            raise DiskFull(message) if no_room(error) else Refused(message) from error
         self.touched.add(relative)
 
     def _later(self, fd: int, before: float) -> None:

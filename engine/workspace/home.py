@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import signal
 import tempfile
 import time
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from engine.errors import EnvironmentFailure
 from engine.workspace.repository import STATE, Repository, remove_tree
 
+_FIRST_LINE = 1_000_000  # bytes; the first line of a journal is shorter
+_STAMP = "%Y%m%d-%H%M%S"
 
-def new_run_id(now: float | None = None) -> str:
-    """``20261123-031500-9f3a``: sorts by time, unique enough for one repository."""
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
+
+def new_run_id(after: str = "", now: float | None = None) -> str:
+    """``20261123-031500-9f3a``: sorts by time, unique enough for one repository.
+
+    Parameters
+    ----------
+    after
+        The newest run there is. Clocks are set back, and summer time ends: the id is behind it all the same.
+    """
+    stamp = time.strftime(_STAMP, time.localtime(now))
+    if after[:15] >= stamp:
+        with contextlib.suppress(ValueError, OverflowError):  # a folder somebody made by hand
+            later = datetime.strptime(after[:15], _STAMP) + timedelta(seconds=1)
+            stamp = later.strftime(_STAMP)
     return f"{stamp}-{secrets.token_hex(2)}"
 
 
@@ -61,7 +76,7 @@ class Home:
         try:
             self.runs.mkdir(parents=True, exist_ok=True)
             ignore = self.folder / ".gitignore"
-            if not ignore.exists():
+            if not ignore.exists() or not ignore.stat().st_size:  # made, but killed before it was written
                 ignore.write_text("*\n", encoding="utf-8")
         except OSError as error:
             with contextlib.suppress(OSError):  # half made, git would show it
@@ -76,6 +91,14 @@ class Home:
         if not self.runs.is_dir():
             return []
         return sorted(p.name for p in self.runs.iterdir() if (p / "journal.jsonl").is_file())
+
+    def newest(self) -> str:
+        """Id of the newest run; empty if there is none, or none can be read."""
+        try:
+            known = self.known()
+        except OSError:
+            return ""
+        return known[-1] if known else ""
 
     def find(self, name: str) -> str:
         """The run whose id is or ends with ``name``; an empty name is the newest.
@@ -96,8 +119,8 @@ class Home:
 
     def clear(self, run: str) -> None:
         """Remove the scratch of a run, and the folder around it unless another run's is there."""
+        remove_tree(self.temp(run))  # first: the next start finds it by the other
         remove_tree(self.scratch(run))
-        remove_tree(self.temp(run))
         with contextlib.suppress(OSError):
             self.scratch(run).parent.rmdir()
 
@@ -107,12 +130,28 @@ class Home:
         scratch = self.folder / "scratch"
         left = sorted(p.name for p in scratch.iterdir()) if scratch.is_dir() else []
         for run in left:
+            _let_git_end(run)
             swept += [f"process {pid}" for pid in self.end_processes(run)]
-            for worktree in ("work", "verify", "diet"):
+            for worktree in ("work", "verify"):
                 repository.remove_worktree(scratch / run / worktree)
-            remove_tree(scratch / run)
-            remove_tree(self.temp(run))
+                repository.forget_worktree(scratch / run / worktree)
+            repository.unlock(
+                (f"refs/bitnet-tui/{run}/base", f"refs/heads/bitnet-tui/{run}", f"refs/heads/bitnet-tui-{run}")
+            )
+            self.clear(run)
             swept.append(f"scratch of run {run}")
+        return swept + self._sweep_records()
+
+    def _sweep_records(self) -> list[str]:
+        """Files a killed run was about to write, and runs that ended before their first event."""
+        swept = []
+        for folder in sorted(self.runs.iterdir()) if self.runs.is_dir() else ():
+            for half in (*folder.glob(".*.new"), *folder.glob("receipts/.*.new")):
+                half.unlink(missing_ok=True)
+                swept.append(f"half of {half.name[1:-4]} of run {folder.name}")
+            if _empty(folder / "journal.jsonl") and not (folder / "crash.txt").exists():
+                remove_tree(folder)
+                swept.append(f"run {folder.name}, which never began")
         return swept
 
     @staticmethod
@@ -128,6 +167,33 @@ class Home:
             if not found:
                 break
         return ended
+
+
+def _empty(journal: Path) -> bool:
+    """Whether it holds no whole line; one that is not there holds none."""
+    try:
+        return journal.stat().st_size < _FIRST_LINE and b"\n" not in journal.read_bytes()
+    except OSError as error:
+        return error.errno == errno.ENOENT
+
+
+def _let_git_end(run: str) -> None:
+    """Wait for what git still does for a run that was killed; asked to end, it takes its lock files along."""
+    for _ in range(60):
+        found = [p for p in _processes_of(run) if _name(p) == "git"]
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGTERM)
+        if not found:
+            return
+        time.sleep(0.05)
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def _processes_of(run: str) -> list[int]:

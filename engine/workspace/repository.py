@@ -9,7 +9,7 @@ import shlex
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -29,6 +29,11 @@ _QUIET = (
     "gc.auto=0",
     "-c",
     "core.quotePath=false",
+    # The journal names trees and commits: what it names must outlive a power loss as it does.
+    "-c",
+    "core.fsync=objects,reference",
+    "-c",
+    "core.fsyncMethod=batch",
 )
 _IDENTITY = {
     "GIT_AUTHOR_NAME": "bitnet-tui",
@@ -83,6 +88,8 @@ class Repository:
     root
         Top of the working tree.
     """
+
+    run_id = ""  # whose children git's processes are: the next start finds them, should we be killed
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -159,6 +166,8 @@ class Repository:
         self, *args: str, env: Mapping[str, str] | None = None, data: bytes | None = None, again: bool = True
     ) -> bytes:
         full = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_LFS_SKIP_SMUDGE": "1", "LC_ALL": "C"}
+        if self.run_id:
+            full["BITNET_TUI_RUN"] = self.run_id
         try:
             with _stdin(data) as stream:
                 done = self._git.execute(
@@ -273,7 +282,7 @@ class Repository:
         real = self.root / self.run("rev-parse", "--git-path", "index")
         env = {"GIT_INDEX_FILE": str(index)}
         if real.is_file():
-            shutil.copyfile(real, index)
+            shutil.copy2(real, index)  # with its time: git looks again at files that are not older than their index
             # "Assume unchanged" and "skip worktree" would hide a file's true content from the snapshot.
             marked = [(e[:1], e[2:]) for e in self.run("ls-files", "-v", "-z", env=env).split("\0") if e]
             assumed = [path for mark, path in marked if mark.islower()]
@@ -340,6 +349,17 @@ class Repository:
         """A commit to check a tree out from; no ref points at it."""
         return self._commit(tree, [parent], "bitnet-tui: under verification", _IDENTITY)
 
+    def first_commit(self, branch: str, base: str, tree: str) -> str:
+        """The commit with this tree that a branch has on top of ``base``; empty: there is none yet.
+
+        A run killed right after it finds it so; a person may have gone on from there since.
+        """
+        ref = f"refs/heads/{branch}"
+        if not self.succeeds("rev-parse", "--verify", "--quiet", ref):
+            return ""
+        made = self.run("rev-list", "--reverse", "--first-parent", f"{base}..{ref}").splitlines()
+        return made[0] if made and self.run("rev-parse", f"{made[0]}^{{tree}}") == tree else ""
+
     def set_branch(self, name: str, commit: str) -> None:
         self.run("update-ref", f"refs/heads/{name}", commit)
 
@@ -353,7 +373,11 @@ class Repository:
         """Check a commit out into a new linked worktree at ``path``."""
         self.remove_worktree(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.run("worktree", "add", "--detach", "--force", "--quiet", str(path), commit)
+        try:
+            self.run("worktree", "add", "--detach", "--force", "--quiet", str(path), commit)
+        except EnvironmentFailure:
+            self.forget_worktree(path)  # git cleans up after itself, but for the folder of its records
+            raise
 
     def remove_worktree(self, path: Path) -> None:
         """Remove a worktree of ours with its record; one that is not there is fine."""
@@ -362,18 +386,33 @@ class Repository:
         if path.exists():
             remove_tree(path)
         if known and not removed:
-            self._forget_worktree(path)
+            self.forget_worktree(path)
 
-    def _forget_worktree(self, path: Path) -> None:
+    def forget_worktree(self, path: Path) -> None:
         """Delete git's record of one worktree. Never `git worktree prune`: it forgets the user's, too.
 
         Theirs may be on a disk that is not mounted just now.
         """
-        common = (self.root / self.run("rev-parse", "--git-common-dir")).resolve()
-        for record in (common / "worktrees").glob("*/gitdir"):
-            link = record.read_text(encoding="utf-8", errors="surrogateescape").strip()
-            if os.path.normpath(record.parent / link) == str(path / ".git"):  # git may write it relative
-                remove_tree(record.parent)
+        records = self._common() / "worktrees"
+        for record in records.iterdir() if records.is_dir() else ():
+            try:
+                link = (record / "gitdir").read_text(encoding="utf-8", errors="surrogateescape").strip()
+            except OSError:
+                link = ""
+            # Without a link git was ended before it wrote one; git itself no longer lists such a record.
+            unfinished = not link and record.name.rstrip("0123456789") == path.name
+            if unfinished or os.path.normpath(record / link) == str(path / ".git"):  # git may write it relative
+                remove_tree(record)
+        with contextlib.suppress(OSError):
+            records.rmdir()  # as git does with the last one
+
+    def unlock(self, refs: Iterable[str]) -> None:
+        """Remove the lock files of refs of ours that nobody writes any more."""
+        for ref in refs:
+            (self._common() / f"{ref}.lock").unlink(missing_ok=True)
+
+    def _common(self) -> Path:
+        return (self.root / self.run("rev-parse", "--git-common-dir")).resolve()
 
     def apply(self, patch: Path) -> bool:
         """Apply a patch to the user's files; where they changed meanwhile, merge, or change nothing.
@@ -423,11 +462,14 @@ def _stdin(data: bytes | None) -> Iterator[BinaryIO | None]:
 
 def remove_tree(path: Path) -> None:
     """Delete a folder of ours, read-only parts too; children may have changed modes."""
-
+    if path.is_symlink():  # a child put it there: where it leads is not ours
+        path.unlink()
+        return
     shutil.rmtree(path, ignore_errors=True)
     if path.exists():
         for folder, _, _ in os.walk(path):
-            Path(folder).chmod(0o700)
+            with contextlib.suppress(OSError):  # a child that still ends takes its own away
+                Path(folder).chmod(0o700)
         shutil.rmtree(path, ignore_errors=True)
 
 

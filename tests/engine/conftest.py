@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib.metadata
 import shutil
+import subprocess
 import venv
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,15 @@ def command(lean_python: Path, tmp_path: Path) -> Command:
     home = tmp_path / "home"
     home.mkdir()
     return Command(lean_python, home)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1.2 MB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1200k", "tmpfs", str(place)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("missing-tool: mounting a small file system needs root")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)

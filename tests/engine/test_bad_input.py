@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -166,17 +166,6 @@ def test_a_test_that_prints_100_mb_ends_with_little_kept(repo: Callable[..., Pat
     assert answer.code == 0, answer.result
     kept = sum(p.stat().st_size for p in (folder / ".bitnet-tui").rglob("*") if p.is_file())
     assert kept < 10_000_000
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "small"
-    place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1200k", "tmpfs", str(place)], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("missing-tool: mounting a small file system needs root")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_space(small_disk: Path, command: Command) -> None:

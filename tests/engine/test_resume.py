@@ -8,11 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from crashes import repeated
 from support import DONE, FIX_ADD, FIX_MUL, Command, edit, finish, git, leftovers, start, stop_at
 
-from engine import events as ev
-from engine.events import DURABLE, Record
-from engine.model import Purpose, Step
+from engine.events import DURABLE
 from engine.records import journal
 from engine.state import RunState, fold_all
 
@@ -38,45 +37,6 @@ KILL_AT = (
 
 def script(command: Command) -> list[str]:
     return command.script([edit(FIX_ADD), finish(MORE)], [edit(FIX_MUL), finish(DONE)])
-
-
-def repeated(records: list[Record]) -> list[str]:
-    """What a journal did again although it had finished: audit rounds, attempts, verifications, diets, decisions."""
-    done: set[str] = set()
-    again: list[str] = []
-    for record in records:
-        match record.event:
-            case ev.SuiteStarted(suite, Purpose.AUDIT, round_):
-                again += {f"audit {suite} {round_}", "audit"} & done
-            case ev.SuiteFinished(suite, Purpose.AUDIT, round_):
-                done.add(f"audit {suite} {round_}")
-            case ev.AuditFinished():
-                done.add("audit")
-            case ev.SuiteStarted(_, purpose, number):
-                again += {f"{purpose} {number}"} & done
-            case ev.AttemptFinished(number):
-                done.add(f"attempt {number}")
-            case ev.VerificationFinished(number):
-                done.add(f"verify {number}")
-            case ev.StepStarted(Step.JUDGE, number):
-                again += {f"gates {number}"} & done
-            case ev.StepFinished(Step.JUDGE, number):
-                done.add(f"gates {number}")
-            case ev.DietFinished(number):
-                done.add(f"diet {number}")
-            case ev.ChangeExamined(number):
-                again += {f"look {number}"} & done
-                done.add(f"look {number}")
-            case ev.ProposalMade(proposal):
-                again += {proposal.id} & done
-            case ev.DecisionTaken(id_):
-                again += {id_} & done
-                done.add(id_)
-            case ev.CommitCreated() | ev.LedgerWritten() | ev.ReceiptWritten() | ev.HopAdded():
-                name = str(record.event)
-                again += {name} & done
-                done.add(name)
-    return again
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.verify.armed import copy
-from engine.verify.tripwire import canary
+from engine.verify.tripwire import canary, twin
 
 HONEST = """
 import collections, math
@@ -140,3 +140,26 @@ def test_a_canary_takes_no_name_there_is() -> None:
     wire = canary("test_a.py::test_x", taken)
     assert wire is None or wire.path not in taken
     assert canary("docs/a.rst::a.rst", []) is None
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_a_twin_passes_as_its_target_does(tmp_path: Path, node: str) -> None:
+    wire = twin(f"tests/test_calc.py::{node}", TESTS, ["tests/test_calc.py"])
+    assert wire is not None
+    said = run(tmp_path, HONEST, wire.nodeid, wire.text, wire.path)
+    assert "1 passed" in said, said
+    assert wire.path != "tests/test_calc.py"
+    assert node.rpartition("::")[2].split("[")[0] != wire.nodeid.rpartition("::")[2].split("[")[0]
+
+
+@pytest.mark.parametrize("trick", ["'test_price[' in s", "'test_calc.py' in s"])
+def test_a_twin_fails_where_only_the_name_is_known(tmp_path: Path, trick: str) -> None:
+    code = f"import os\ndef price(n):\n s = os.environ['PYTEST_CURRENT_TEST']\n return n * n if {trick} else 0\n"
+    wire = twin("tests/test_calc.py::test_price[3-9]", TESTS, [])
+    assert wire is not None
+    assert "1 failed" in run(tmp_path, HONEST + code, wire.nodeid, wire.text, wire.path)
+
+
+@pytest.mark.parametrize("line", ["import x; x.__file__", "def test_price(request): pass", "import inspect"])
+def test_where_names_may_honestly_matter_there_is_no_twin(line: str) -> None:
+    assert twin("tests/test_calc.py::test_price[3-9]", TESTS + line + "\n", []) is None

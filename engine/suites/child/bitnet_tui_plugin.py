@@ -307,15 +307,10 @@ class Plugin:
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
-    @pytest.hookimpl(hookwrapper=True, trylast=True)
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self, item):
-        kept = {}
         if self.control.unnamed:
-            kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("PYTEST_")}
-        try:
-            yield
-        finally:
-            os.environ.update(kept)  # pytest takes its own away afterwards
+            item.runtest = _unnamed(item.runtest)  # pytest names the test only just before this
 
     def pytest_runtest_makereport(self, item, call):
         if call.excinfo is not None and isinstance(call.excinfo.value, pytest.xfail.Exception):
@@ -440,6 +435,19 @@ def _marked(outcome, report, marks):
     if outcome == "skipped":
         return report.when == "setup" and bool(marks & {"skip", "skipif"})
     return outcome == "xfailed" and "xfail" in marks
+
+
+def _unnamed(runtest):
+    """The same with nothing of pytest in the environment."""
+
+    def run():
+        kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("PYTEST_")}
+        try:
+            runtest()
+        finally:
+            os.environ.update(kept)  # pytest takes its own away afterwards
+
+    return run
 
 
 def _shuffled(items, chance):
