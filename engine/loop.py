@@ -19,6 +19,7 @@ from engine.flow.guard import guard
 from engine.gates import results, tools
 from engine.launch import Plan
 from engine.model import (
+    Advisory,
     Ended,
     Exit,
     Gate,
@@ -42,10 +43,14 @@ from engine.suites.rounds import Rounds
 from engine.suites.runner import Place, SuiteRunner
 from engine.verify import baseline
 from engine.verify.acceptance import Baseline
+from engine.verify.contradiction import contradictions
 from engine.verifying import Verifying
 from engine.workspace.repository import Snapshot
 from engine.workspace.scope import Scope
 from engine.workspace.workshop import Workshop
+
+READ = 200
+"""Test files that are read for contradictions."""
 
 
 @dataclass
@@ -234,6 +239,8 @@ class Loop:
             flaky = tuple(k for k, label in found.items() if label is Label.FLAKY)
             counts = {str(label): sum(x is label for x in found.values()) for label in Label}
             self.emit(ev.AuditFinished(targets, flaky, {k: n for k, n in counts.items() if n}))
+            for advisory in self._contradictions():
+                self.emit(ev.AdvisoryRaised(advisory))
             self.emit(ev.StepFinished(Step.ANALYZE))
         nodeids = [row.nodeid for row in self.state.tests.values()]
         self._meet(nodeids)
@@ -249,6 +256,19 @@ class Loop:
             for name in self.plan.suites:
                 if self.left_out(name) is None:
                     self.runner.collect(name, self.plan.config.suites[name], place)
+
+    def _contradictions(self) -> list[Advisory]:
+        """Targets that no change can make pass, as far as their text shows it."""
+        prefix = f"{self.plan.prefix}/" if self.plan.prefix else ""
+        have = set(self.files)
+        paths = dict.fromkeys(row.nodeid.split("::", 1)[0] for row in self.state.tests.values())
+        repository, tree = self.plan.repository, self.workshop.snapshot.tree
+        texts = {
+            p: repository.blob(tree, prefix + p).decode("utf-8", "replace")
+            for p in list(paths)[:READ]
+            if p.endswith(".py") and prefix + p in have
+        }
+        return list(contradictions(texts, (t.nodeid for t in self.state.targets)))[:READ]
 
     def _audit_round(self, place: Place, number: int) -> None:
         """Every suite once; what this round finished before an interruption is not run again."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.model import GateStatus, Noun, Option, Outcome, Proposal, Route, RouteKind, Verdict
 from engine.state import AttemptRow, RunState
+from engine.verify.contradiction import CODE as CONTRADICTION
 
 FINALIZE = Route(RouteKind.FINALIZE, "code-reviewer")
 RETRY = Route(RouteKind.NEXT, "self")
@@ -90,6 +91,8 @@ def _recommend(state: RunState, options: tuple[Option, ...]) -> tuple[int, str]:
         return 0, f"{reason}; {look}" if look else reason
     if attempt is not None and attempt.doubted:
         return by_target["code-reviewer"], f"green, but not called verified: {attempt.reasons[0]}"
+    if clash := next((a for a in state.advisories if a.code == CONTRADICTION), None):
+        return by_target["spec-analyzer"], clash.text
     if options[1].allowed and attempt is not None:
         if attempt.finished is not None and attempt.finished.transient:
             return 1, f"transient: {attempt.finished.transient}"
