@@ -21,6 +21,7 @@ from engine.verify.suspicion import Sources
 from engine.workspace import diet
 from engine.workspace.area import Area
 from engine.workspace.changes import Hunk
+from engine.workspace.diet import Slim
 
 if TYPE_CHECKING:
     from engine.loop import Loop
@@ -152,7 +153,7 @@ class Verifying:
         if not settings.enabled and len(all_pieces) > 1:
             return replace(same, note="[diet] enabled = false")
         deadline = time.monotonic() + settings.budget_s
-        slim = diet.reduce(all_pieces, self._holds(before, after), lambda: time.monotonic() > deadline)
+        slim = self._reduced(before, after, lambda: time.monotonic() > deadline)
         if not slim.dropped:
             return replace(same, minimal=slim.minimal, runs=slim.runs)
         left = diet.assemble(before, slim.kept, after)
@@ -166,6 +167,32 @@ class Verifying:
         added, removed = sum(a for _, a, _ in stat), sum(r for _, _, r in stat)
         files = tuple(p for p, _, _ in stat)
         return ev.DietFinished(self.number, tree, added, removed, slim.minimal, len(slim.dropped), slim.runs, "", files)
+
+    def _reduced(self, before: Mapping[str, str], after: Mapping[str, str], spent: Callable[[], bool]) -> Slim:
+        """Hunks first, then the statements and lines of those that are needed."""
+
+        def program(kept: Sequence[Hunk]) -> object:
+            return diet.programs(diet.assemble(before, kept, after))
+
+        runs, accepted = 0, self._holds(before, after)
+        whole = diet.pieces(before, after)
+        parses = program(whole) is not None
+
+        def holds(kept: Sequence[Hunk]) -> bool:
+            nonlocal runs
+            if parses and program(kept) is None:  # no child is needed to say that this does not run
+                return False
+            runs += 1
+            return accepted(kept)
+
+        kept = diet.idle(whole, program)
+        removed = [h for h in whole if not any(h is k for k in kept)]
+        slim = diet.reduce(kept, holds, spent)
+        fine = [f for h in slim.kept for f in diet.finer(h)]
+        if slim.minimal and len(fine) > len(slim.kept):
+            removed += slim.dropped
+            slim = diet.reduce(fine, holds, spent)
+        return Slim(slim.kept, (*removed, *slim.dropped), slim.minimal, runs)
 
     def _holds(self, before: Mapping[str, str], after: Mapping[str, str]) -> Callable[[Sequence[Hunk]], bool]:
         loop = self.loop

@@ -18,7 +18,7 @@ from engine.suites.layout import import_roots, witness_files
 from engine.toolbox import Toolbox
 from engine.workspace import diet
 from engine.workspace.area import Area, Refused
-from engine.workspace.changes import Hunk, hunks
+from engine.workspace.changes import Hunk, apply_hunks, hunks
 from engine.workspace.repository import Repository
 from engine.workspace.scope import Scope
 
@@ -243,6 +243,33 @@ def test_no_single_piece_can_be_taken_from_what_the_diet_keeps(count: int, data:
     assert slim.minimal
     assert not [h for h in slim.kept if holds([k for k in slim.kept if k is not h])]
     assert set(slim.kept) | set(slim.dropped) == set(parts)
+
+
+@given(st.lists(st.sampled_from(["a = 1", "# why", "", "if a:\n    b = 2", "def f():\n    return 1", "c = (\n    3)"])))
+def test_the_finer_pieces_of_an_added_block_are_the_block(parts: list[str]) -> None:
+    before, block = "x = 0\ny = 1\n", "".join(f"{p}\n" for p in parts)
+    whole = hunks("f.py", before, "x = 0\n" + block + "y = 1\n")
+    fine = [f for h in whole for f in diet.finer(h)]
+    assert apply_hunks(before, fine) == apply_hunks(before, whole)
+    assert len(fine) >= len(whole)
+    for one in fine:
+        assert diet.programs({"f.py": apply_hunks(before, [one])}) is not None
+
+
+def test_an_outer_statement_after_an_inner_one_is_a_piece_of_its_own() -> None:
+    new = ("    return 2\n", "\n", "\n", "def f():\n", "    return 1\n")
+    first, *rest = diet.finer(Hunk("f.py", 3, 4, new))
+    assert (first.start, first.stop, first.new) == (3, 4, ())
+    assert [r.new for r in rest] == [new[:1], new[1:]]
+
+
+def test_comments_and_formatting_are_idle_and_code_is_not() -> None:
+    before = {"f.py": "a = 1\nb = [1]\nc = 2\nd = 3\n"}
+    after = {"f.py": "a = 2\nb = [\n    1\n]\nc = 2  # two\nd = 3\n\n# the end\n"}
+    whole = diet.pieces(before, after)
+    kept = diet.idle(whole, lambda k: diet.programs(diet.assemble(before, k, after)))
+    assert diet.assemble(before, kept, after) == {"f.py": "a = 2\nb = [1]\nc = 2\nd = 3\n"} or len(kept) < len(whole)
+    assert diet.idle(whole, lambda k: None) == whole
 
 
 def test_a_new_file_of_which_nothing_is_kept_is_no_file() -> None:

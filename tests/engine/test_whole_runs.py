@@ -132,6 +132,23 @@ def test_pieces_the_tests_do_not_need_are_taken_away(repo: Callable[..., Path], 
     assert answer.of("DietFinished")[0]["dropped"] == 1
 
 
+def test_statements_and_comments_the_tests_do_not_need_are_taken_away(
+    repo: Callable[..., Path], command: Command
+) -> None:
+    """One hunk that holds three statements, and a comment elsewhere: two lines are left."""
+    folder = repo(CALC | {"calc/more.py": "# a comment\nX = 1\n"})
+    fat = "def add(a, b):\n    unused = a * b\n    print(unused)\n    total = a + b\n    return total"
+    fix = FIX_ADD | {"old_str": "def add(a, b):\n    return a - b", "new_str": fat}
+    block = FIX_MUL | {"new_str": FIX_MUL["new_str"] + "\n\n\ndef never(a):\n    return a\n"}
+    note = {"command": "str_replace", "path": "calc/more.py", "old_str": "# a comment", "new_str": "# another comment"}
+    answer = command("--json", *command.script([edit(fix), edit(block), edit(note), finish(DONE)]), cwd=folder)
+    assert answer.code == 0, answer.result
+    patch = command("diff", cwd=folder).out
+    assert "never" not in patch
+    assert "another comment" not in patch
+    assert answer.result["diff"]["minimal"]
+
+
 def test_uncommitted_and_untracked_files_count_and_stay_untouched(repo: Callable[..., Path], command: Command) -> None:
     folder = repo(
         CALC | {"calc/__init__.py": "def add(a, b):\n    return a + b\n\n\ndef mul(a, b):\n    return a * b\n"}
