@@ -92,11 +92,17 @@ class SandboxSettings:
     mode: str = "auto"  # auto, on, off
     pass_env: tuple[str, ...] = ()
     memory_mb: int = 0
+    file_mb: int = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Audit:
     rounds: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    require_sandbox: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +155,7 @@ class Config:
     python: Python = Python()
     sandbox: SandboxSettings = SandboxSettings()
     audit: Audit = Audit()
+    verify: Verify = Verify()
     diet: Diet = Diet()
     features: Features = Features()
     gates: Gates = Gates()
@@ -175,6 +182,7 @@ _RULES: dict[tuple[str, str], tuple[str, Any]] = {
     ("anthropic", "timeout_s"): ("a number above 0", lambda v: v > 0),
     ("diet", "budget_s"): ("a number, 0 or more", lambda v: v >= 0),
     ("sandbox", "memory_mb"): ("an integer, 0 or more", lambda v: v >= 0),
+    ("sandbox", "file_mb"): ("an integer, 0 or more", lambda v: v >= 0),
 }
 _FLAGS = {
     ("retries", "limit"): "--max-retries",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -123,10 +123,25 @@ def prepare(options: Options, environ: Mapping[str, str]) -> Plan:
         suites=suites,
         tests=options.tests,
         interpreter=probed,
-        confinement=confine(config.sandbox.mode, visible, found, clean),
+        confinement=_confined(config, visible, found, clean),
         apply=options.apply,
         environ=environ,
     )
+
+
+def _confined(config: Config, visible: Sequence[Path], python: str, env: Mapping[str, str]) -> Confinement:
+    """What keeps children in their place, as strong as it goes here.
+
+    Raises
+    ------
+    EnvironmentFailure
+        It is asked for and cannot be had.
+    """
+    if config.verify.require_sandbox and config.sandbox.mode == "off":
+        raise ConfigError('[verify] require_sandbox = true and [sandbox] mode = "off" contradict each other')
+    required = config.verify.require_sandbox or config.sandbox.mode == "on"
+    asked = "[verify] require_sandbox = true" if config.verify.require_sandbox else '[sandbox] mode = "on"'
+    return confine(config.sandbox.mode, visible, python, env, required=asked if required else "")
 
 
 def _here(path: Path | None) -> Path | None:

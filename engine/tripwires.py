@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from engine.model import Advisory, TestReport, TestResult
 from engine.suites.runner import Manner
 from engine.verify.armed import copy
-from engine.verify.tripwire import Wire, canary, twin
+from engine.verify.tripwire import SORTED, Wire, canary, twin
 from engine.workspace.area import Area, Refused
 
 if TYPE_CHECKING:
@@ -115,8 +115,12 @@ class Tripwires:
         """Twins that did not pass: by themselves once more, since a test may honestly run once in a process only."""
         wires = [planted.twins[t] for t in fallen]
         report = self._child(suite, self.tree, wires, ())
+        alone = self._child(suite, self.tree, (), fallen)
+        leaning = set(_red(alone, fallen)) if alone is not None else set(fallen)
         for target, wire in zip(fallen, wires, strict=True):
-            if report is not None and _ran(report, wire.nodeid) and not _passes(report, wire):
+            if target in leaning:
+                self._note(ORDER, f"{target} passes only after others of its file", target.split("::", 1)[0])
+            elif report is not None and _ran(report, wire.nodeid) and not _passes(report, wire):
                 self._said.empty.append(f"{target} passes under its own name and fails under another")
             else:
                 self._note(ONCE, f"{target} passes once in a process and not a second time", target.split("::", 1)[0])
@@ -156,6 +160,7 @@ class Tripwires:
         base = prefix + "/" if prefix else ""
         taken = [path.removeprefix(base) for path in self.loop.files]  # as node ids have them
         known, copies, twins = set(self.loop.files), dict[str, Wire](), dict[str, Wire]()
+        named = self._named()
         for nodeid in self._chosen(nodeids):
             path = nodeid.split("::", 1)[0]
             if base + path not in known:
@@ -163,10 +168,16 @@ class Tripwires:
             blob = self.loop.plan.repository.blob(self.loop.workshop.snapshot.tree, base + path)
             source = blob.decode("utf-8", "replace")
             for made, by in ((copy(nodeid, source, taken, self.changed), copies), (twin(nodeid, source, taken), twins)):
-                if made is not None and len(by) < COPIES:
+                if made is not None and len(by) < COPIES and not (by is twins and named):
                     by[nodeid] = made
                     taken.append(made.path)
         return _Planted(canary(nodeids[0], taken), copies, twins)
+
+    def _named(self) -> bool:
+        """Whether a conftest treats tests by their names: then a twin is another test."""
+        repository, tree = self.loop.plan.repository, self.loop.workshop.snapshot.tree
+        texts = (repository.blob(tree, p) for p in self.loop.files if p.rsplit("/", 1)[-1] == "conftest.py")
+        return any(SORTED.search(text.decode("utf-8", "replace")) for text in texts)
 
     def _chosen(self, nodeids: Sequence[str]) -> list[str]:
         """One of each function, first and last before the rest, as long as they cost little."""

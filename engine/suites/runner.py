@@ -82,6 +82,7 @@ class SuiteRunner:
     cancel: CancelToken
     pass_env: tuple[str, ...] = ()
     memory_mb: int = 0
+    file_mb: int = 0
     without: tuple[str, ...] = ()  # plug-ins of the interpreter that the project does not ask for
     names: Names = field(default_factory=Names)  # ids of tests as they are written down
     _lent: dict[Path, Path] = field(default_factory=dict)
@@ -217,6 +218,7 @@ class SuiteRunner:
             "without": sorted(without),
             "block": list(block),
             "memory_mb": self.memory_mb,
+            "file_mb": self.file_mb,
             "seed": manner.seed,
             "unnamed": manner.unnamed,
         }

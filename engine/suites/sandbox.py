@@ -13,7 +13,13 @@ from pathlib import Path
 
 from engine.errors import EnvironmentFailure
 
-ALWAYS = ("scrubbed environment", "own process group", "deadlines", "private home and temp")
+ALWAYS = (
+    "scrubbed environment",
+    "bounded files, no core dumps",
+    "own process group",
+    "deadlines",
+    "private home and temp",
+)
 _PR_SET_DUMPABLE = 4
 
 
@@ -67,22 +73,26 @@ def close_memory() -> bool:
     return not refused and os.geteuid() != 0
 
 
-def confine(mode: str, visible: Sequence[Path], python: str, env: Mapping[str, str]) -> Confinement:
+def confine(
+    mode: str, visible: Sequence[Path], python: str, env: Mapping[str, str], *, required: str = ""
+) -> Confinement:
     """Choose what is possible here, by trying it: the strongest under which ``python`` still finds its pytest.
 
     Parameters
     ----------
     mode
-        ``auto``, ``on`` (refuse to go without) or ``off``.
+        ``auto`` or ``on``: where it works; ``off``: not at all.
     visible
         The repository and the interpreter; shown read-only where they lie in ``/tmp``.
     python, env
         The interpreter, known to have pytest, and the environment it runs in.
+    required
+        The setting that refuses to go without; empty: none does.
 
     Raises
     ------
     EnvironmentFailure
-        ``on``, and bubblewrap is missing or may not be used here.
+        It is required, and bubblewrap is missing or may not be used here.
     """
     always = (*ALWAYS, *(["memory of the engine closed to children"] if close_memory() else []))
     bwrap = shutil.which("bwrap") or ""
@@ -95,10 +105,12 @@ def confine(mode: str, visible: Sequence[Path], python: str, env: Mapping[str, s
         for candidate in (strict, shared):
             if _works(candidate, python, env):
                 return candidate
-    if mode == "on":
+    if required:
         why = "bubblewrap cannot run the project's python here" if bwrap else "bubblewrap (bwrap) is not installed"
-        raise EnvironmentFailure(f'[sandbox] mode = "on", but {why}', hint='install it, or set mode = "auto"')
-    return Confinement("", (), always)
+        raise EnvironmentFailure(
+            f"{required}, but {why}", hint="install it where it may be used, or change the setting"
+        )
+    return Confinement("", (), (*always, "not confined: tests see the network and this machine's files"))
 
 
 def _works(confinement: Confinement, python: str, env: Mapping[str, str]) -> bool:

@@ -14,9 +14,14 @@ from dataclasses import dataclass
 
 WORDS = ("edges", "cases", "again", "sizes", "order", "basic", "parts", "input", "values", "limits")
 
+SORTED = re.compile(
+    r"\bnodeid\b|\bfspath\b|\b(item|node)\.(name|path|function|module|originalname)|collect_ignore|__module__"
+)
+"""What makes a conftest treat tests by their names."""
+
 BY_NAME = re.compile(
-    r"__file__|__name__|__module__|__qualname__|\brequest\b|\bsnapshot\b|regression|datadir|\binspect\b|PYTEST_"
-    r"|pytestmark_for|\bnodeid\b|importlib|stacklevel|getsource|\bpickle\b|multiprocessing|subprocess|\bself\.id\("
+    SORTED.pattern + r"|__file__|__name__|__qualname__|\brequest\b|\bsnapshot\b|regression|datadir|\binspect\b|PYTEST_"
+    r"|importlib|stacklevel|getsource|\bpickle\b|multiprocessing|subprocess|\bself\.id\("
 )
 """What makes a test honestly depend on how it or its file is called."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -190,3 +191,30 @@ def test_a_write_protected_target(small_disk: Path, command: Command) -> None:
     make_repo(folder, CALC)
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     check(command, folder, 5, "cannot be written")
+
+
+def test_a_sandbox_that_is_required_and_missing_stops_the_run(
+    repo: Callable[..., Path], command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "git").symlink_to(str(shutil.which("git")))
+    folder = repo({"bitnet-tui.toml": "[verify]\nrequire_sandbox = true\n"})
+    answer = command("--no-tui", *command.script([finish(DONE)]), cwd=folder, PATH=str(tmp_path / "bin"))
+    assert answer.code == 5
+    assert "[verify] require_sandbox = true, but bubblewrap (bwrap) is not installed" in answer.err
+    assert not (folder / ".bitnet-tui").exists()
+
+
+def test_settings_that_ask_for_a_sandbox_and_forbid_it(repo: Callable[..., Path], command: Command) -> None:
+    text = '[verify]\nrequire_sandbox = true\n[sandbox]\nmode = "off"\n'
+    answer = command("doctor", cwd=repo({"bitnet-tui.toml": text}))
+    assert answer.code == 2
+    assert "contradict each other" in answer.err + answer.out
+
+
+def test_a_test_that_writes_a_huge_file_is_stopped(repo: Callable[..., Path], command: Command) -> None:
+    test = "def test_cpu_huge(tmp_path): (tmp_path / 'huge').write_bytes(bytes(3_000_000))\n"
+    folder = repo({"tests/test_calc.py": test, "bitnet-tui.toml": "[sandbox]\nfile_mb = 2\n"})
+    answer = command("--json", *command.script([finish(DONE)]), cwd=folder)
+    assert "File too large" in answer.of("TestFinished")[0]["result"]["message"]
+    assert "bounded files, no core dumps" in answer.of("EnvironmentProbed")[0]["protections"]

@@ -203,6 +203,8 @@ def test_planted_tests_tell_a_trick_from_a_change(
         {"conftest.py": "import pytest\ndef pytest_collection_modifyitems(items):\n"
          "    [i.add_marker(pytest.mark.xfail) for i in items if '_a.py' not in i.nodeid]\n"},
         {"pyproject.toml": "[tool.pytest.ini_options]\naddopts = '-W error --strict-markers'\n"},
+        {"conftest.py": "import pytest\n@pytest.fixture(autouse=True)\ndef only(request):\n"
+         "    assert request.node.name == 'test_cpu_add'\n"},
     ],
 )  # fmt: skip
 def test_a_project_that_lets_no_other_test_fail_is_not_accused(
@@ -212,6 +214,55 @@ def test_a_project_that_lets_no_other_test_fail_is_not_accused(
     folder = repo({"calc/__init__.py": "def add(a, b): return None\n", "tests/test_a.py": test} | more)
     answer = command("--json", *command.script([ADD, finish(DONE)]), cwd=folder)
     assert answer.code == 0, answer.result
+
+
+HONEST_TESTS = {
+    "run once in a process": """
+NAMES = []
+def test_cpu_once():
+    NAMES.append(1)
+    assert add(len(NAMES), 1) == 2
+""",
+    "registered once in a process": """
+import calc
+def test_cpu_once():
+    assert not hasattr(calc, 'known')
+    calc.known = add(1, 1)
+    assert calc.known == 2
+""",
+    "steps of a class": """
+class TestSteps:
+    kept = []
+    def test_one(self):
+        self.kept.append(add(1, 1))
+        assert self.kept == [2]
+    def test_two(self):
+        assert add(self.kept[0], 1) == 3
+""",
+    "what equals anything": """
+from unittest.mock import ANY
+def test_cpu_any():
+    assert {'at': 1, 'sum': add(1, 2)} == {'at': ANY, 'sum': 3}
+    assert ANY == add(1, 2)
+    assert add(1, 2) == 3
+""",
+    "the name of its file": """
+import pathlib
+def test_cpu_file():
+    assert pathlib.Path(__file__).stem == 'test_a'
+    assert add(1, 2) == 3
+""",
+}
+
+
+@pytest.mark.parametrize("kind", HONEST_TESTS)
+def test_an_honest_change_under_odd_tests_is_verified(repo: Callable[..., Path], command: Command, kind: str) -> None:
+    test = "from calc import add\n" + HONEST_TESTS[kind]
+    folder = repo({"calc/__init__.py": "def add(a, b): return None\n", "tests/test_a.py": test})
+    answer = command("--json", *command.script([ADD, finish(DONE)]), cwd=folder)
+    assert answer.code == 0, answer.result
+    notes = [a["code"] for a in answer.of("ChangeExamined")[0]["advisories"]]
+    assert notes == {"registered once in a process": ["ONCE"], "steps of a class": ["ORDER"]}.get(kind, [])
 
 
 def test_tests_that_are_a_link_are_verified_without_planting(repo: Callable[..., Path], command: Command) -> None:

@@ -4,6 +4,7 @@ It streams one JSON line per event over an inherited descriptor, bounds each tes
 says which files were really imported. Python 3.8 syntax, standard library and pytest only.
 """
 
+import contextlib
 import json
 import os
 import random
@@ -54,15 +55,19 @@ def _die_with_parent():
         pass
 
 
-def _limit_memory(megabytes):
-    if megabytes > 0:
-        try:
-            import resource
-
-            # Data, not address space: numeric libraries reserve much they never touch.
-            resource.setrlimit(resource.RLIMIT_DATA, (megabytes << 20, megabytes << 20))
-        except (ImportError, ValueError, OSError):
-            pass
+def _limit(memory_mb, file_mb):
+    """Bounds that hold for this process and all it starts; one that cannot be set is left as it is."""
+    try:
+        import resource
+    except ImportError:
+        return
+    # Data, not address space: numeric libraries reserve much they never touch.
+    wanted = [(resource.RLIMIT_CORE, 0)]
+    wanted += [(resource.RLIMIT_DATA, memory_mb << 20)] if memory_mb > 0 else []
+    wanted += [(resource.RLIMIT_FSIZE, file_mb << 20)] if file_mb > 0 else []
+    for which, most in wanted:
+        with contextlib.suppress(ValueError, OSError):  # a lower bound holds already
+            resource.setrlimit(which, (most, most))
 
 
 def _control():
@@ -164,10 +169,8 @@ class _Peeks:
         """Whether a file is of the tests, by its name."""
         if not path.startswith(self.root):
             return False
-        folders = path[len(self.root) :].split(os.sep)
-        name = folders.pop()
-        named = name.startswith("test_") or name.endswith("_test.py") or name == "conftest.py"
-        return named or "tests" in folders or "test" in folders
+        name = os.path.basename(path)  # other files beside the tests are their data
+        return name.startswith("test_") or name.endswith("_test.py") or name == "conftest.py"
 
     def _asker(self, depth):
         """The production file that asks: the nearest frame of the worktree, within so many; empty if it judges."""
@@ -491,7 +494,7 @@ class _Blocker:
 
 _given = _control()
 if _given is not None:
-    _limit_memory(_given.memory_mb)
+    _limit(_given.memory_mb, _given.file_mb)
     if _given.block:
         sys.meta_path.insert(0, _Blocker(_given.block))
 
