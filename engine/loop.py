@@ -444,6 +444,7 @@ class Loop:
         return self._finish(Exit.NOT_GREEN, f"not green: {why}", route)
 
     def _finish(self, code: Exit, why: str, route: Route | None = None) -> Exit:
+        self.close()  # nobody starts a run again that has ended, so nothing may be left of it
         seconds = round(self.recorder.journal.now() - self.state.started_at, 3)
         self.emit(ev.RunFinished(int(code), why, str(route) if route else "", seconds))
         return code
