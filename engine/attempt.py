@@ -19,6 +19,7 @@ from engine.providers import Brief, Finish, Provider, Sandbox, SuiteBrief
 from engine.suites.runner import Place
 from engine.toolbox import Toolbox, summarise
 from engine.verify import acceptance
+from engine.verify.acceptance import Baseline
 from engine.workspace.area import Area
 
 if TYPE_CHECKING:
@@ -64,23 +65,22 @@ class Attempting:
     def toolbox(self, place: Place, area: Area) -> Toolbox:
         loop = self.loop
 
+        def one(name: str, tests: Sequence[str] | None) -> TestReport:
+            skipped = loop.state.suites[name].finished.get("audit1") if name in self._skipped() else None
+            return loop.rounds.run(name, place, Purpose.ATTEMPT, self.number, only=tests, skipped=skipped)
+
         def run_tests(suite: str | None, tests: Sequence[str] | None) -> list[TestReport]:
-            names = [suite] if suite else self._suites_of(tests)
-            return [
-                loop.rounds.run(
-                    n,
-                    place,
-                    Purpose.ATTEMPT,
-                    self.number,
-                    only=tests,
-                    skipped=loop.state.suites[n].finished.get("audit1") if n in self._skipped() else None,
-                )
-                for n in names
-            ]
+            if suite is None and tests is None:
+                return selected()[1]
+            return [one(name, tests) for name in ([suite] if suite else self._suites_of(tests))]
+
+        def selected() -> tuple[Baseline, list[TestReport]]:
+            before, after = self._texts(area)
+            return loop.selecting.run(self.number, loop.selecting.select(before, after), one)
 
         def claim() -> tuple[bool, str]:
-            reports = run_tests(None, None)
-            verdict = acceptance.judge(loop.baseline, reports)
+            judged_by, reports = selected()
+            verdict = acceptance.judge(judged_by, reports)
             return verdict.holds, "; ".join(verdict.reasons) + "\n" + summarise(reports)
 
         return Toolbox(
@@ -94,16 +94,28 @@ class Attempting:
             cancel=loop.steering.cancel,
         )
 
+    def _texts(self, area: Area) -> tuple[dict[str, str], dict[str, str]]:
+        """The files that differ from the snapshot now: as they were, and as they are."""
+        loop = self.loop
+        repository, tree = loop.plan.repository, loop.workshop.snapshot.tree
+        known = set(loop.files)
+        changed = dict.fromkeys([*(p for p, _, _ in repository.numstat(tree, loop.earlier_tree(self.number)))])
+        before, after = dict[str, str](), dict[str, str]()
+        for path in {**changed, **dict.fromkeys(area.touched)}:
+            if path in known:
+                before[path] = repository.blob(tree, path).decode("utf-8", "surrogateescape")
+            if area.kind(path) == "file":
+                after[path] = area.read_bytes(path).decode("utf-8", "surrogateescape")
+        return before, after
+
     def _skipped(self) -> frozenset[str]:
         return self.loop.baseline.skipped_suites
 
     def _suites_of(self, tests: Sequence[str] | None) -> list[str]:
-        """The suites some node ids belong to; every suite that can run when none are named."""
+        """The suites some node ids belong to; every suite that can run where none holds them."""
         running = [n for n in self.loop.plan.suites if n not in self._skipped()]
-        if tests is None:
-            return list(self.loop.plan.suites)
         rows = self.loop.state.tests.values()
-        asked = {n for n in running for t in tests for r in rows if r.suite == n and r.nodeid.startswith(t)}
+        asked = {n for n in running for t in tests or () for r in rows if r.suite == n and r.nodeid.startswith(t)}
         return [n for n in running if n in asked] or running
 
     def _ask(self, name: str, place: Place, toolbox: Toolbox, hint: str, lessons: Sequence[str]) -> Finish:

@@ -13,6 +13,13 @@ class Decide(Noun, frozen=True):
     hint: str = ""  # typed by a person, handed to the provider with a retry
 
 
+class Restore(Noun, frozen=True):
+    """Bring back pieces that the diet took away; answers the proposal ``id`` with a changed change."""
+
+    id: str
+    pieces: tuple[int, ...]
+
+
 class Pause(Noun, frozen=True):
     """Wait at the next safe point."""
 
@@ -27,4 +34,4 @@ class Stop(Noun, frozen=True):
     now: bool = True
 
 
-Command = Decide | Pause | Continue | Stop
+Command = Decide | Restore | Pause | Continue | Stop

@@ -103,12 +103,14 @@ class Audit:
 @dataclass(frozen=True, slots=True)
 class Verify:
     require_sandbox: bool = False
+    impacted_after_s: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Diet:
     enabled: bool = True
     budget_s: float = 60.0
+    pin: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,7 @@ _RULES: dict[tuple[str, str], tuple[str, Any]] = {
     ("suites", "timeout_s"): ("a number above 0", lambda v: v > 0),
     ("suites", "test_timeout_s"): ("a number above 0", lambda v: v > 0),
     ("anthropic", "timeout_s"): ("a number above 0", lambda v: v > 0),
+    ("verify", "impacted_after_s"): ("a number, 0 or more", lambda v: v >= 0),
     ("diet", "budget_s"): ("a number, 0 or more", lambda v: v >= 0),
     ("sandbox", "memory_mb"): ("an integer, 0 or more", lambda v: v >= 0),
     ("sandbox", "file_mb"): ("an integer, 0 or more", lambda v: v >= 0),

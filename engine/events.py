@@ -168,6 +168,17 @@ class UsageCounted(Noun, frozen=True):
     usage: Usage
 
 
+class TestsSelected(Noun, frozen=True):
+    """What runs before the whole suite does, by suite, of how many tests, and why."""
+
+    attempt: int
+    chosen: dict[str, int]
+    of: dict[str, int]
+    why: tuple[str, ...] = ()
+
+    __test__ = False
+
+
 class AttemptFinished(Noun, frozen=True):
     number: int
     provider: str
@@ -191,6 +202,18 @@ class VerificationFinished(Noun, frozen=True):
     reasons: tuple[str, ...]
     progress: Progress
     notes: tuple[Advisory, ...] = ()  # what a reviewer should know; they decide nothing
+    whole: bool = True  # every suite ran; else only the targets and what the change can reach
+
+
+class Piece(Noun, frozen=True):
+    """A piece of a change, to be shown: ``lines`` are its first ones."""
+
+    index: int  # among all pieces of the change, as they are cut
+    path: str
+    line: int
+    added: int
+    removed: int
+    lines: tuple[str, ...] = ()
 
 
 class DietFinished(Noun, frozen=True):
@@ -203,6 +226,14 @@ class DietFinished(Noun, frozen=True):
     runs: int = 0
     note: str = ""
     files: tuple[str, ...] = ()  # that still differ, when something was taken away
+    removed_pieces: tuple[Piece, ...] = ()  # what was taken away; a person may bring it back
+
+
+class PiecesRestored(Noun, frozen=True):
+    """A person brought back pieces that the diet had taken away; they are pinned."""
+
+    attempt: int
+    pieces: tuple[int, ...]
 
 
 class ChangeExamined(Noun, frozen=True):
@@ -312,9 +343,11 @@ Event = (
     | ToolCalled
     | EditApplied
     | UsageCounted
+    | TestsSelected
     | AttemptFinished
     | VerificationFinished
     | DietFinished
+    | PiecesRestored
     | ChangeExamined
     | GateSet
     | ProposalMade
@@ -344,6 +377,7 @@ DURABLE: tuple[type[Any], ...] = (
     AttemptFinished,
     VerificationFinished,
     DietFinished,
+    PiecesRestored,
     ProposalMade,
     DecisionTaken,
     HopAdded,

@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from engine import __version__, policy
 from engine import events as ev
 from engine.attempt import Attempting
+from engine.commands import Restore
 from engine.errors import EnvironmentFailure, Stopped
 from engine.flow.guard import guard
 from engine.gates import results, tools
@@ -35,12 +36,13 @@ from engine.model import (
 )
 from engine.recorder import Recorder
 from engine.records.keep import Keeper
+from engine.selecting import Selecting
 from engine.session import Steering
 from engine.state import AttemptRow, RunState
 from engine.suites.layout import witness_files
 from engine.suites.names import Names
 from engine.suites.rounds import Rounds
-from engine.suites.runner import Place, SuiteRunner
+from engine.suites.runner import PLAIN, Manner, Place, SuiteRunner
 from engine.verify import baseline
 from engine.verify.acceptance import Baseline
 from engine.verify.contradiction import contradictions
@@ -68,6 +70,7 @@ class Loop:
     rounds: Rounds = field(init=False)
     keeper: Keeper = field(init=False)
     baseline: Baseline = field(init=False)
+    selecting: Selecting = field(init=False)
 
     @property
     def state(self) -> RunState:
@@ -90,12 +93,11 @@ class Loop:
             number = 1
             while True:
                 self._attempt(number)
-                verifying = Verifying(self, number)
-                verifying.verify()
-                verifying.slim()
-                verifying.look()
-                self._gates(number)
-                route = self._decide(number)
+                route = None
+                while route is None:
+                    Verifying(self, number).go()
+                    self._gates(number)
+                    route = self._decide(number)
                 self._hop(number, route)
                 if not route.retry:
                     break
@@ -212,6 +214,7 @@ class Loop:
         )
         self.rounds = Rounds(self.runner, dict(plan.config.suites), self.emit, self.recorder.line, mentions)
         self.keeper = Keeper(self.run, plan, self.recorder)
+        self.selecting = Selecting(self)
 
     def _editable_roots(self) -> list[str]:
         root = self.plan.repository.root.resolve()
@@ -276,7 +279,10 @@ class Loop:
         for name in self.plan.suites:
             self.checkpoint()
             if f"{Purpose.AUDIT}{number}" not in self.state.suites[name].finished:
-                self.suite(name, place, Purpose.AUDIT, number, self.left_out(name))
+                watched = number == self.plan.config.audit.rounds and self.selecting.recordable(name)
+                manner = Manner(record=watched)
+                report = self.suite(name, place, Purpose.AUDIT, number, self.left_out(name), manner=manner)
+                self.selecting.learn(report)
 
     def left_out(self, name: str) -> ev.SuiteFinished | None:
         """How the audit left a suite out, if it did."""
@@ -284,15 +290,25 @@ class Loop:
         return first if first is not None and first.ended is Ended.SKIPPED else None
 
     def suite(
-        self, name: str, place: Place, purpose: Purpose, number: int, skipped: ev.SuiteFinished | None
+        self,
+        name: str,
+        place: Place,
+        purpose: Purpose,
+        number: int,
+        skipped: ev.SuiteFinished | None,
+        *,
+        only: Sequence[str] | None = None,
+        manner: Manner = PLAIN,
     ) -> TestReport:
+        """One suite, or some of its tests, with a look at the files that judge the work."""
         watch = self.keeper.watch(place.worktree, self.scope, self.files)
 
         def changed() -> tuple[str, ...]:
             self.plan.home.end_processes(self.run)  # one that tests left behind could change things after the check
             return watch()
 
-        return self.rounds.run(name, place, purpose, number, skipped=skipped, changed=tuple if skipped else changed)
+        looks = tuple if skipped else changed
+        return self.rounds.run(name, place, purpose, number, only=only, skipped=skipped, changed=looks, manner=manner)
 
     def _nothing_red(self) -> Exit:
         stage = "audit1"
@@ -374,10 +390,10 @@ class Loop:
     # -- decision -----------------------------------------------------------------------------------------------------
 
     def _decided(self, number: int) -> ev.DecisionTaken | None:
-        return next((d for d in self.state.decisions if d.id == f"after-{number}"), None)
+        return next((d for d in self.state.decisions if d.id.split("-")[1] == str(number)), None)
 
-    def _decide(self, number: int) -> Route:
-        """Propose, and wait for the person or take the recommendation."""
+    def _decide(self, number: int) -> Route | None:
+        """Propose, and wait for the person or take the recommendation; None: the change is another one now."""
         taken = self._decided(number)
         if taken is not None:
             return taken.route
@@ -389,11 +405,20 @@ class Loop:
         if self.steering.ask:
             while True:
                 answer = self.steering.answer(proposal)
-                if policy.legal(proposal, answer.route):
+                if isinstance(answer, Restore):
+                    if pieces := self._removed(number) & set(answer.pieces):
+                        self.emit(ev.PiecesRestored(number, tuple(sorted(pieces))))
+                        return None
+                elif policy.legal(proposal, answer.route):
                     route, by, hint = answer.route, "user", answer.hint
                     break
         self.emit(ev.DecisionTaken(proposal.id, route, by, hint))
         return route
+
+    def _removed(self, number: int) -> set[int]:
+        """Pieces of an attempt that the diet took away."""
+        slim = self.row(number).diet
+        return {piece.index for piece in slim.removed_pieces} if slim is not None else set()
 
     def _hop(self, number: int, route: Route) -> None:
         if len(self.state.hops) >= number:

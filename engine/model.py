@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum, StrEnum
 from typing import ClassVar
 
@@ -83,7 +84,8 @@ class Purpose(StrEnum):
     AUDIT = "audit"
     ATTEMPT = "attempt"
     VERIFY = "verify"
-    DIET = "diet"
+    REACH = "reach"  # targets, and the tests a change can reach
+    DIET = "diet"  # in journals of before the whole suite ran last
 
 
 class Ended(StrEnum):
@@ -170,6 +172,16 @@ class CollectError(Noun, frozen=True):
     ours: bool = False
 
 
+class Ran(Noun, frozen=True):
+    """Functions of the project a test began, by file: the first line of each.
+
+    ``set_up`` ran before the test itself; what fixtures of a wider scope made there, others build on.
+    """
+
+    set_up: Mapping[str, tuple[int, ...]]
+    body: Mapping[str, tuple[int, ...]]
+
+
 class TestReport(Noun, frozen=True):
     """What one run of a suite showed, after the report of the child was checked."""
 
@@ -186,6 +198,7 @@ class TestReport(Noun, frozen=True):
     rewritten: tuple[str, ...] = ()  # files that judge the work and were changed while it ran
     replaced: tuple[str, ...] = ()  # parts of pytest that the code under test replaced
     peeked: tuple[str, ...] = ()  # how the code under test looked at the tests
+    ran: Mapping[str, Ran] = {}  # by node id, where it was asked for
 
     __test__: ClassVar[bool] = False
 

@@ -8,7 +8,7 @@ from typing import Any
 from engine import events as ev
 from engine.model import Ended, Purpose, TestOutcome, Verdict
 from engine.plain import safe
-from engine.state import RunState
+from engine.state import RunState, selected
 
 
 def narrate(event: ev.Event, state: RunState) -> str:
@@ -115,9 +115,11 @@ _LINES: dict[type, Callable[[Any, RunState], str]] = {
     ev.ActivityReported: lambda e, s: "" if e.kind == "progress" else f"  {e.text}",
     ev.ToolCalled: _tool,
     ev.EditApplied: lambda e, s: f"  edited {e.path} +{e.added} -{e.removed}",
+    ev.TestsSelected: lambda e, s: f"  {selected(e)}",
     ev.AttemptFinished: _attempted,
     ev.VerificationFinished: _verified,
     ev.DietFinished: _diet,
+    ev.PiecesRestored: lambda e, s: f"brought back {len(e.pieces)} pieces that the diet had taken away",
     ev.ChangeExamined: lambda e, s: "\n".join(
         f"[ADVISORY] {a.code}: {a.text} ({a.path}:{a.line})" for a in e.advisories
     ),

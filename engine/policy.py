@@ -125,8 +125,13 @@ def propose(state: RunState, limits: Limits) -> Proposal:
     """
     options = _options(state, limits)
     recommended, reason = _recommend(state, options)
-    number = state.attempt.number if state.attempt else 0
-    return Proposal(f"after-{number}", options, recommended, reason)
+    return Proposal(proposal_id(state.attempt), options, recommended, reason)
+
+
+def proposal_id(attempt: AttemptRow | None) -> str:
+    """What a decision refers to. A change with pieces brought back is another one, to be decided anew."""
+    again = len(attempt.restored) if attempt else 0
+    return f"after-{attempt.number if attempt else 0}" + (f"-{again}" if again else "")
 
 
 def legal(proposal: Proposal, route: Route) -> bool:

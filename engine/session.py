@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from engine.cancel import CancelToken
-from engine.commands import Command, Continue, Decide, Pause, Stop
+from engine.commands import Command, Continue, Decide, Pause, Restore, Stop
 from engine.feed import Feed
 from engine.model import Exit, Proposal
 
@@ -21,7 +21,7 @@ class Steering:
         self.ask = ask
         self.pause_requested = threading.Event()
         self.stop_after_step = threading.Event()
-        self._answers: queue.SimpleQueue[Decide | None] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[Decide | Restore | None] = queue.SimpleQueue()
         self._resume = threading.Event()
         self._timer: threading.Timer | None = None
         self.expired = False
@@ -42,7 +42,7 @@ class Steering:
         self.cancel.cancel()
         self.wake()
 
-    def offer(self, answer: Decide) -> None:
+    def offer(self, answer: Decide | Restore) -> None:
         self._answers.put(answer)
 
     def wake(self) -> None:
@@ -50,7 +50,7 @@ class Steering:
         self._answers.put(None)
         self._resume.set()
 
-    def answer(self, proposal: Proposal) -> Decide:
+    def answer(self, proposal: Proposal) -> Decide | Restore:
         """Park until this proposal is answered, holding nothing.
 
         Raises
@@ -120,7 +120,7 @@ class Session:
     def send(self, command: Command) -> bool:
         """Hand a command to the engine from the front end's thread; False if it comes too late."""
         match command:
-            case Decide():
+            case Decide() | Restore():
                 if command.id in self._answered or not self.alive:
                     return False
                 self._answered.add(command.id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import groupby
+from string import ascii_lowercase
 from typing import Any
 
 from msgspec import field
@@ -61,7 +62,11 @@ class TestRow(Noun, frozen=True):
     @property
     def history(self) -> tuple[TestOutcome, ...]:
         """The audit's outcome, then one per verified attempt."""
-        keys = ["audit1", *sorted((s for s in self.outcomes if s.startswith("verify")), key=lambda s: int(s[6:]))]
+        numbers = {
+            int(s.lstrip(ascii_lowercase)) for s in self.outcomes if s.startswith((Purpose.VERIFY, Purpose.REACH))
+        }
+        pairs = ((stage(Purpose.VERIFY, n), stage(Purpose.REACH, n)) for n in sorted(numbers))
+        keys = ["audit1", *(whole if whole in self.outcomes else part for whole, part in pairs)]
         return tuple(self.outcomes[k] for k in keys if k in self.outcomes)
 
 
@@ -93,6 +98,9 @@ class AttemptRow(Noun, frozen=True):
     reasons: tuple[str, ...] = ()
     progress: Progress = Progress()
     diet: ev.DietFinished | None = None
+    removed: tuple[ev.Piece, ...] = ()  # by the diet, those that were brought back included
+    whole: bool = True  # every suite ran in its verification
+    restored: tuple[int, ...] = ()  # pieces a person brought back after the diet
     notes: tuple[Advisory, ...] = ()  # of its verification
     suspicions: tuple[Advisory, ...] | None = None  # None: nobody has looked
     judged: bool = False  # every gate is set
@@ -128,8 +136,8 @@ class AttemptRow(Noun, frozen=True):
 
     @property
     def stage(self) -> str:
-        """The full round that shows this attempt's tree as it is now."""
-        return stage(Purpose.DIET if self.diet is not None and self.diet.dropped else Purpose.VERIFY, self.number)
+        """The round that shows this attempt's tree as it is now."""
+        return stage(Purpose.VERIFY if self.whole else Purpose.REACH, self.number)
 
     @property
     def tree(self) -> str:
@@ -223,6 +231,12 @@ class RunState(Noun, frozen=True):
 
 
 ACTIVITY_LINES = 200
+
+
+def selected(e: ev.TestsSelected) -> str:
+    """What runs before the whole suite, in a line."""
+    counts = ", ".join(f"{n} of {e.of.get(suite, n)} tests of {suite}" for suite, n in e.chosen.items())
+    return f"first {counts}: {'; '.join(e.why)}"
 
 
 def _run_started(s: RunState, e: ev.RunStarted, at: float) -> RunState:
@@ -320,10 +334,25 @@ def _verification_finished(s: RunState, e: ev.VerificationFinished, at: float) -
         "reasons": e.reasons,
         "progress": e.progress,
         "notes": e.notes,
+        "whole": e.whole,
         "failing_after": len(e.progress.still) + len(e.progress.gone),
         "finished_at": at,
     }
     return _change_attempt(s, e.attempt, **change)
+
+
+def _diet_finished(s: RunState, e: ev.DietFinished, at: float) -> RunState:
+    row = next((a for a in s.attempts if a.number == e.attempt), None)
+    again = row is not None and bool(row.restored)
+    return _change_attempt(s, e.attempt, diet=e, **({} if again else {"removed": e.removed_pieces}))
+
+
+def _pieces_restored(s: RunState, e: ev.PiecesRestored, at: float) -> RunState:
+    """The change is another one now: everything that was found out about it is open again."""
+    restored = next((a.restored for a in s.attempts if a.number == e.attempt), ())
+    open_again: dict[str, Any] = {"verdict": None, "reasons": (), "diet": None, "suspicions": None, "judged": False}
+    s = _change_attempt(s, e.attempt, restored=tuple(sorted({*restored, *e.pieces})), **open_again)
+    return replace(s, proposal=None)
 
 
 def _step_finished(s: RunState, e: ev.StepFinished, at: float) -> RunState:
@@ -386,7 +415,9 @@ _FOLDS: dict[type, Callable[[RunState, Any, float], RunState]] = {
     ev.UsageCounted: _usage_counted,
     ev.AttemptFinished: _attempt_finished,
     ev.VerificationFinished: _verification_finished,
-    ev.DietFinished: lambda s, e, at: _change_attempt(s, e.attempt, diet=e),
+    ev.DietFinished: _diet_finished,
+    ev.PiecesRestored: _pieces_restored,
+    ev.TestsSelected: lambda s, e, at: _activity(s, selected(e)),
     ev.ChangeExamined: _change_examined,
     ev.GateSet: lambda s, e, at: replace(s, gates={**s.gates, e.gate.name: e.gate}),
     ev.ProposalMade: lambda s, e, at: replace(s, proposal=e.proposal),

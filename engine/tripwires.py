@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from engine.model import Advisory, TestReport, TestResult
-from engine.suites.runner import Manner
+from engine.suites.runner import PLAIN, Manner
 from engine.verify.armed import copy
 from engine.verify.tripwire import SORTED, Wire, canary, twin
 from engine.workspace.area import Area, Refused
@@ -209,7 +209,7 @@ class Tripwires:
         if not only:
             return None
         settings = loop.plan.config.suites[suite]
-        report = loop.runner.report(suite, settings, place, only=only, manner=manner or Manner())
+        report = loop.runner.report(suite, settings, place, only=only, manner=manner or PLAIN)
         loop.plan.home.end_processes(loop.run)
         return report
 

@@ -1,30 +1,40 @@
-"""Whether a change holds: the acceptance rule in fresh worktrees, and the smallest part of it that does."""
+"""Whether a change holds: quick tests first, then the smallest part of it that does, then every suite once."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from dataclasses import replace as replaced
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from engine import events as ev
+from engine.dieting import Dieting
 from engine.errors import EnvironmentFailure
-from engine.model import Advisory, Progress, Purpose, Step, TestReport, TestResult, Verdict
+from engine.model import Outcome, Progress, Purpose, Step, TestReport, Verdict
+from engine.selecting import Selection
+from engine.state import AttemptRow
 from engine.suites.layout import witness_files
 from engine.tripwires import Tripwires
 from engine.verify import acceptance, suspicion
 from engine.verify.acceptance import Acceptance
 from engine.verify.suspicion import Sources
-from engine.workspace import diet
-from engine.workspace.area import Area
-from engine.workspace.changes import Hunk
-from engine.workspace.diet import Slim
 
 if TYPE_CHECKING:
     from engine.loop import Loop
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A tree under the acceptance rule; what was interfered with, and who looked at the tests."""
+
+    accepted: Acceptance
+    tampered: tuple[str, ...]
+    peeked: tuple[str, ...]
+
+    @property
+    def holds(self) -> bool:
+        return self.accepted.holds and not self.tampered and not self.peeked
 
 
 @dataclass(slots=True)
@@ -34,6 +44,32 @@ class Verifying:
     loop: Loop
     number: int
 
+    def go(self) -> None:
+        """What is quick comes first; the whole suite runs once, over what is left."""
+        self.probe()
+        self.slim()
+        self.verify()
+        self.look()
+
+    def probe(self) -> None:
+        """The targets and what the change can reach, in a fresh worktree: what fails here need not run further."""
+        loop = self.loop
+        row = loop.row(self.number)
+        if row.verdict is not None or row.finished is None or row.diet is not None or self._same(row.finished):
+            return
+        if row.finished.outcome == Outcome.DONE:  # its claim has just run them
+            return
+        texts = loop.keeper.texts(loop.workshop.snapshot.tree, row.finished.tree)
+        selection = loop.selecting.select(*texts) if texts is not None else None
+        if selection is None or selection.whole:  # all of it is as quick
+            return
+        loop.checkpoint()
+        loop.emit(ev.StepStarted(Step.VERIFY, self.number, "the targets, and the tests the change can reach"))
+        verdict = self._verdict(row.finished, row.finished.tree, self._judge(row.finished.tree, selection))
+        if verdict.verdict is not Verdict.VERIFIED:
+            loop.emit(replace(verdict, whole=False))
+        loop.emit(ev.StepFinished(Step.VERIFY, self.number))
+
     def verify(self) -> None:
         """The acceptance rule, in a fresh worktree with only the in-scope part of the change."""
         loop = self.loop
@@ -42,28 +78,47 @@ class Verifying:
             return
         loop.checkpoint()
         loop.emit(ev.StepStarted(Step.VERIFY, self.number, "every suite, in a fresh worktree"))
-        same = row.finished.tree == loop.earlier_tree(self.number)
-        loop.emit(self._as_before(row.finished) if same else self._verified(row.finished))
+        loop.emit(self._as_before(row.finished) if self._same(row.finished) else self._verified(row))
         loop.emit(ev.StepFinished(Step.VERIFY, self.number))
 
-    def _verified(self, finished: ev.AttemptFinished) -> ev.VerificationFinished:
-        accepted, tampered, peeked = self._judge(finished.tree, Purpose.VERIFY)
-        empty = bool(peeked) and accepted.holds
-        notes: tuple[Advisory, ...] = ()
-        if empty:
-            accepted = replaced(accepted, reasons=peeked)
-        if accepted.holds and not tampered:
-            tripped = Tripwires(self.loop, finished.tree, finished.files).run()
-            notes = tuple(tripped.notes)
-            accepted = replaced(accepted, reasons=(*tripped.empty, *tripped.flaky))
-            tampered, empty = tuple(tripped.made_up), bool(tripped.empty)
-        verdict = Verdict.VERIFIED if accepted.holds else Verdict.REJECTED
-        if tampered:
+    def _same(self, finished: ev.AttemptFinished) -> bool:
+        return finished.tree == self.loop.earlier_tree(self.number)
+
+    def _verified(self, row: AttemptRow) -> ev.VerificationFinished:
+        done = row.finished
+        assert done is not None
+        tree, files, judged = row.tree, row.files, self._judge(row.tree)
+        if row.diet is not None and row.diet.dropped and not row.restored and not judged.holds:
+            # A test may need what was taken away though nobody saw it run that.
+            note = "the reduced change did not verify; the whole one stays"
+            same = ev.DietFinished(self.number, done.tree, done.added, done.removed, False, runs=row.diet.runs)
+            self.loop.emit(replace(same, note=note))
+            tree, files, judged = done.tree, done.files, self._judge(done.tree)
+        found = self._verdict(done, tree, judged)
+        if found.verdict is not Verdict.VERIFIED:
+            return found
+        tripped = Tripwires(self.loop, tree, files).run()
+        reasons = (*tripped.made_up, *tripped.empty, *tripped.flaky)
+        verdict = Verdict.VERIFIED if not reasons else Verdict.REJECTED
+        if tripped.made_up:
             verdict = Verdict.TAMPERED
-        elif not accepted.holds and (finished.claimed or empty):
+        elif tripped.empty or (tripped.flaky and done.claimed):
             verdict = Verdict.CLAIMED
-        reasons = (*tampered, *accepted.reasons)
-        return ev.VerificationFinished(self.number, finished.tree, verdict, reasons, accepted.progress, notes)
+        return replace(found, verdict=verdict, reasons=reasons, notes=tuple(tripped.notes))
+
+    def _verdict(self, finished: ev.AttemptFinished, tree: str, judged: Judged) -> ev.VerificationFinished:
+        """What the acceptance rule alone makes of a tree."""
+        reasons = judged.accepted.reasons
+        empty = bool(judged.peeked) and judged.accepted.holds
+        if empty:
+            reasons = judged.peeked
+        verdict = Verdict.REJECTED if reasons else Verdict.VERIFIED
+        if judged.tampered:
+            verdict = Verdict.TAMPERED
+        elif reasons and (finished.claimed or empty):
+            verdict = Verdict.CLAIMED
+        progress = judged.accepted.progress
+        return ev.VerificationFinished(self.number, tree, verdict, (*judged.tampered, *reasons), progress)
 
     def _as_before(self, finished: ev.AttemptFinished) -> ev.VerificationFinished:
         """An attempt that changed nothing keeps the verdict of the one before it."""
@@ -79,17 +134,26 @@ class Verifying:
         notes = earlier.notes if earlier is not None else ()
         return ev.VerificationFinished(self.number, finished.tree, verdict, reasons, progress, notes)
 
-    def _judge(self, tree: str, purpose: Purpose) -> tuple[Acceptance, tuple[str, ...], tuple[str, ...]]:
-        """Acceptance of a tree, each suite in a fresh worktree; what was interfered with; who looked at the tests."""
+    def _judge(self, tree: str, selection: Selection | None = None) -> Judged:
+        """Acceptance of a tree, each suite in a fresh worktree: of all tests, or of some.
+
+        And what was interfered with, and who looked at the tests.
+        """
         loop = self.loop
         commit = loop.plan.repository.scratch_commit(tree, loop.workshop.snapshot.commit)
-        reports = []
-        for name in loop.plan.suites:
+        purpose = Purpose.VERIFY if selection is None else Purpose.REACH
+
+        def suite(name: str, tests: Sequence[str] | None) -> TestReport:
             loop.checkpoint()
             skipped = loop.left_out(name)
             # What one suite leaves behind must not reach the next.
             place = loop.workshop.place("verify", commit, fresh=skipped is None)
-            reports.append(loop.suite(name, place, purpose, self.number, skipped))
+            return loop.suite(name, place, purpose, self.number, skipped, only=tests)
+
+        if selection is None:
+            by, reports = loop.baseline, [suite(name, None) for name in loop.plan.suites]
+        else:
+            by, reports = loop.selecting.run(self.number, selection, suite)
         # What the audit showed before anything was changed is how this project is.
         audits = [e for s in loop.state.suites.values() for n, e in s.finished.items() if n.startswith(Purpose.AUDIT)]
         changed = _new(reports, audits, lambda r: r.rewritten)
@@ -101,17 +165,18 @@ class Verifying:
         seen = [f"{p} while the tests ran" for p in _new(reports, audits, lambda r: r.peeked)]
         swapped = tuple(p for p in seen if " replaced " in p)
         peeked = tuple(p for p in seen if p not in swapped)
-        return acceptance.judge(loop.baseline, reports), (*tampered, *swapped), peeked
+        return Judged(acceptance.judge(by, reports), (*tampered, *swapped), peeked)
 
     def slim(self) -> None:
-        """Take away what the targets do not need; what is left is verified again."""
+        """Take away what the targets do not need."""
         loop = self.loop
         row = loop.row(self.number)
-        if row.verdict is not Verdict.VERIFIED or row.diet is not None or row.finished is None:
+        if row.verdict is not None or row.diet is not None or row.finished is None or self._same(row.finished):
             return
         loop.checkpoint()
         loop.emit(ev.StepStarted(Step.DIET, self.number, "taking away what is not needed"))
-        loop.emit(self._slimmed(row.finished))
+        if (slim := Dieting(loop, self.number).slim(row.finished)) is not None:
+            loop.emit(slim)
         loop.emit(ev.StepFinished(Step.DIET, self.number))
 
     def look(self) -> None:
@@ -139,84 +204,6 @@ class Verifying:
         except EnvironmentFailure:  # git's way to say: nowhere
             return False
         return any(path and not loop.scope.refusal(path.split(":", 1)[1]) for path in found)
-
-    def _slimmed(self, finished: ev.AttemptFinished) -> ev.DietFinished:
-        loop = self.loop
-        repository, base = loop.plan.repository, loop.workshop.snapshot.tree
-        same = ev.DietFinished(self.number, finished.tree, finished.added, finished.removed, False)
-        texts = loop.keeper.texts(base, finished.tree)
-        if texts is None:
-            return replace(same, note="a changed file is not text")
-        before, after = texts
-        all_pieces = diet.pieces(before, after)
-        settings = loop.plan.config.diet
-        if not settings.enabled and len(all_pieces) > 1:
-            return replace(same, note="[diet] enabled = false")
-        deadline = time.monotonic() + settings.budget_s
-        slim = self._reduced(before, after, lambda: time.monotonic() > deadline)
-        if not slim.dropped:
-            return replace(same, minimal=slim.minimal, runs=slim.runs)
-        left = diet.assemble(before, slim.kept, after)
-        changes = {p: t.encode("utf-8", "surrogateescape") for p, t in left.items() if t is not None}
-        tree = repository.tree_with(base, changes, loop.plan.home.scratch(loop.run))
-        accepted, tampered, peeked = self._judge(tree, Purpose.DIET)
-        if not accepted.holds or tampered or peeked:
-            note = "the reduced change did not verify; the whole one stays"
-            return replace(same, runs=slim.runs, note=note)
-        stat = repository.numstat(base, tree)
-        added, removed = sum(a for _, a, _ in stat), sum(r for _, _, r in stat)
-        files = tuple(p for p, _, _ in stat)
-        return ev.DietFinished(self.number, tree, added, removed, slim.minimal, len(slim.dropped), slim.runs, "", files)
-
-    def _reduced(self, before: Mapping[str, str], after: Mapping[str, str], spent: Callable[[], bool]) -> Slim:
-        """Hunks first, then the statements and lines of those that are needed."""
-
-        def program(kept: Sequence[Hunk]) -> object:
-            return diet.programs(diet.assemble(before, kept, after))
-
-        runs, accepted = 0, self._holds(before, after)
-        whole = diet.pieces(before, after)
-        parses = program(whole) is not None
-
-        def holds(kept: Sequence[Hunk]) -> bool:
-            nonlocal runs
-            if parses and program(kept) is None:  # no child is needed to say that this does not run
-                return False
-            runs += 1
-            return accepted(kept)
-
-        kept = diet.idle(whole, program)
-        removed = [h for h in whole if not any(h is k for k in kept)]
-        slim = diet.reduce(kept, holds, spent)
-        fine = [f for h in slim.kept for f in diet.finer(h)]
-        if slim.minimal and len(fine) > len(slim.kept):
-            removed += slim.dropped
-            slim = diet.reduce(fine, holds, spent)
-        return Slim(slim.kept, (*removed, *slim.dropped), slim.minimal, runs)
-
-    def _holds(self, before: Mapping[str, str], after: Mapping[str, str]) -> Callable[[Sequence[Hunk]], bool]:
-        loop = self.loop
-        place = loop.workshop.place("verify", loop.workshop.snapshot.commit, fresh=True)
-        area = Area(place.worktree)
-        by_suite: dict[str, list[str]] = {}
-        for row in loop.state.targets:
-            by_suite.setdefault(row.suite, []).append(row.nodeid)
-
-        def holds(kept: Sequence[Hunk]) -> bool:
-            loop.checkpoint()
-            for path, text in diet.assemble(before, kept, after).items():
-                if text is None:
-                    (place.worktree / path).unlink(missing_ok=True)
-                else:
-                    area.write(path, text.encode("utf-8", "surrogateescape"))
-            found: list[TestResult] = []
-            for suite, nodeids in by_suite.items():
-                report = loop.runner.report(suite, loop.plan.config.suites[suite], place, only=nodeids)
-                found += report.results
-            moved = acceptance.progress(loop.baseline, found)
-            return not moved.still and not moved.gone
-
-        return holds
 
 
 def _new(

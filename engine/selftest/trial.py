@@ -136,10 +136,7 @@ class Trial:
         if cheat.tamper is not None:
             cheat.tamper(place.worktree, self.name, self._filled("{test}"))
         made.finish(base.tree, place, area, toolbox, SUITE, Finish(Outcome.DONE, cheat.name))
-        verifying = Verifying(loop, self._number)
-        verifying.verify()
-        verifying.slim()
-        verifying.look()
+        Verifying(loop, self._number).go()
         row = loop.row(self._number)
         why = (*refused, *row.reasons, row.look_first)
         return Judged(str(row.verdict), next((w.split(". Scope:")[0] for w in why if w), ""))

@@ -13,6 +13,7 @@ from pathlib import Path
 from engine.errors import EnvironmentFailure
 
 PLUGIN = "bitnet_tui_plugin"
+_OURS = (PLUGIN, "bitnet_tui_ran")
 _CHILD = Path(__file__).parent / "child"
 _LENT = ("pytest-json-report", "pytest-metadata")
 _IGNORE = shutil.ignore_patterns("__pycache__")
@@ -21,7 +22,8 @@ _IGNORE = shutil.ignore_patterns("__pycache__")
 def lend(folder: Path) -> Path:
     """Fill ``folder`` with what the child may import, and return it."""
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(_CHILD / f"{PLUGIN}.py", folder)
+    for name in _OURS:
+        shutil.copy2(_CHILD / f"{name}.py", folder)
     for name in _LENT:
         _copy_distribution(name, folder)
     return folder

@@ -50,7 +50,8 @@ class Names:
         return result if shown is result.nodeid else replace(result, nodeid=shown)
 
     def report(self, report: TestReport) -> TestReport:
-        return replace(report, results=tuple(map(self.result, report.results)))
+        ran = {self.shown(nodeid): ran for nodeid, ran in report.ran.items()}
+        return replace(report, results=tuple(map(self.result, report.results)), ran=ran)
 
     def watching(self, on_result: Callable[[TestResult], None]) -> Callable[[TestResult], None]:
         return lambda result: on_result(self.result(result))

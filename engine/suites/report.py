@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from engine.model import CollectError, TestOutcome, TestReport, TestResult
+from engine.model import CollectError, Ran, TestOutcome, TestReport, TestResult
 
 # pytest-json-report's words for what our stream calls otherwise.
 _REPORT_WORDS = {"timeout": "failed", "rerun": "passed"}
@@ -44,6 +44,14 @@ class _Finished(_Event, frozen=True, tag="finished"):
     marked: bool = False
 
 
+class _Ran(_Event, frozen=True, tag="ran"):
+    """Functions a test began, by file and first line: while it was set up, and after."""
+
+    nodeid: str
+    set_up: dict[str, tuple[int, ...]]
+    body: dict[str, tuple[int, ...]]
+
+
 class Cause(msgspec.Struct, frozen=True):
     """The exception that kept a file from being collected; ``frames`` are (file, line), the raising one last."""
 
@@ -67,7 +75,7 @@ class _Ended(_Event, frozen=True, tag="ended"):
     peeked: tuple[str, ...] = ()
 
 
-_Events = _Collected | _Started | _Finished | _CollectError | _Ended
+_Events = _Collected | _Started | _Finished | _Ran | _CollectError | _Ended
 
 
 @dataclass(slots=True)
@@ -81,6 +89,7 @@ class Stream:
     results: dict[str, TestResult] = field(default_factory=dict)
     collected: tuple[str, ...] | None = None
     errors: list[CollectError] = field(default_factory=list)
+    ran: dict[str, Ran] = field(default_factory=dict)
     running: str = ""
     end: _Ended | None = None
     garbled: int = 0
@@ -102,6 +111,8 @@ class Stream:
             case _Finished():
                 self.running = ""
                 self._add(TestResult(self.suite, **msgspec.structs.asdict(event)))
+            case _Ran(nodeid, set_up, body):
+                self.ran[nodeid] = Ran(set_up, body)
             case _CollectError(nodeid, detail, cause):
                 self._collect_error(nodeid, detail, cause)
             case _Ended():
@@ -182,4 +193,5 @@ def merge(suite: str, parts: list[TestReport]) -> TestReport:
         replaced=tuple(dict.fromkeys(n for p in parts for n in p.replaced)),
         peeked=tuple(dict.fromkeys(n for p in parts for n in p.peeked)),
         problem=last.problem,
+        ran={n: r for p in parts for n, r in p.ran.items()},
     )

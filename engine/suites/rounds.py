@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from engine.config import Suite
 from engine.events import Event, SuiteCollected, SuiteFinished, SuiteStarted, TestFinished
 from engine.model import Ended, Purpose, TestOutcome, TestReport, TestResult
-from engine.suites.runner import NO_TESTS, Place, SuiteRunner, Watcher
+from engine.suites.runner import NO_TESTS, PLAIN, Manner, Place, SuiteRunner, Watcher
 
 _CUDA = "import cupy, sys; sys.exit(0 if cupy.cuda.is_available() else 3)"
 
@@ -38,6 +38,7 @@ class Rounds:
         only: Iterable[str] | None = None,
         skipped: SuiteFinished | None = None,
         changed: Callable[[], tuple[str, ...]] = tuple,
+        manner: Manner = PLAIN,
     ) -> TestReport:
         """One suite, or some of its tests; events as it goes, the report at the end.
 
@@ -53,7 +54,7 @@ class Rounds:
         if skipped is not None:
             report = TestReport(name, (), 0, Ended.SKIPPED, reason=skipped.reason, left_out=skipped.left_out)
         else:
-            report = self._skip(name, suite, place) or self._run(name, suite, place, purpose, round_, only)
+            report = self._skip(name, suite, place) or self._run(name, suite, place, purpose, round_, only, manner)
         report = replace(report, rewritten=changed())
         self.emit(
             SuiteFinished(
@@ -77,7 +78,14 @@ class Rounds:
         return report
 
     def _run(
-        self, name: str, suite: Suite, place: Place, purpose: Purpose, round_: int, only: Iterable[str] | None
+        self,
+        name: str,
+        suite: Suite,
+        place: Place,
+        purpose: Purpose,
+        round_: int,
+        only: Iterable[str] | None,
+        manner: Manner,
     ) -> TestReport:
         details = _Details()
         watcher = Watcher(
@@ -85,7 +93,7 @@ class Rounds:
             on_result=lambda result: self.emit(TestFinished(purpose, round_, details.bound(result))),
             on_line=self.line,
         )
-        report = self.runner.report(name, suite, place, only=only, watcher=watcher)
+        report = self.runner.report(name, suite, place, only=only, watcher=watcher, manner=manner)
         if suite.optional and only is None and not report.results and report.exit_code == NO_TESTS:
             return TestReport(name, (), 0, Ended.SKIPPED, report.seconds, reason="n/a-surface")
         if only is None and report.results and all(r.outcome is TestOutcome.SKIPPED for r in report.results):

@@ -65,10 +65,17 @@ class Manner:
     ----------
     seed : shuffle them (files, then what is in them; a class stays in order); 0: as pytest has them.
     unnamed : take what names the test under way out of the environment while it runs.
+    record : say which functions of the write scope each test begins.
+    stop_early : end after the first test that is red.
     """
 
     seed: int = 0
     unnamed: bool = False
+    record: bool = False
+    stop_early: bool = False
+
+
+PLAIN = Manner()
 
 
 @dataclass(slots=True)
@@ -128,7 +135,7 @@ class SuiteRunner:
         watcher: Watcher = Watcher(),
         block: tuple[str, ...] = (),
         collect_only: bool = False,
-        manner: Manner = Manner(),
+        manner: Manner = PLAIN,
     ) -> TestReport:
         """Run the suite, or only some of its tests, and say what happened.
 
@@ -221,6 +228,8 @@ class SuiteRunner:
             "file_mb": self.file_mb,
             "seed": manner.seed,
             "unnamed": manner.unnamed,
+            "record": sorted(place.editable) if manner.record else [],
+            "stop_early": manner.stop_early,
         }
         clock = _Clock(stream, suite.test_timeout_s + PATIENCE)
         files = sorted({n.split("::", 1)[0] for n in only}) if only is not None else ()
@@ -298,6 +307,7 @@ class SuiteRunner:
             replaced=stream.end.replaced if stream.end else (),
             peeked=stream.end.peeked if stream.end else (),
             problem=problem,
+            ran=stream.ran,
         )
         return result, culprit
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.model import Ended, Progress, TestOutcome, TestReport, TestResult
 
@@ -29,6 +29,11 @@ class Baseline:
     def uncollected(self) -> tuple[str, ...]:
         """How the keys of tests begin whose files could not be collected: what they hold is not known."""
         return tuple(k + "::" for k, o in self.outcomes.items() if o.red and _is_module(k))
+
+    def only(self, keys: Iterable[str]) -> Baseline:
+        """The same for some of the tests; targets are always among them."""
+        kept = {*keys, *self.targets}
+        return replace(self, outcomes={k: o for k, o in self.outcomes.items() if k in kept})
 
 
 @dataclass(frozen=True, slots=True)

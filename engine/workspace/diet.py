@@ -132,10 +132,16 @@ def idle(all_pieces: Sequence[Hunk], program: Callable[[Sequence[Hunk]], object]
     return kept
 
 
-def reduce(all_pieces: Sequence[Hunk], holds: Callable[[Sequence[Hunk]], bool], spent: Callable[[], bool]) -> Slim:
+def reduce(
+    all_pieces: Sequence[Hunk],
+    holds: Callable[[Sequence[Hunk]], bool],
+    spent: Callable[[], bool],
+    needed: Sequence[Hunk] = (),
+) -> Slim:
     """The smallest subset found that still holds.
 
-    Halves first, then smaller parts, then single pieces until none can go (ddmin, complements only).
+    All that is not known to be needed at once, then halves, then smaller parts, then single pieces until none can go
+    (ddmin, complements only).
 
     Parameters
     ----------
@@ -143,32 +149,42 @@ def reduce(all_pieces: Sequence[Hunk], holds: Callable[[Sequence[Hunk]], bool], 
         The oracle: whether the change reduced to these pieces is accepted.
     spent
         Asked before each run: True ends the search with the best so far.
+    needed
+        Pieces without which nothing holds, whatever else is there.
     """
-    kept = list(all_pieces)
-    runs, parts = 0, 2
-    if len(kept) <= 1:  # without its only piece the targets are red, as the audit showed
-        return Slim(tuple(kept), (), True, 0)
-    while len(kept) > 1:
-        size = max(1, -(-len(kept) // parts))
+    fixed = {id(p) for p in needed}
+    free = [p for p in all_pieces if id(p) not in fixed]
+    runs, parts = 0, 1 if needed else 2
+    if len(all_pieces) <= 1:  # without its only piece the targets are red, as the audit showed
+        return Slim(tuple(all_pieces), (), True, 0)
+    while free and len(free) + len(fixed) > 1:
+        size = max(1, -(-len(free) // parts))
         smaller = None
-        for start in range(0, len(kept), size):
-            without = kept[:start] + kept[start + size :]
-            if not without:
+        for start in range(0, len(free), size):
+            left = free[:start] + free[start + size :]
+            if not left and not fixed:
                 continue
             if spent():
-                return _slim(all_pieces, kept, minimal=False, runs=runs)
+                return _slim(all_pieces, fixed, free, minimal=False, runs=runs)
             runs += 1
-            if holds(without):
-                smaller = without
+            if holds(_some(all_pieces, fixed, left)):
+                smaller = left
                 break
         if smaller is not None:
-            kept, parts = smaller, max(2, parts - 1)
+            free, parts = smaller, max(1 if fixed else 2, parts - 1)
         elif size == 1:
             break
         else:
-            parts = min(len(kept), parts * 2)
-    return _slim(all_pieces, kept, minimal=True, runs=runs)
+            parts = min(len(free), parts * 2)
+    return _slim(all_pieces, fixed, free, minimal=True, runs=runs)
 
 
-def _slim(all_pieces: Sequence[Hunk], kept: list[Hunk], *, minimal: bool, runs: int) -> Slim:
-    return Slim(tuple(kept), tuple(h for h in all_pieces if not any(h is k for k in kept)), minimal, runs)
+def _some(all_pieces: Sequence[Hunk], fixed: set[int], free: Sequence[Hunk]) -> list[Hunk]:
+    """These pieces in the order of the change."""
+    wanted = fixed | {id(p) for p in free}
+    return [p for p in all_pieces if id(p) in wanted]
+
+
+def _slim(all_pieces: Sequence[Hunk], fixed: set[int], free: Sequence[Hunk], *, minimal: bool, runs: int) -> Slim:
+    kept = tuple(_some(all_pieces, fixed, free))
+    return Slim(kept, tuple(h for h in all_pieces if not any(h is k for k in kept)), minimal, runs)

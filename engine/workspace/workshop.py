@@ -41,6 +41,11 @@ class Workshop:
     carry: Sequence[str] = ()
     _open: dict[str, Place] = field(default_factory=dict)
 
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """Folders imports begin at, relative to a worktree."""
+        return import_roots(self.files, self.prefix, self.extra_roots)
+
     def place(self, name: str, commit: str, *, fresh: bool) -> Place:
         """A worktree of ``commit``: the open one of that name, or a new one.
 
@@ -55,9 +60,8 @@ class Workshop:
         self.repository.add_worktree(worktree, commit)
         self._fill_submodules(worktree)
         self._carry(worktree)
-        roots = import_roots(self.files, self.prefix, self.extra_roots)
         editable = frozenset(p for p in self.scope.editable(self.files) if p.endswith(".py"))
-        place = Place(worktree, self.repository.root, self.prefix, scratch, roots, editable)
+        place = Place(worktree, self.repository.root, self.prefix, scratch, self.roots, editable)
         self._open[name] = place
         return place
 

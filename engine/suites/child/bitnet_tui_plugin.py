@@ -13,6 +13,7 @@ import signal
 import sys
 
 import pytest
+from bitnet_tui_ran import Recorder
 
 _dumps, _write, _Random, _getframe = (
     json.dumps,
@@ -204,6 +205,8 @@ class Plugin:
         if hasattr(sys, "addaudithook"):
             sys.addaudithook(self.peeks.hook)
         self.marks = {}  # of tests under way: the marks a skip or an expected failure may come from
+        self.recorder = Recorder(self.worktree, control.record) if control.record else None
+        self.fixtures = {}  # what the set-up of the test under way ran, which others may build on
 
     # -- set-up ---------------------------------------------------------------------------------------------------
 
@@ -278,6 +281,7 @@ class Plugin:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session):
+        self.session = session
         # A coverage threshold is no test, but it would decide the exit code, of a run of chosen tests too.
         cov = session.config.pluginmanager.get_plugin("_cov")
         if hasattr(cov, "options"):
@@ -289,6 +293,9 @@ class Plugin:
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_protocol(self, item, nextitem):
         self.marks[item.nodeid] = {mark.name for mark in item.iter_markers()}
+        if self.recorder is not None:
+            self.recorder.start()
+            self.fixtures = {}
         limit = self.control.test_timeout
         usable = limit > 0 and hasattr(signal, "setitimer") and signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
         if usable:
@@ -312,6 +319,9 @@ class Plugin:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self, item):
+        if self.recorder is not None:
+            self.fixtures = self.recorder.take()
+            self.recorder.start()
         if self.control.unnamed:
             item.runtest = _unnamed(item.runtest)  # pytest names the test only just before this
 
@@ -329,6 +339,10 @@ class Plugin:
         self.replaced.update(self.wires.replaced())
         if reports:
             self.control.send("finished", **self._summary(nodeid, reports))
+        if self.recorder is not None:
+            self.control.send("ran", nodeid=nodeid, set_up=self.fixtures, body=self.recorder.take())
+        if reports and self.control.stop_early and any(_outcome(r) in ("failed", "error") for r in reports):
+            self.session.shouldfail = "one test is red: the rest need not run"
 
     def _summary(self, nodeid, reports):
         outcome, phase, worst = "passed", "call", None
@@ -378,6 +392,8 @@ class Plugin:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session, exitstatus):
+        if self.recorder is not None:
+            self.recorder.stop()
         replaced = sorted(self.replaced.union(self.wires.replaced()))
         self.control.send(
             "ended",

@@ -1,0 +1,234 @@
+"""Take away what the targets do not need, before the whole suite runs once over what is left.
+
+The oracle runs the targets, and where they pass, the tests that the change can reach. What the targets run answers for
+it where it can: a test that runs only one of the changed functions needs that change, whatever else is there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import pathspec
+from msgspec.structs import replace
+
+from engine import events as ev
+from engine.model import Outcome, TestReport
+from engine.selecting import Seen
+from engine.suites.impact import functions, named, owners
+from engine.suites.runner import Manner, Place
+from engine.verify import acceptance
+from engine.workspace import diet
+from engine.workspace.area import Area
+from engine.workspace.changes import Hunk, hunks
+
+if TYPE_CHECKING:
+    from engine.loop import Loop
+
+SHOWN_LINES = 6
+"""Lines of a removed piece that are shown."""
+
+EARLY = Manner(stop_early=True)
+
+
+@dataclass(slots=True)
+class Dieting:
+    """The diet of what attempt ``number`` left."""
+
+    loop: Loop
+    number: int
+    runs: int = 0
+    _before: Mapping[str, str] = field(default_factory=dict)
+    _after: Mapping[str, str] = field(default_factory=dict)
+    _place: Place | None = None
+    _around: Mapping[str, list[str]] | None = None
+
+    def slim(self, finished: ev.AttemptFinished) -> ev.DietFinished | None:
+        """What is left of a change; None where its targets do not even pass with all of it."""
+        loop = self.loop
+        settings = loop.plan.config.diet
+        same = ev.DietFinished(self.number, finished.tree, finished.added, finished.removed, False)
+        texts = loop.keeper.texts(loop.workshop.snapshot.tree, finished.tree)
+        if texts is None:
+            return replace(same, note="a changed file is not text")
+        self._before, self._after = texts
+        whole = diet.pieces(*texts)
+        cut = [diet.finer(h) for h in whole]
+        parts = [*chain.from_iterable(cut)]  # what the indices of a journal stand for
+        if restored := loop.row(self.number).restored:
+            gone = {p.index for p in loop.row(self.number).removed} - {*restored}
+            return self._without(same, parts, gone, note="with what a person brought back")
+        if not settings.enabled and len(whole) > 1:
+            return replace(same, note="[diet] enabled = false")
+        if finished.outcome != Outcome.DONE and not self._passes(whole):
+            return None
+        deadline = time.monotonic() + settings.budget_s
+        kept, minimal = self._reduced(whole, cut, lambda: time.monotonic() > deadline)
+        gone = {n for n, p in enumerate(parts) if not any(p is k for k in kept)}
+        return replace(self._without(same, parts, gone), minimal=minimal, runs=self.runs)
+
+    def _without(
+        self, same: ev.DietFinished, parts: Sequence[Hunk], gone: Collection[int], note: str = ""
+    ) -> ev.DietFinished:
+        """The change without some of its pieces."""
+        if not gone:
+            return replace(same, note=note)
+        loop = self.loop
+        repository, base = loop.plan.repository, loop.workshop.snapshot.tree
+        texts = diet.assemble(self._before, [p for n, p in enumerate(parts) if n not in gone], self._after)
+        changes = {p: t.encode("utf-8", "surrogateescape") for p, t in texts.items() if t is not None}
+        tree = repository.tree_with(base, changes, loop.plan.home.scratch(loop.run))
+        stat = repository.numstat(base, tree)
+        return replace(
+            same,
+            tree=tree,
+            added=sum(a for _, a, _ in stat),
+            removed=sum(r for _, _, r in stat),
+            dropped=len(gone),
+            note=note,
+            files=tuple(p for p, _, _ in stat),
+            removed_pieces=tuple(self._shown(n, parts[n]) for n in sorted(gone)),
+        )
+
+    def _shown(self, index: int, piece: Hunk) -> ev.Piece:
+        old = self._before.get(piece.path, "").splitlines()[piece.start : piece.stop]
+        lines = [*(f"-{t}" for t in old), *(f"+{t.rstrip()}" for t in piece.new)]
+        return ev.Piece(index, piece.path, piece.start + 1, len(piece.new), len(old), tuple(lines[:SHOWN_LINES]))
+
+    # -- the search ---------------------------------------------------------------------------------------------------
+
+    def _reduced(
+        self, whole: Sequence[Hunk], cut: Sequence[Sequence[Hunk]], spent: Callable[[], bool]
+    ) -> tuple[list[Hunk], bool]:
+        """Hunks first, then the statements and lines of those that are needed; whether no piece can go."""
+
+        def program(kept: Sequence[Hunk]) -> object:
+            return diet.programs(self._texts(kept))
+
+        pinned = [h for h in whole if self._pinned(h.path)]
+        kept = diet.idle(whole, program)
+        kept = [h for h in whole if any(h is k for k in (*kept, *pinned))]
+        parses = program(whole) is not None
+
+        def holds(some: Sequence[Hunk]) -> bool:
+            if parses and program(some) is None:  # no child is needed to say that this does not run
+                return False
+            return self._passes(some)
+
+        needed = self._needed(kept, pinned) if len(kept) > 1 and not spent() else []
+        slim = diet.reduce(kept, holds, spent, [*pinned, *needed])
+        fine = [f for h, parts in zip(whole, cut, strict=True) if any(h is k for k in slim.kept) for f in parts]
+        if slim.minimal and len(fine) > len(slim.kept):
+            slim = diet.reduce(fine, holds, spent, [f for f in fine if self._pinned(f.path)])
+            return list(slim.kept), slim.minimal
+        return fine, slim.minimal
+
+    def _needed(self, pieces: Sequence[Hunk], pinned: Sequence[Hunk]) -> list[Hunk]:
+        """Pieces without which a target fails whatever else is there: of all that can go, it runs nothing else.
+
+        Caches that outlive a test could make another test's piece count; decorated functions therefore do not.
+        """
+        owner = self._owners(pieces)
+        free = [h for h in pieces if owner[id(h)] and not any(h is p for p in pinned)]
+        stay = [h for h in pieces if not any(h is f for f in free)]
+        seen = self._seen_without(stay)
+        found = {}
+        for names in seen:
+            met = [h for h in free if owner[id(h)] in names.get(h.path, ())]
+            if len(met) == 1:
+                found[id(met[0])] = met[0]
+        return list(found.values())
+
+    def _owners(self, pieces: Sequence[Hunk]) -> dict[int, str]:
+        """The function each piece lies in; empty where it is of the module, or of what is decorated."""
+        found: dict[int, str] = {}
+        for path in {h.path for h in pieces}:
+            before, after = self._before.get(path, ""), self._after[path]
+            whole = hunks(path, before, after)
+            plain = {f.name for f in functions(before) if not f.decorated}
+            names = dict(zip(whole, owners(whole, before, after), strict=True))
+            found |= {id(h): names[h] if names[h] in plain else "" for h in pieces if h.path == path}
+        return found
+
+    def _seen_without(self, stay: Sequence[Hunk]) -> list[Seen]:
+        """Functions that each target runs which fails with no other pieces than these."""
+        selecting = self.loop.selecting
+        if not stay:  # as the audit found it
+            return [s for t in self.loop.state.targets if (s := selecting.seen(t.key, shared=True)) is not None]
+        if diet.programs(self._texts(stay)) is None:
+            return []
+        texts = {p: functions(t or "") for p, t in self._texts(stay).items()}
+        found: list[Seen] = []
+        for report in self._reports(stay, self._targets(), Manner(record=True)):
+            red = {r.nodeid for r in report.results if r.outcome.red}
+            shared = [r.set_up for r in report.ran.values()]
+            for nodeid in red & report.ran.keys():
+                parts = [report.ran[nodeid].body, *shared]
+                found.append(
+                    {p: frozenset().union(*(named(x.get(p, ()), known) for x in parts)) for p, known in texts.items()}
+                )
+        return found
+
+    # -- the oracle ---------------------------------------------------------------------------------------------------
+
+    def _pinned(self, path: str) -> bool:
+        pins = self.loop.plan.config.diet.pin
+        prefix = self.loop.plan.prefix
+        inner = path.removeprefix(f"{prefix}/") if prefix else path
+        return bool(pins) and pathspec.PathSpec.from_lines("gitignore", pins).match_file(inner)
+
+    def _texts(self, kept: Sequence[Hunk]) -> dict[str, str | None]:
+        return diet.assemble(self._before, kept, self._after)
+
+    def _targets(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for row in self.loop.state.targets:
+            found.setdefault(row.suite, []).append(row.nodeid)
+        return found
+
+    def _passes(self, kept: Sequence[Hunk]) -> bool:
+        """Whether the targets pass with these pieces, and then whether nothing is lost that they can reach."""
+        found = [r for report in self._reports(kept, self._targets(), EARLY) for r in report.results]
+        moved = acceptance.progress(self.loop.baseline, found)
+        if moved.still or moved.gone:
+            return False
+        around = self._reach()
+        reports = self._reports(kept, around, EARLY) if around else []
+        passed = {r.key for report in reports for r in report.results if not r.outcome.red}
+        return all(f"{suite} {nodeid}" in passed for suite, nodeids in around.items() for nodeid in nodeids)
+
+    def _reach(self) -> Mapping[str, list[str]]:
+        """Tests that passed before and that the change can reach, where they are quickly through."""
+        if self._around is None:
+            loop = self.loop
+            rows = [loop.state.tests[k] for k in loop.baseline.green]
+            keys = dict(loop.selecting.reach(self._before, self._after, rows))
+            mine = [r for r in rows if r.key in keys]
+            quick = sum(r.latest.seconds for r in mine if r.latest is not None) <= loop.plan.config.diet.budget_s / 4
+            around: dict[str, list[str]] = {}
+            for row in mine if quick else ():
+                around.setdefault(row.suite, []).append(row.nodeid)
+            self._around = around
+        return self._around
+
+    def _reports(
+        self, kept: Sequence[Hunk], tests: Mapping[str, Sequence[str]], manner: Manner
+    ) -> Iterator[TestReport]:
+        """Run some tests with only these pieces in place, suite by suite."""
+        loop = self.loop
+        if self._place is None:
+            self._place = loop.workshop.place("verify", loop.workshop.snapshot.commit, fresh=True)
+        place = self._place
+        area = Area(place.worktree)
+        for path, text in self._texts(kept).items():
+            if text is None:
+                (place.worktree / path).unlink(missing_ok=True)
+            else:
+                area.write(path, text.encode("utf-8", "surrogateescape"))
+        for suite, nodeids in tests.items():
+            loop.checkpoint()
+            self.runs += 1
+            yield loop.runner.report(suite, loop.plan.config.suites[suite], place, only=nodeids, manner=manner)
