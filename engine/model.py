@@ -199,6 +199,7 @@ class TestReport(Noun, frozen=True):
     replaced: tuple[str, ...] = ()  # parts of pytest that the code under test replaced
     peeked: tuple[str, ...] = ()  # how the code under test looked at the tests
     ran: Mapping[str, Ran] = {}  # by node id, where it was asked for
+    note: str = ""  # which of its tests ran, where somebody chose
 
     __test__: ClassVar[bool] = False
 

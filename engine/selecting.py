@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from engine import events as ev
 from engine.errors import EnvironmentFailure
 from engine.model import TestReport
@@ -131,7 +133,8 @@ class Selecting:
             mine = [r for r in rows[name] if r.target or r.key in reached]
             words = sorted({reached[r.key] for r in mine if r.key in reached})
             suites[name] = tuple(r.nodeid for r in mine)
-            why.append(f"suite {name}: {_listed(words) or 'the targets; no other test runs what changed'}")
+            where = f"{name}: " if len(long) > 1 else ""
+            why.append(where + (_listed(words) or "the targets; no other test runs what changed"))
         return Selection(suites, {n: len(rows[n]) for n in running}, tuple(why))
 
     def reach(
@@ -140,7 +143,8 @@ class Selecting:
         """Keys of the tests a change can reach, with the reason; targets left out."""
         other = sorted(p for p in before.keys() | after.keys() if not p.endswith(".py"))
         change = touched(before, after)
-        importers = {p: self._imports(after).reached([p]) for p in (*change.modules, *change.functions)}
+        imports = self._imports(after)
+        importers = {p: imports.reached([p]) for p in (*change.modules, *change.functions)}
         for row in rows:
             if not row.target and (why := f"{other[0]} changed" if other else self._why(row, change, importers)):
                 yield row.key, why
@@ -149,13 +153,13 @@ class Selecting:
         seen = self.seen(row.key)
         for path, names in change.functions.items():
             if seen is not None and (met := names & seen.get(path, frozenset())):
-                return f"run {sorted(met)[0]} of {path}"
+                return f"run {sorted(met)[0]} ({path})"
         prefix = self.loop.plan.prefix
         file = (f"{prefix}/" if prefix else "") + row.nodeid.split("::", 1)[0]
         doubtful = change.modules if seen is not None else importers.keys()
         for path in doubtful:
             if (seen is not None and path in seen) or file in importers[path]:
-                return f"import {path}"
+                return f"use {path}"
         return ""
 
     def _imports(self, after: Mapping[str, str]) -> Imports:
@@ -189,22 +193,25 @@ class Selecting:
         suite
             Runs a suite, or some tests of it.
         """
-        loop = self.loop
         self._say(number, selection)
-        targets = {n: [r.nodeid for r in loop.state.targets if r.suite == n] for n in selection.suites}
-        skipped = [suite(n, None) for n in loop.plan.suites if n not in selection.suites]
-        first = [
-            suite(n, None if t is None else targets[n]) for n, t in selection.suites.items() if t is None or targets[n]
-        ]
-        reports = [*skipped, *first]
-        wanted = {key for key in loop.baseline.outcomes if selection.suites.get(key.split(" ", 1)[0], ()) is None}
-        if any(r.outcome.red and r.key in loop.baseline.targets for report in first for r in report.results):
-            return loop.baseline.only(wanted), reports
-        for name, tests in selection.suites.items():
-            if left := sorted(set(tests or ()) - set(targets[name])):
-                reports.append(suite(name, left))
+        by = self.loop.baseline
+        targets: dict[str, list[str]] = {n: [] for n in selection.suites}
+        for row in self.loop.state.targets:
+            targets.setdefault(row.suite, []).append(row.nodeid)
+        reports = [suite(n, None) for n in self.loop.plan.suites if selection.suites.get(n, ()) is None]
+        wanted = {k for k in by.outcomes if selection.suites.get(k.split(" ", 1)[0], ()) is None}
+        part = {n: tests for n, tests in selection.suites.items() if tests is not None}
+        reports += [replace(suite(n, targets[n]), note="the targets") for n in part if targets[n]]
+        left_out = (n for n in self.loop.plan.suites if n not in selection.suites)
+        reports += [suite(n, None) for n in left_out]  # and say why
+        if any(r.outcome.red and r.key in by.targets for report in reports for r in report.results):
+            return by.only(wanted), reports
+        for name, tests in part.items():
+            if left := sorted(set(tests) - set(targets[name])):
+                report = suite(name, left)
+                reports.append(replace(report, note=f"{len(left)} more of {selection.total[name]} tests, by what ran"))
                 wanted |= {f"{name} {nodeid}" for nodeid in left}
-        return loop.baseline.only(wanted), reports
+        return by.only(wanted), reports
 
     def _say(self, number: int, selection: Selection) -> None:
         if selection.whole:

@@ -17,7 +17,7 @@ from engine.advisories import advise
 from engine.cancel import CancelToken
 from engine.errors import EnvironmentFailure
 from engine.events import AdvisoryRaised, EditApplied, Event, ToolCalled
-from engine.model import Advisory, Outcome, TestReport
+from engine.model import Advisory, Ended, Outcome, TestReport
 from engine.providers import ToolResult
 from engine.workspace.area import Area, Refused, Text
 from engine.workspace.changes import line_counts
@@ -250,10 +250,14 @@ def summarise(reports: Sequence[TestReport]) -> str:
     """What a run of tests showed, failures first, within a budget."""
     lines: list[str] = []
     for report in reports:
+        if report.ended is Ended.SKIPPED and not report.results:
+            lines.append(f"suite {report.suite}: skipped ({report.reason})")
+            continue
         red = [r for r in report.results if r.outcome.red]
         passed = sum(r.outcome.passed for r in report.results)
         other = len(report.results) - len(red) - passed
-        lines.append(f"suite {report.suite}: {passed} passed, {len(red)} failed, {other} other")
+        note = f" ({report.note})" if report.note else ""
+        lines.append(f"suite {report.suite}{note}: {passed} passed, {len(red)} failed, {other} other")
         if report.problem:
             lines.append(f"  {report.problem}")
         for result in red[:8]:

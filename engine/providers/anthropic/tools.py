@@ -68,8 +68,9 @@ _OWN: tuple[Schema, ...] = (
     {
         "name": "run_tests",
         "description": (
-            "Run tests on the files as they are now and see the outcome of each. Without arguments: every suite. "
-            "Name a suite, and node ids of single tests, to be quick."
+            "Run tests on the files as they are now and see the outcome of each. Without arguments: the target tests, "
+            "and where they pass the tests that run what was changed; short suites as a whole. Name a suite to run "
+            "all of it, and node ids to run single tests."
         ),
         "input_schema": _object(
             {

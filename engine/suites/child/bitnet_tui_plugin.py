@@ -206,7 +206,8 @@ class Plugin:
             sys.addaudithook(self.peeks.hook)
         self.marks = {}  # of tests under way: the marks a skip or an expected failure may come from
         self.recorder = Recorder(self.worktree, control.record) if control.record else None
-        self.fixtures = {}  # what the set-up of the test under way ran, which others may build on
+        self.watched = ""  # the test that is recorded; in a process that has workers none is
+        self.fixtures = {}  # what its set-up ran, which others may build on
 
     # -- set-up ---------------------------------------------------------------------------------------------------
 
@@ -295,7 +296,7 @@ class Plugin:
         self.marks[item.nodeid] = {mark.name for mark in item.iter_markers()}
         if self.recorder is not None:
             self.recorder.start()
-            self.fixtures = {}
+            self.watched, self.fixtures = item.nodeid, {}
         limit = self.control.test_timeout
         usable = limit > 0 and hasattr(signal, "setitimer") and signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
         if usable:
@@ -339,7 +340,7 @@ class Plugin:
         self.replaced.update(self.wires.replaced())
         if reports:
             self.control.send("finished", **self._summary(nodeid, reports))
-        if self.recorder is not None:
+        if self.recorder is not None and self.watched == nodeid:
             self.control.send("ran", nodeid=nodeid, set_up=self.fixtures, body=self.recorder.take())
         if reports and self.control.stop_early and any(_outcome(r) in ("failed", "error") for r in reports):
             self.session.shouldfail = "one test is red: the rest need not run"
