@@ -118,29 +118,30 @@ class Dieting:
                 return False
             return self._passes(some)
 
-        needed = self._needed(kept, pinned) if len(kept) > 1 and not spent() else []
-        slim = diet.reduce(kept, holds, spent, [*pinned, *needed])
+        needed, spare = self._needed(kept, pinned) if len(kept) > 1 and not spent() else ([], [])
+        slim = diet.reduce(kept, holds, spent, [*pinned, *needed], spare)
         fine = [f for h, parts in zip(whole, cut, strict=True) if any(h is k for k in slim.kept) for f in parts]
         if slim.minimal and len(fine) > len(slim.kept):
             slim = diet.reduce(fine, holds, spent, [f for f in fine if self._pinned(f.path)])
             return list(slim.kept), slim.minimal
         return fine, slim.minimal
 
-    def _needed(self, pieces: Sequence[Hunk], pinned: Sequence[Hunk]) -> list[Hunk]:
-        """Pieces without which a target fails whatever else is there: of all that can go, it runs nothing else.
+    def _needed(self, pieces: Sequence[Hunk], pinned: Sequence[Hunk]) -> tuple[list[Hunk], list[Hunk]]:
+        """Pieces without which a target fails whatever else is there, and pieces that no target was seen to run.
 
-        Caches that outlive a test could make another test's piece count; decorated functions therefore do not.
+        The first are all that a failing target runs of what can go. A cache that outlives a test could make another
+        test's piece count; decorated functions therefore do not.
         """
         owner = self._owners(pieces)
         free = [h for h in pieces if owner[id(h)] and not any(h is p for p in pinned)]
-        stay = [h for h in pieces if not any(h is f for f in free)]
-        seen = self._seen_without(stay)
-        found = {}
-        for names in seen:
+        needed: dict[int, Hunk] = {}
+        seen: set[int] = set()
+        for names in self._seen_without([h for h in pieces if not any(h is f for f in free)]):
             met = [h for h in free if owner[id(h)] in names.get(h.path, ())]
+            seen |= {id(h) for h in met}
             if len(met) == 1:
-                found[id(met[0])] = met[0]
-        return list(found.values())
+                needed[id(met[0])] = met[0]
+        return list(needed.values()), [h for h in free if id(h) not in seen] if seen else []
 
     def _owners(self, pieces: Sequence[Hunk]) -> dict[int, str]:
         """The function each piece lies in; empty where it is of the module, or of what is decorated."""

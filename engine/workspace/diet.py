@@ -13,6 +13,9 @@ from dataclasses import dataclass, replace
 
 from engine.workspace.changes import Hunk, apply_hunks, hunks
 
+FEW = 10
+"""So many pieces are tried one by one: halves of them seldom go."""
+
 
 @dataclass(frozen=True, slots=True)
 class Slim:
@@ -137,11 +140,12 @@ def reduce(
     holds: Callable[[Sequence[Hunk]], bool],
     spent: Callable[[], bool],
     needed: Sequence[Hunk] = (),
+    spare: Sequence[Hunk] = (),
 ) -> Slim:
     """The smallest subset found that still holds.
 
-    All that is not known to be needed at once, then halves, then smaller parts, then single pieces until none can go
-    (ddmin, complements only).
+    What is thought to be spare goes first, at once; then all that is not known to be needed, at once. Then halves and
+    smaller parts (ddmin, complements only), of few pieces one by one, until none can go.
 
     Parameters
     ----------
@@ -151,12 +155,20 @@ def reduce(
         Asked before each run: True ends the search with the best so far.
     needed
         Pieces without which nothing holds, whatever else is there.
+    spare
+        A guess: pieces that can go together.
     """
     fixed = {id(p) for p in needed}
     free = [p for p in all_pieces if id(p) not in fixed]
-    runs, parts = 0, 1 if needed else 2
+    runs = 0
     if len(all_pieces) <= 1:  # without its only piece the targets are red, as the audit showed
         return Slim(tuple(all_pieces), (), True, 0)
+    lean = [p for p in free if not any(p is s for s in spare)]
+    if len(lean) < len(free) and (lean or fixed) and not spent():
+        runs += 1
+        if holds(_some(all_pieces, fixed, lean)):
+            free = lean
+    parts = 1 if fixed else len(free) if len(free) <= FEW else 2
     while free and len(free) + len(fixed) > 1:
         size = max(1, -(-len(free) // parts))
         smaller = None
@@ -175,7 +187,7 @@ def reduce(
         elif size == 1:
             break
         else:
-            parts = min(len(free), parts * 2)
+            parts = len(free) if len(free) <= FEW else min(len(free), parts * 2)
     return _slim(all_pieces, fixed, free, minimal=True, runs=runs)
 
 
