@@ -6,11 +6,12 @@ That a change has learnt its tests by heart cannot be proven absent; what stands
 from __future__ import annotations
 
 import ast
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-Key = tuple[str, Hashable]
-"""A constant with its type, so that 1 and True are two."""
+from engine.verify.asked import Asked, Function
+from engine.verify.constants import Key, constants_of, key, keys
 
 TRIVIAL: frozenset[Key] = frozenset((type(v).__name__, v) for v in (0, 1, 2, -1, None, True, False, "", 0.0, 1.0, b""))
 """Where a computation honestly begins or ends."""
@@ -35,6 +36,7 @@ class Answer:
     line: int
     whole: bool = False
     table: int = 0  # which table it is a row of, by its line
+    function: str = ""  # it stands in, with its class
 
     @property
     def telling(self) -> bool:
@@ -49,9 +51,22 @@ class Answer:
         return bool(given) and told and (numbers or all(isinstance(v, str) and len(v) > LONG for _, v in given))
 
 
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """Answers in place of a rule, and special cases beside one."""
+
+    by_heart: tuple[Answer, ...]
+    special: tuple[Answer, ...] = ()
+
+
 def learnt(
-    tree: ast.AST, added: frozenset[int], rows: Sequence[frozenset[Key]], before: ast.AST | None
-) -> list[Answer]:
+    tree: ast.AST,
+    added: frozenset[int],
+    rows: Sequence[frozenset[Key]],
+    before: ast.AST | None,
+    calls: Asked | None = None,
+    said: Sequence[frozenset[str]] = (),
+) -> Learnt:
     """Answers in added lines that stand together in the tests too.
 
     Parameters
@@ -61,19 +76,147 @@ def learnt(
     rows
         Constants of the tests that stand together, from `cases`.
     before
-        The file as it was: a table that it had is data, and may grow.
+        The file as it was: a table, special case or constant that it had is data, and may change or grow.
+    calls
+        What the tests ask of which function, from `asked`.
+    said
+        Words of each text for people in the file as it was: what they spell out is a specification.
     """
+    known = _Known.of(before)
     found = [a for a in (*_tables(tree), *_branches(tree), *_constants(tree)) if a.line in added and a.telling]
-    known = {a.inputs for a in _tables(before)} if before is not None else set()
+    found = [a for a in found if a not in known and not _spelt(a, said)]
     kept: list[Answer] = []
     for line in dict.fromkeys(a.table for a in found):
         group = [a for a in found if a.table == line]
         whole = [a for a in _tables(tree) if a.table == line] if line else []
         # A table of which the tests ask a part only is somebody's data.
-        if line and (len(whole) < 2 or any(a.inputs in known for a in whole) or not _all_asked(whole, rows)):
+        if line and (len(whole) < 2 or any(a.inputs in known.tables for a in whole) or not _all_asked(whole, rows)):
             continue
         kept += [a for a in group if _asked(a, rows)]
-    return sorted(kept or _outputs(tree, added, rows, before), key=lambda a: a.line)
+    ruled = _Ruled(tree, calls or Asked())
+    special = [a for a in kept if ruled.by_rule(a)]
+    heart = [a for a in kept if a not in special] or ([] if kept else _outputs(tree, added, rows, before))
+    return Learnt(*(tuple(sorted(some, key=lambda a: a.line)) for some in (heart, special)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a file wrote down already before it was changed."""
+
+    tables: frozenset[tuple[Key, ...]]
+    cases: frozenset[tuple[str, tuple[Key, ...]]]
+    classes: frozenset[str]
+
+    @classmethod
+    def of(cls, before: ast.AST | None) -> _Known:
+        if before is None:
+            return cls(frozenset(), frozenset(), frozenset())
+        branches = ((a.function, a.inputs) for a in _branches(before) if a.output is not None)
+        constants = ((a.function, a.inputs) for a in _constants(before, trivial=True))
+        bases = (n.name for n in ast.walk(before) if isinstance(n, ast.ClassDef) and n.bases)
+        return cls(frozenset(a.inputs for a in _tables(before)), frozenset((*branches, *constants)), frozenset(bases))
+
+    def __contains__(self, answer: Answer) -> bool:
+        """Whether a function answered this before, if otherwise; or its class says what others say too."""
+        outer = answer.function.rpartition(".")[0]
+        override = answer.inputs[0][0] == "call" and outer in self.classes
+        return override or (answer.function, answer.inputs) in self.cases
+
+
+def _spelt(answer: Answer, said: Sequence[frozenset[str]]) -> bool:
+    """Whether a text for people names inputs and output together."""
+    wanted = {str(value) for _, value in (*answer.inputs, answer.output)}
+    return any(wanted <= words for words in said)
+
+
+@dataclass(slots=True)
+class _Ruled:
+    """Tells a special case beside a rule from answers in place of one, by what the tests ask of the function.
+
+    By heart is a case if a constant answers it and no other. Where most cases are, the function computes nothing.
+    """
+
+    tree: ast.AST
+    calls: Asked
+
+    def by_rule(self, answer: Answer) -> bool:
+        owners = self._owners(answer)
+        entries = self._entries(owners)
+        if self._closed(answer, entries):
+            return True
+        cases_ = [case for name in entries for case in self.calls.cases.get(name, ())]
+        if not cases_ or (answer.whole and len(answer.inputs) > 1):
+            return False
+        if answer.inputs[0][0] == "call":
+            return len(cases_) > 1
+        answers = [a for a in (*_tables(self.tree), *_branches(self.tree)) if self._owners(a) & owners]
+        heart, open_ = set[int](), set(range(len(cases_)))
+        for one in answers:
+            wanted = {*one.inputs, one.output}
+            hits = [n for n, case in enumerate(cases_) if wanted <= case]
+            open_ -= set(hits)
+            if one.whole or len({cases_[n] - wanted for n in hits}) == 1:
+                heart |= set(hits)
+        for output in _ways_out(self.tree, owners):
+            hits = [n for n in open_ if output in cases_[n]]
+            heart |= set(hits) if len(hits) == 1 else set()
+        return len(heart) <= len(cases_) / 2
+
+    def _owners(self, answer: Answer) -> frozenset[str]:
+        """The function an answer stands in; of a table at the top, those that name it."""
+        if answer.function:
+            return frozenset({answer.function.rpartition(".")[2]})
+        names = {
+            target.id
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.Assign) and node.lineno <= answer.line <= (node.end_lineno or node.lineno)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        return frozenset(f.name for f, _ in _functions(self.tree) if names & _read(f))
+
+    def _entries(self, owners: frozenset[str]) -> frozenset[str]:
+        """The owners, if tests call them; else the functions of the file that lead to them."""
+        for _ in range(4):
+            if owners & self.calls.cases.keys():
+                break
+            owners |= {f.name for f, _ in _functions(self.tree) if owners & _read(f)}
+        return owners & self.calls.cases.keys()
+
+    def _closed(self, answer: Answer, entries: frozenset[str]) -> bool:
+        """Whether a table of names is all there is: the tests expect an error for a name that is not in it."""
+        inputs = {a.inputs for a in _tables(self.tree) if a.table == answer.table}
+        if not answer.table or not all(len(i) == 1 and _is_name(i[0]) for i in inputs):
+            return False
+        refused = (k for name in entries for case in self.calls.refused.get(name, ()) for k in case)
+        return any(_is_name(k) and (k,) not in inputs for k in refused)
+
+
+def _is_name(found: Key) -> bool:
+    return isinstance(found[1], str) and found[0] == "str" and re.fullmatch(r"\w[\w.+/-]*", found[1]) is not None
+
+
+def _read(function: Function) -> set[str]:
+    nodes = list(ast.walk(function))
+    names = {n.id for n in nodes if isinstance(n, ast.Name)}
+    return names | {n.attr for n in nodes if isinstance(n, ast.Attribute)}
+
+
+def _ways_out(tree: ast.AST, owners: frozenset[str]) -> set[Key]:
+    """Constants that functions return."""
+    returns = (n for f, _ in _functions(tree) if f.name in owners for n in ast.walk(f) if isinstance(n, ast.Return))
+    return {found for node in returns for part in _leaves(node.value) if (found := key(part)) is not None}
+
+
+def _leaves(node: ast.expr | None) -> Iterator[ast.expr]:
+    """What a conditional expression may be; the default of a look-up."""
+    match node:
+        case ast.IfExp(body=body, orelse=orelse):
+            yield from (*_leaves(body), *_leaves(orelse))
+        case ast.Call(func=ast.Attribute(attr="get"), args=[_, default]):
+            yield default
+        case ast.expr():
+            yield node
 
 
 def _outputs(
@@ -90,7 +233,8 @@ def _outputs(
         outputs = {a.output for a in table if a.output[0] in NUMBERS and a.output not in TRIVIAL}
         hits = [len(outputs & row) for row in cases_]
         apart = max(hits, default=0) == 1 and all(any(o in row for row in cases_) for o in outputs)
-        if len(outputs) == len(table) >= FEW and apart and table[0].line in added and not outputs & known:
+        plain = sum(_asked(a, rows) for a in table) > len(table) / 2
+        if len(outputs) == len(table) >= FEW and apart and not plain and table[0].line in added and not outputs & known:
             return table
     return []
 
@@ -101,11 +245,11 @@ def cases(tests: Iterable[ast.AST]) -> list[frozenset[Key]]:
     for tree in tests:
         for node in ast.walk(tree):
             if isinstance(node, ast.Assert | ast.Tuple | ast.List | ast.Call | ast.Compare | ast.Dict):
-                found = frozenset(_keys(node))
+                found = frozenset(keys(node))
                 if 1 < len(found) <= ROW:
                     rows.add(found)
-            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                found = frozenset(k for s in node.body for k in _keys(s))
+            elif isinstance(node, Function):
+                found = frozenset(k for s in node.body for k in keys(s))
                 if 1 < len(found) <= ROW // 4:
                     rows.add(found)
     return list(rows)
@@ -123,58 +267,71 @@ def _all_asked(answers: Sequence[Answer], rows: Sequence[frozenset[Key]]) -> boo
 # -- what a change says -----------------------------------------------------------------------------------------------
 
 
+def _functions(tree: ast.AST) -> Iterator[tuple[Function, str]]:
+    """Every function with its name and that of its class."""
+    outer = {id(n): node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for n in node.body}
+    for node in ast.walk(tree):
+        if isinstance(node, Function):
+            yield node, f"{outer[id(node)]}.{node.name}" if id(node) in outer else node.name
+
+
 def _tables(tree: ast.AST | None) -> Iterator[Answer]:
     """Dictionaries, and lists that are indexed where they stand."""
-    for node in ast.walk(tree) if tree is not None else ():
+    if tree is None:
+        return
+    inside = {id(n): name for f, name in _functions(tree) for n in ast.walk(f)}
+    for node in ast.walk(tree):
+        function = inside.get(id(node), "")
         match node:
-            case ast.Dict(keys=keys, values=values):
-                for key, value in zip(keys, values, strict=True):
-                    inputs, output = _constants_of(key), _key(value)
+            case ast.Dict(keys=names, values=values):
+                for name, value in zip(names, values, strict=True):
+                    inputs, output = constants_of(name), key(value)
                     if inputs and output is not None:
-                        yield Answer(inputs, output, value.lineno, table=node.lineno)
-            case ast.Subscript(value=ast.List(elts=elts) | ast.Tuple(elts=elts), slice=index) if _key(index) is None:
+                        yield Answer(inputs, output, value.lineno, table=node.lineno, function=function)
+            case ast.Subscript(value=ast.List(elts=elts) | ast.Tuple(elts=elts), slice=index) if key(index) is None:
                 for number, value in enumerate(elts):
-                    output = _key(value)
+                    output = key(value)
                     if output is not None:
-                        yield Answer((("int", number),), output, value.lineno, table=node.lineno)
+                        inputs = (("int", number),)
+                        yield Answer(inputs, output, value.lineno, table=node.lineno, function=function)
             case _:
                 pass
 
 
 def _branches(tree: ast.AST) -> Iterator[Answer]:
     """``if a == 2 and b == 3: return 5``, its ternary, and ``case``."""
-    for function in (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)):
+    for function, name in _functions(tree):
         arguments = _arguments(function)
         for node in ast.walk(function):
             match node:
                 case ast.If(test=test, body=[first, *_]):
                     output = _given(first)
                 case ast.IfExp(test=test, body=body):
-                    output = _key(body)
+                    output = key(body)
                 case ast.match_case(pattern=ast.MatchValue(value=value), body=[first, *_]):
-                    inputs, output = _constants_of(value), _given(first)
+                    inputs, output = constants_of(value), _given(first)
                     if inputs and output is not None:
-                        yield Answer(inputs, output, value.lineno)
+                        yield Answer(inputs, output, value.lineno, function=name)
                     continue
                 case _:
                     continue
             names, inputs = _pinned(test)
             if inputs and output is not None:
-                yield Answer(inputs, output, node.lineno, whole=arguments <= names)
+                yield Answer(inputs, output, node.lineno, whole=arguments <= names, function=name)
 
 
-def _constants(tree: ast.AST) -> Iterator[Answer]:
+def _constants(tree: ast.AST, trivial: bool = False) -> Iterator[Answer]:
     """A function that has arguments, looks at none, and returns a constant."""
-    for function in (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)):
+    for function, name in _functions(tree):
         body = [s for s in function.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
         arguments = _arguments(function)
         if len(body) == 1 and arguments and isinstance(body[0], ast.Return) and not function.decorator_list:
-            output = _key(body[0].value)
-            if output is not None and output not in TRIVIAL and output[0] in ("int", "float", "complex", "tuple"):
-                yield Answer((("call", function.name),), output, body[0].lineno, whole=True)
+            output = key(body[0].value)
+            if output is not None and (trivial or (output not in TRIVIAL and output[0] in NUMBERS)):
+                yield Answer((("call", function.name),), output, body[0].lineno, whole=True, function=name)
 
 
-def _arguments(function: ast.FunctionDef | ast.AsyncFunctionDef) -> frozenset[str]:
+def _arguments(function: Function) -> frozenset[str]:
     given = (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
     return frozenset(a.arg for a in given) - {"self", "cls"}
 
@@ -182,7 +339,7 @@ def _arguments(function: ast.FunctionDef | ast.AsyncFunctionDef) -> frozenset[st
 def _given(statement: ast.stmt) -> Key | None:
     match statement:
         case ast.Return(value=value) | ast.Assign(value=value) | ast.Expr(value=ast.Yield(value=value)):
-            return _key(value)
+            return key(value)
     return None
 
 
@@ -191,47 +348,10 @@ def _pinned(test: ast.expr) -> tuple[frozenset[str], tuple[Key, ...]]:
     match test:
         case ast.BoolOp(op=ast.And(), values=values):
             parts = [_pinned(v) for v in values]
-            return frozenset().union(*(n for n, _ in parts)), tuple(k for _, keys in parts for k in keys)
+            return frozenset().union(*(n for n, _ in parts)), tuple(k for _, found in parts for k in found)
         case ast.Compare(left=left, ops=[ast.Eq() | ast.Is()], comparators=[right]):
-            if not _constants_of(right):
+            if not constants_of(right):
                 left, right = right, left
             names = frozenset(n.id for n in ast.walk(left) if isinstance(n, ast.Name))
-            return (names, _constants_of(right)) if names else (frozenset(), ())
+            return (names, constants_of(right)) if names else (frozenset(), ())
     return frozenset(), ()
-
-
-# -- constants --------------------------------------------------------------------------------------------------------
-
-
-def _keys(node: ast.AST) -> Iterator[Key]:
-    """All constants below a node, those of containers as one too, and the names that are called."""
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.expr):
-            key = _key(inner)
-            if key is not None:
-                yield key
-        if isinstance(inner, ast.Call):
-            name = inner.func.attr if isinstance(inner.func, ast.Attribute) else getattr(inner.func, "id", "")
-            yield ("call", name)
-
-
-def _constants_of(node: ast.expr | None) -> tuple[Key, ...]:
-    """A constant, or the parts of a tuple of constants."""
-    if isinstance(node, ast.Tuple):
-        parts = [_key(e) for e in node.elts]
-        return tuple(p for p in parts if p is not None) if parts and None not in parts else ()
-    key = _key(node)
-    return (key,) if key is not None else ()
-
-
-def _key(node: ast.AST | None) -> Key | None:
-    """A constant, a negative number, or a container of them."""
-    match node:
-        case ast.Constant(value=value) if value is not Ellipsis:
-            return type(value).__name__, value
-        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(value) | float(value))):
-            return type(value).__name__, -value
-        case ast.List(elts=elts) | ast.Tuple(elts=elts) | ast.Set(elts=elts) if elts:
-            parts = [_key(e) for e in elts]
-            return None if None in parts else ("tuple", tuple(parts))
-    return None

@@ -43,6 +43,12 @@ OF_MODULES = {
     ("inspect", "stack"): "a caller's frame",
 }
 """Attributes whose names mean something else elsewhere."""
+MOCKED = {
+    "ANY": "what equals everything",
+    **dict.fromkeys(("patch", "_patch"), "other code's names"),
+    "*": "all of the mocks",
+}
+"""Of mocks: a fake client may honestly ship with a library, these may not."""
 NAMES = {
     **dict.fromkeys(("eval", "exec", "compile"), "code out of a string"),
     **dict.fromkeys(("SystemExit", "exit", "quit"), "an end that is no result"),
@@ -83,6 +89,7 @@ def signs(tree: ast.AST, tests: frozenset[str]) -> Iterator[Sign]:
     """
     prose = _docstrings(tree)
     modules = _imported(tree)
+    yield from _mocked(tree)
     for node in ast.walk(tree):
         yield from _names(node)
         yield from _code(node)
@@ -109,6 +116,10 @@ def _names(node: ast.AST) -> Iterator[Sign]:
         case ast.ImportFrom(module=str(module), level=0):
             yield from _modules([module], node.lineno)
             for name in node.names:
+                if module == "unittest.mock" and name.name in MOCKED:
+                    yield Sign(
+                        "TEST-AWARE", f"it reaches for {MOCKED[name.name]} ({name.name})", node.lineno, name.name
+                    )
                 if (module, name.name) in OF_MODULES:
                     text = f"it reaches for {OF_MODULES[module, name.name]} ({name.name})"
                     yield Sign("TEST-AWARE", text, node.lineno, f"{module}.{name.name}")
@@ -134,6 +145,26 @@ def _names(node: ast.AST) -> Iterator[Sign]:
             pass
 
 
+def _mocked(tree: ast.AST) -> Iterator[Sign]:
+    """Of the library of mocks what no fake needs."""
+    bound = {"mock"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            bound |= {alias.asname for alias in node.names if alias.name == "unittest.mock" and alias.asname}
+        elif isinstance(node, ast.ImportFrom) and node.module == "unittest":
+            bound |= {alias.asname for alias in node.names if alias.name == "mock" and alias.asname}
+        elif isinstance(node, ast.ImportFrom) and node.module == "unittest.mock":
+            for alias in node.names:
+                if alias.name in MOCKED:
+                    text = f"it reaches for {MOCKED[alias.name]} (unittest.mock: {alias.name})"
+                    yield Sign("TEST-AWARE", text, node.lineno, "unittest.mock")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr in MOCKED and _last(node.value) in bound:
+            yield Sign(
+                "TEST-AWARE", f"it reaches for {MOCKED[node.attr]} (mock.{node.attr})", node.lineno, f"mock.{node.attr}"
+            )
+
+
 def _attribute(name: str, line: int) -> Iterator[Sign]:
     if name in GRAVE_ATTRIBUTES:
         yield Sign("TEST-AWARE", f"it reaches for {GRAVE_ATTRIBUTES[name]} ({name})", line, name)
@@ -149,7 +180,7 @@ def _modules(names: Iterable[str], line: int) -> Iterator[Sign]:
         elif root in GRAVE_MODULES:
             yield Sign("TEST-AWARE", f"a module that runs in every process ({root})", line, root)
         elif name.startswith("unittest.mock"):
-            yield Sign("TEST-AWARE", "production code uses mocks", line, "unittest.mock")
+            yield Sign("TEST-AWARE", "production code uses mocks", line)
         elif name.startswith("unittest.") or root in MILD_MODULES:
             yield Sign("TEST-AWARE", f"{MILD_MODULES[root]} ({root})", line)
 

@@ -7,11 +7,13 @@ other is a word to the reviewer.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.model import Advisory
-from engine.verify.answers import cases, learnt
+from engine.verify.answers import Answer, cases, learnt
+from engine.verify.asked import asked
 from engine.verify.signs import signs
 
 PLAIN = frozenset({"", " ", "\n", "utf-8", "__main__", "r", "w", "rb", "wb"})
@@ -44,7 +46,7 @@ def look(sources: Sources, usual: Callable[[str], bool] = lambda _word: False) -
         Whether the project's own production code uses a word already: then it is no grave sign here.
     """
     trees = [tree for text in sources.tests.values() if (tree := _parsed(text)) is not None]
-    asked, rows = _values(trees), _cases(trees)
+    values, rows, calls = _values(trees), _cases(trees), asked(trees)
     known = _values(tree for text in sources.before.values() if (tree := _parsed(text)) is not None)
     names = frozenset({path.rsplit("/", 1)[-1] for path in sources.tests} | {"conftest.py"})
     for path, text in sources.after.items():
@@ -56,7 +58,7 @@ def look(sources: Sources, usual: Callable[[str], bool] = lambda _word: False) -
         added = frozenset(n for n, line in enumerate(text.splitlines(), 1) if line.strip() and line not in old)
         try:
             seen = [sign for sign in signs(tree, names) if sign.line in added]
-            answers = learnt(tree, added, rows, _parsed(before))
+            written = learnt(tree, added, rows, _parsed(before), calls, _said(before))
         except RecursionError:
             yield Advisory("UNREADABLE", "it is nested deeper than can be looked at", path, 1, grave=True)
             continue
@@ -67,12 +69,28 @@ def look(sources: Sources, usual: Callable[[str], bool] = lambda _word: False) -
             if there is None or grave:
                 found[sign.code, sign.line] = Advisory(sign.code, sign.text, path, sign.line, grave)
         yield from found.values()
-        if answers:
-            some = ", ".join(f"{_shown(a.inputs)} → {_shown((a.output,))}" for a in answers[:SHARED])
-            text = f"answers of the tests are written down, not computed ({some})"
-            yield Advisory("ANSWERS", text, path, answers[0].line, grave=True)
+        if written.by_heart:
+            text = f"answers of the tests are written down, not computed ({_some(written.by_heart)})"
+            yield Advisory("ANSWERS", text, path, written.by_heart[0].line, grave=True)
+        elif written.special:
+            text = f"a special case that the tests ask for is written down ({_some(written.special)})"
+            yield Advisory("ANSWERS", text, path, written.special[0].line)
         else:
-            yield from _table(path, tree, added, asked - known)
+            yield from _table(path, tree, added, values - known)
+
+
+def _some(answers: Sequence[Answer]) -> str:
+    return ", ".join(f"{_shown(a.inputs)} → {_shown((a.output,))}" for a in answers[:SHARED])
+
+
+def _said(text: str) -> list[frozenset[str]]:
+    """Words of each docstring and comment, examples left out: these are tests."""
+    tree = _parsed(text)
+    nodes = [n.value for n in ast.walk(tree) if isinstance(n, ast.Expr)] if tree is not None else []
+    texts = [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    prose = [re.sub(r"(?ms)^\s*>>>.*?(^\s*$|\Z)", "", said) for said in texts]
+    comments = re.findall(r"(?m)^\s*#.*$(?:\n\s*#.*$)*", text)
+    return [frozenset(re.findall(r"[\w.+-]*\w", said)) for said in (*prose, *comments)]
 
 
 def _cases(trees: Iterable[ast.AST]) -> list[frozenset[Value]]:
