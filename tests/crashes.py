@@ -82,6 +82,10 @@ def repeated(records: list[Record]) -> list[str]:
                 again += {f"audit {suite} {round_}", "audit"} & done
             case ev.SuiteFinished(suite, Purpose.AUDIT, round_):
                 done.add(f"audit {suite} {round_}")
+            case ev.SuiteStarted(suite, Purpose.ALONE):
+                again += {f"alone {suite}", "audit"} & done
+            case ev.SuiteFinished(suite, Purpose.ALONE):
+                done.add(f"alone {suite}")
             case ev.AuditFinished():
                 done.add("audit")
             case ev.SuiteStarted(_, purpose, number):

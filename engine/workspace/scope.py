@@ -90,6 +90,12 @@ class Scope:
         ):
             object.__setattr__(self, name, pathspec.PathSpec.from_lines("gitignore", lines))
 
+    def judges(self, path: str) -> bool:
+        """Whether a file of the repository is a test, or says how tests run."""
+        inner = path.removeprefix(f"{self.prefix}/") if self.prefix else path
+        # Some file systems take Tests/ for tests/.
+        return path in self.witnesses or self._protect.match_file(inner) or self._protect.match_file(inner.lower())
+
     def refusal(self, path: str) -> str:
         """Why ``path`` (posix, relative to the repository) may not be written; empty if it may."""
         if path in self.witnesses:
