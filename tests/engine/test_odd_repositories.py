@@ -348,6 +348,20 @@ def test_an_index_that_is_damaged_or_locked(command: Command, tmp_path: Path) ->
     assert "Traceback" not in answer.out + answer.err
 
 
+def test_a_lock_that_a_killed_git_left(command: Command, tmp_path: Path) -> None:
+    """The user's own: it is named before anything is run, and left to them."""
+    folder = built(tmp_path)
+    git(folder, "pack-refs", "--all")
+    lock = folder / ".git" / "packed-refs.lock"
+    lock.touch()
+    refuses(command, folder, f"{lock} is there", "was killed", f"rm {lock}")
+    assert lock.exists()
+    lock.unlink()
+    for other in ("index.lock", "HEAD.lock", "config.lock", "refs/heads/main.lock"):  # these keep nobody from reading
+        (folder / ".git" / other).touch()
+    works(command, folder)
+
+
 def test_a_file_nobody_may_read(command: Command, tmp_path: Path) -> None:
     folder = built(tmp_path, CALC | {"secret.txt": "x\n"})
     (folder / "secret.txt").write_text("y\n")
