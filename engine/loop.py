@@ -39,7 +39,7 @@ from engine.recorder import Recorder
 from engine.records.keep import Keeper
 from engine.session import Steering
 from engine.state import AttemptRow, RunState
-from engine.suites.layout import witness_files
+from engine.suites.layout import import_roots, witness_files
 from engine.suites.names import Names
 from engine.suites.rounds import Rounds
 from engine.suites.runner import Place, SuiteRunner
@@ -186,7 +186,16 @@ class Loop:
         self.files = tuple(e.path for e in plan.repository.entries(snapshot.tree) if e.mode != "120000")
         settings = plan.config.scope
         inner = plan.repository.submodules(snapshot.tree)
-        self.scope = Scope(settings.allow, settings.deny, settings.protect, plan.prefix, submodules=inner)
+        extra_roots = (*plan.config.python.import_roots, *self._editable_roots())
+        self.scope = Scope(
+            settings.allow,
+            settings.deny,
+            settings.protect,
+            plan.prefix,
+            submodules=inner,
+            roots=import_roots(self.files, plan.prefix, extra_roots),
+            present=frozenset(self.files),
+        )
         self.workshop = Workshop(
             repository=plan.repository,
             home=plan.home,
@@ -195,7 +204,7 @@ class Loop:
             snapshot=snapshot,
             files=self.files,
             scope=self.scope,
-            extra_roots=(*plan.config.python.import_roots, *self._editable_roots()),
+            extra_roots=extra_roots,
             carry=plan.config.workspace.carry,
         )
         mentions = self._mentions(snapshot.tree)

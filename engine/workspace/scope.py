@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -37,7 +38,6 @@ PROTECTED = (
     "noxfile.py",
     "bitnet-tui.toml",
     "/config.toml",
-    "/pytest/",
     "_pytest/",
     "bitnet_tui_*.py",
     "*.pth",
@@ -52,6 +52,25 @@ PROTECTED = (
     ".github/",
 )
 
+# What Python and pytest import for themselves; a module of such a name at an import root comes before theirs.
+_FIRST = sys.stdlib_module_names | set(
+    [
+        "pytest",
+        "_pytest",
+        "pluggy",
+        "iniconfig",
+        "packaging",
+        "pygments",
+        "exceptiongroup",
+        "tomli",
+        "colorama",
+        "xdist",
+        "execnet",
+        "pytest_jsonreport",
+        "pytest_metadata",
+        "bitnet_tui_plugin",
+    ]
+)
 _SHORT_GIT = re.compile(r"(?:^|/)git~\d+(?:/|$)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -92,6 +111,11 @@ class Scope:
         Files the suites are collected from or read their data in; never writable, whatever their name.
     submodules
         Folders that are repositories of their own; never writable.
+    roots
+        Folders modules are imported from; with those of the witnesses, places where no new file may hide a module
+        that runs the tests.
+    present
+        Files that are there already: what they hide, they hid before.
 
     Examples
     --------
@@ -106,10 +130,13 @@ class Scope:
     prefix: str = ""
     witnesses: frozenset[str] = field(default_factory=frozenset)
     submodules: tuple[str, ...] = ()
+    roots: tuple[str, ...] = ()
+    present: frozenset[str] = field(default_factory=frozenset, repr=False)
     _allow: pathspec.PathSpec = field(init=False, repr=False, compare=False)  # type: ignore[type-arg]
     _deny: pathspec.PathSpec = field(init=False, repr=False, compare=False)  # type: ignore[type-arg]
     _protect: pathspec.PathSpec = field(init=False, repr=False, compare=False)  # type: ignore[type-arg]
     _witnesses: frozenset[str] = field(init=False, repr=False, compare=False)
+    _places: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name, lines in (
@@ -119,6 +146,9 @@ class Scope:
         ):
             object.__setattr__(self, name, pathspec.PathSpec.from_lines("gitignore", lines))
         object.__setattr__(self, "_witnesses", frozenset(map(plain, self.witnesses)))
+        beside = (w.rpartition("/")[0] for w in self.witnesses)
+        places = {plain(r).strip("/") for r in (self.prefix, *self.roots, *beside)} - {"."}
+        object.__setattr__(self, "_places", frozenset(places))
 
     def judges(self, path: str) -> bool:
         """Whether a file of the repository is a test, or says how tests run."""
@@ -141,11 +171,23 @@ class Scope:
             inner = path[len(self.prefix) + 1 :]
         if of_git(inner) or _matches(self._protect, inner):
             return f"{path} is protected: tests and their configuration are never changed"
+        if hidden := self._hides(path):
+            return f"{path} would hide the module {hidden}, which Python or pytest imports to run the tests"
         if _matches(self._deny, inner):
             return f"{path} is denied by [scope] deny"
         if not self._allow.match_file(inner):
             return f"{path} is outside the write scope ({', '.join(self.allow)})"
         return ""
+
+    def _hides(self, path: str) -> str:
+        """The module of Python's or pytest's that a new file of this name would stand before; empty if none."""
+        if path in self.present:
+            return ""
+        folder, _, name = plain(path).rpartition("/")
+        if name == "__init__.py":
+            folder, _, name = folder.rpartition("/")
+        top = name.split(".", 1)[0]
+        return top if top in _FIRST and folder in self._places else ""
 
     def editable(self, paths: Iterable[str]) -> tuple[str, ...]:
         """Those of ``paths`` that may be written, in order."""

@@ -188,6 +188,17 @@ def test_what_a_person_protects_is_protected_under_all_its_names() -> None:
         assert not scope.refusal("k\u00e4rnel/\u00fcber.py")
 
 
+def test_no_new_file_hides_a_module_that_runs_the_tests() -> None:
+    there = frozenset({"src/types.py", "kernels/random.py"})
+    witnesses = frozenset({"checks/first.py"})
+    scope = Scope(("**/*.py",), roots=("src", "."), present=there, witnesses=witnesses)
+    for path in ("json.py", "JSON.py", "src/shlex.py", "src/pluggy/__init__.py", "pytest/__init__.py", "checks/re.py"):
+        assert "would hide" in scope.refusal(path), path
+    for path in ("kernels/json.py", "src/types.py", "src/kernels/json/__init__.py", "profile/data.py", "packed.py"):
+        assert not scope.refusal(path), path
+    assert Scope(("**/*.py",), prefix="sub").refusal("sub/random.py")
+
+
 @given(
     st.text(max_size=40), st.lists(st.sampled_from(["..", ".", "pkg", "way", "link.py", "", "/", "x.py"]), max_size=6)
 )
