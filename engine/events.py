@@ -24,6 +24,7 @@ from engine.model import (
     Route,
     Step,
     TestResult,
+    Unfit,
     Usage,
     Verdict,
 )
@@ -132,6 +133,7 @@ class AuditFinished(Noun, frozen=True):
     targets: tuple[str, ...]
     flaky: tuple[str, ...] = ()
     counts: dict[str, int] | None = None
+    unfit: tuple[Unfit, ...] = ()  # red, and no change is asked to mend them
 
 
 class AttemptStarted(Noun, frozen=True):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ from engine.model import (
     RouteKind,
     Step,
     TestReport,
+    Unfit,
     Verdict,
 )
 from engine.recorder import Recorder
@@ -39,13 +41,14 @@ from engine.records.keep import Keeper
 from engine.selecting import Selecting
 from engine.session import Steering
 from engine.state import AttemptRow, RunState
-from engine.suites.layout import witness_files
+from engine.suites.layout import import_roots, witness_files
 from engine.suites.names import Names
 from engine.suites.rounds import Rounds
 from engine.suites.runner import PLAIN, Manner, Place, SuiteRunner
 from engine.verify import baseline
 from engine.verify.acceptance import Baseline
 from engine.verify.contradiction import contradictions
+from engine.verify.environment import Surroundings, missing
 from engine.verifying import Verifying
 from engine.workspace.repository import Snapshot
 from engine.workspace.scope import Scope
@@ -89,7 +92,7 @@ class Loop:
             self._guard()
             self.prepare()
             if not self.state.targets:
-                return self._nothing_red()
+                return self._none_to_mend() if self._left_red() else self._nothing_red()
             number = 1
             while True:
                 self._attempt(number)
@@ -185,7 +188,16 @@ class Loop:
         self.files = tuple(e.path for e in plan.repository.entries(snapshot.tree) if e.mode != "120000")
         settings = plan.config.scope
         inner = plan.repository.submodules(snapshot.tree)
-        self.scope = Scope(settings.allow, settings.deny, settings.protect, plan.prefix, submodules=inner)
+        extra_roots = (*plan.config.python.import_roots, *self._editable_roots())
+        self.scope = Scope(
+            settings.allow,
+            settings.deny,
+            settings.protect,
+            plan.prefix,
+            submodules=inner,
+            roots=import_roots(self.files, plan.prefix, extra_roots),
+            present=frozenset(self.files),
+        )
         self.workshop = Workshop(
             repository=plan.repository,
             home=plan.home,
@@ -194,7 +206,7 @@ class Loop:
             snapshot=snapshot,
             files=self.files,
             scope=self.scope,
-            extra_roots=(*plan.config.python.import_roots, *self._editable_roots()),
+            extra_roots=extra_roots,
             carry=plan.config.workspace.carry,
         )
         mentions = self._mentions(snapshot.tree)
@@ -230,7 +242,7 @@ class Loop:
     # -- red audit ----------------------------------------------------------------------------------------------------
 
     def _audit(self) -> None:
-        """Every suite at least twice before any edit: always red, flaky, green, not collectable."""
+        """Every suite at least twice before any edit, what is always red once more without the rest."""
         rounds = self.plan.config.audit.rounds
         if self.state.audit is None:
             place = self.workshop.place("work", self.workshop.snapshot.commit, fresh=True)
@@ -238,11 +250,7 @@ class Loop:
                 self.emit(ev.StepStarted(Step.ANALYZE, 0, f"red audit, round {number} of {rounds}"))
                 self._audit_round(place, number)
                 baseline.require_runnable(self.state, self.plan.suites)
-            found = baseline.labels(self.state)
-            targets = baseline.choose_targets(found, [self.runner.names.shown(t) for t in self.plan.tests])
-            flaky = tuple(k for k, label in found.items() if label is Label.FLAKY)
-            counts = {str(label): sum(x is label for x in found.values()) for label in Label}
-            self.emit(ev.AuditFinished(targets, flaky, {k: n for k, n in counts.items() if n}))
+            self.emit(self._audited(place))
             for advisory in self._contradictions():
                 self.emit(ev.AdvisoryRaised(advisory))
             self.emit(ev.StepFinished(Step.ANALYZE))
@@ -252,6 +260,68 @@ class Loop:
         self.workshop.scope = self.scope
         optional = [n for n in self.plan.suites if self.plan.config.suites[n].optional]
         self.baseline = baseline.from_state(self.state, optional)
+
+    def _audited(self, place: Place) -> ev.AuditFinished:
+        """Every test with its label; the reds that are no targets, with the reason."""
+        found = baseline.labels(self.state)
+        red = baseline.choose_targets(found, self._asked())
+        unfit = self._environment_broken([k for k, label in found.items() if label is Label.RED], place)
+        red = tuple(k for k in red if k not in {u.key for u in unfit})
+        self._audit_alone(red)
+        unfit += baseline.order_dependent(self.state, red)
+        found |= {u.key: u.label for u in unfit}
+        targets = tuple(k for k in red if found[k] is not Label.ORDER)
+        flaky = tuple(k for k, label in found.items() if label is Label.FLAKY)
+        counts = {str(label): sum(x is label for x in found.values()) for label in Label}
+        return ev.AuditFinished(targets, flaky, {k: n for k, n in counts.items() if n}, tuple(unfit))
+
+    def _asked(self) -> list[str]:
+        return [self.runner.names.shown(t) for t in self.plan.tests]
+
+    def _environment_broken(self, red: Sequence[str], place: Place) -> list[Unfit]:
+        """Tests that are red for want of something no production change can bring."""
+        plan, tests = self.plan, self.state.tests
+        judging = dataclasses.replace(
+            self.scope, witnesses=witness_files((r.nodeid for r in tests.values()), plan.prefix)
+        )
+        names = {part.split(".", 1)[0] for path in self.files for part in path.split("/")} | self._own_names()
+        around = Surroundings(
+            worktree=str(place.worktree),
+            cwd=str(place.cwd),
+            own=(str(place.scratch), str(plan.repository.root)),
+            judges=judging.judges,
+            holds=lambda top: top in names,
+            brings_fixtures=any(map(self.rounds.mentions, ("pytest11", "pytest_plugins"))),
+            python=plan.interpreter.executable,
+            confined=bool(plan.confinement.bwrap),
+        )
+        unfit = []
+        for key in red:
+            row = tests[key]
+            if row.latest is not None and (lacks := missing(row.latest, around)) is not None:
+                unfit.append(Unfit(row.suite, row.nodeid, Label.ENVIRONMENT, *lacks))
+        return unfit
+
+    def _own_names(self) -> set[str]:
+        """What the project says it is called: a module of that name may be yet to be written."""
+        path = f"{self.plan.prefix}/pyproject.toml".lstrip("/")
+        if path not in self.files:
+            return set()
+        text = self.plan.repository.blob(self.workshop.snapshot.tree, path).decode("utf-8", "replace")
+        return {n.replace("-", "_") for n in re.findall(r"""^name\s*=\s*["']([\w.-]+)""", text, re.MULTILINE)}
+
+    def _audit_alone(self, red: Sequence[str]) -> None:
+        """The red tests of each suite without its others, where that can show anything."""
+        for name in self.plan.suites:
+            mine = [k.split(" ", 1)[1] for k in red if k.startswith(f"{name} ")]
+            done = baseline.ALONE in self.state.suites[name].finished
+            if not mine or done or not baseline.worth_running_alone(self.state, name, [f"{name} {n}" for n in mine]):
+                continue
+            self.checkpoint()
+            self.emit(ev.StepStarted(Step.ANALYZE, 0, "red audit, the red tests by themselves"))
+            self._meet(mine)
+            place = self.workshop.place("work", self.workshop.snapshot.commit, fresh=True)
+            self.suite(name, place, Purpose.ALONE, 1, None, only=mine)
 
     def _meet(self, nodeids: Iterable[str]) -> None:
         """A resumed run learns again which tests the ids of its journal stand for."""
@@ -297,7 +367,7 @@ class Loop:
         number: int,
         skipped: ev.SuiteFinished | None,
         *,
-        only: Sequence[str] | None = None,
+        only: Iterable[str] | None = None,
         manner: Manner = PLAIN,
     ) -> TestReport:
         """One suite, or some of its tests, with a look at the files that judge the work."""
@@ -309,6 +379,29 @@ class Loop:
 
         looks = tuple if skipped else changed
         return self.rounds.run(name, place, purpose, number, only=only, skipped=skipped, changed=looks, manner=manner)
+
+    def _left_red(self) -> list[Unfit]:
+        """Red tests a person asked for, or nobody chose among, that no change is to mend."""
+        unfit = self.state.audit.unfit if self.state.audit is not None else ()
+        asked = set(baseline.named((u.key for u in unfit), self._asked()))
+        return [u for u in unfit if u.key in asked]
+
+    def _none_to_mend(self) -> Exit:
+        """Something is red, and there is nothing a change could be shown to mend: said, and handed over."""
+        unfit = self._left_red()
+        lacking = all(u.label is Label.ENVIRONMENT for u in unfit)
+        why = baseline.ends_without_targets(unfit)
+        route = Route(RouteKind.NEXT, "issue-creator" if lacking else "spec-analyzer")
+        self._set(results.tests_gate(self.state, "audit1", None))
+        self._set(results.build_gate(self.state, "audit1"))
+        status, reason = (GateStatus.SKIPPED, "missing-tool") if lacking else (GateStatus.FAIL, "")
+        self._set(Gate("impl", status, reason, why))
+        self.keeper.compare(self.workshop.snapshot)
+        if not self.state.hops:
+            self.emit(ev.HopAdded(Hop(self.plan.agent.name, why, route)))
+        self.keeper.write(route)
+        self.plan.repository.delete_ref(f"refs/bitnet-tui/{self.run}/base")
+        return self._finish(Exit.ENVIRONMENT if lacking else Exit.NOT_GREEN, why, route)
 
     def _nothing_red(self) -> Exit:
         stage = "audit1"

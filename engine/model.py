@@ -73,6 +73,8 @@ class Label(StrEnum):
 
     RED = "always-red"
     FLAKY = "flaky"
+    ORDER = "order-dependent"  # red after other tests, green without them
+    ENVIRONMENT = "environment-broken"  # red for want of something no production change can bring
     GREEN = "green"
     SKIPPED = "skipped"
     UNCOLLECTABLE = "not-collectable"
@@ -82,6 +84,7 @@ class Purpose(StrEnum):
     """Why a suite runs."""
 
     AUDIT = "audit"
+    ALONE = "alone"  # the red tests of the audit by themselves
     ATTEMPT = "attempt"
     VERIFY = "verify"
     REACH = "reach"  # targets, and the tests a change can reach
@@ -157,6 +160,20 @@ class TestResult(Noun, frozen=True):
     marked: bool = False  # a skip or an expected failure that a mark in the test file asks for
 
     __test__: ClassVar[bool] = False
+
+    @property
+    def key(self) -> str:
+        return test_key(self.suite, self.nodeid)
+
+
+class Unfit(Noun, frozen=True):
+    """A red test that is no target: it decides nothing, in either direction."""
+
+    suite: str
+    nodeid: str
+    label: Label
+    why: str  # goes on after the test's name
+    advice: str  # what a person can do
 
     @property
     def key(self) -> str:

@@ -10,6 +10,9 @@ from engine.model import Ended, Purpose, TestOutcome, Verdict
 from engine.plain import safe
 from engine.state import RunState, selected
 
+UNFIT = 20
+"""Red tests that are no targets and are named one by one."""
+
 
 def narrate(event: ev.Event, state: RunState) -> str:
     """What to print for an event (``state`` is the one after it); empty for those a reader need not see."""
@@ -36,6 +39,8 @@ def _snapshot(e: ev.SnapshotTaken, s: RunState) -> str:
 
 def _suite(e: ev.SuiteFinished, s: RunState) -> str:
     name = f"{e.purpose} {e.round} · suite {e.suite}"
+    if e.purpose is Purpose.ALONE:
+        name = f"the red tests by themselves · suite {e.suite}"
     if e.ended is Ended.SKIPPED:
         left = f", {e.left_out} tests left out" if e.left_out else ""
         return "" if e.reason == "n/a-surface" else f"{name}: skipped ({e.reason}){left}"
@@ -55,7 +60,9 @@ def _test(e: ev.TestFinished, s: RunState) -> str:
 
 def _audit(e: ev.AuditFinished, s: RunState) -> str:
     counts = ", ".join(f"{n} {label}" for label, n in (e.counts or {}).items())
-    return f"audit: {counts or 'no tests'}; {len(e.targets)} to mend"
+    unfit = [f"\n  {u.label}  {u.nodeid} {u.why}\n    {u.advice}" for u in e.unfit[:UNFIT]]
+    more = f"\n  and {len(e.unfit) - UNFIT} more" if len(e.unfit) > UNFIT else ""
+    return f"audit: {counts or 'no tests'}; {len(e.targets)} to mend" + "".join(unfit) + more
 
 
 def _attempt(e: ev.AttemptStarted, s: RunState) -> str:

@@ -26,6 +26,7 @@ def result(state: RunState, code: Exit, folder: Path | None, *, error: str = "",
             "broken": len(attempt.progress.broken) if attempt else 0,
             "flaky": len(state.audit.flaky) if state.audit else 0,
         },
+        "labels": dict(state.audit.counts or {}) if state.audit else {},
         "retries": {"used": state.retries.used, "limit": state.retries.limit},
         "diff": {
             "files": diff.files if diff else 0,

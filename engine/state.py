@@ -48,6 +48,7 @@ class TestRow(Noun, frozen=True):
     latest: TestResult | None = None
     label: Label | None = None
     target: bool = False
+    why: str = ""  # it is no target although it is red, and what to do
 
     __test__ = False
 
@@ -284,7 +285,10 @@ def _tests_finished(s: RunState, batch: list[ev.TestFinished]) -> RunState:
         result = e.result
         row = tests.get(result.key) or TestRow(result.suite, result.nodeid)
         outcomes = {**row.outcomes, stage(e.purpose, e.round): result.outcome}
-        tests[result.key] = replace(row, outcomes=outcomes, latest=result)
+        if e.purpose is not Purpose.ALONE:
+            tests[result.key] = replace(row, outcomes=outcomes, latest=result)
+        elif row.latest is not None:  # how it stands is what the whole suite shows
+            tests[result.key] = replace(row, outcomes=outcomes)
         suite = suites.get(result.suite)
         if suite is not None:
             suites[result.suite] = replace(suite, done=suite.done + 1)
@@ -308,6 +312,9 @@ def label_of(row: TestRow) -> Label | None:
 def _audit_finished(s: RunState, e: ev.AuditFinished, at: float) -> RunState:
     targets = set(e.targets)
     tests = {k: replace(t, label=label_of(t), target=k in targets) for k, t in s.tests.items()}
+    for u in e.unfit:
+        if u.key in tests:
+            tests[u.key] = replace(tests[u.key], label=u.label, why=f"{u.why}; {u.advice}")
     return replace(s, audit=e, tests=tests)
 
 

@@ -28,7 +28,7 @@ from engine.workspace.home import Home
 
 M = "def f(a):\n    return a - 1\n\n\ndef g(a):\n    return a\n"
 TEST_M = (
-    "from m import f, g\n\n\ndef test_cpu_f():\n    assert f(1) == 2\n\n\ndef test_cpu_g():\n    assert g(1) == {}\n"
+    "from m import f, g\n\n\ndef test_cpu_g():\n    assert g(1) == {}\n\n\ndef test_cpu_f():\n    assert f(1) == 2\n"
 )
 FIX_F = edit({"command": "str_replace", "path": "m.py", "old_str": "a - 1", "new_str": "a + 1"})
 FIX_G = edit({"command": "str_replace", "path": "m.py", "old_str": "return a\n", "new_str": "return a + 2\n"})
@@ -82,6 +82,10 @@ def repeated(records: list[Record]) -> list[str]:
                 again += {f"audit {suite} {round_}", "audit"} & done
             case ev.SuiteFinished(suite, Purpose.AUDIT, round_):
                 done.add(f"audit {suite} {round_}")
+            case ev.SuiteStarted(suite, Purpose.ALONE):
+                again += {f"alone {suite}", "audit"} & done
+            case ev.SuiteFinished(suite, Purpose.ALONE):
+                done.add(f"alone {suite}")
             case ev.AuditFinished():
                 done.add("audit")
             case ev.SuiteStarted(_, purpose, number):

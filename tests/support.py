@@ -125,7 +125,7 @@ def stop_at(process: subprocess.Popen[str], kind: str, number: int) -> str:
         event = json.loads(line)
         run = event.get("run", run) if event["type"] == "RunStarted" else run
         name = event.get("gate", {}).get("name", "")
-        if kind in (event["type"], f"{event['type']} {name}"):
+        if kind in (event["type"], f"{event['type']} {name}", f"{event['type']} {event.get('purpose')}"):
             process.send_signal(number)
             break
     process.stdout.read()

@@ -36,11 +36,18 @@ def tests_gate(state: RunState, stage: str, attempt: AttemptRow | None) -> Gate:
     evidence = f"pytest: {passed}/{total} pass; {', '.join(parts)}"
     if attempt is None:
         return _verdict("tests", passed == total, evidence)
+    evidence += _undecided(state)
     moved = attempt.progress
     evidence += f"; fixed {len(moved.fixed)}"
     if moved.broken:
         evidence += f", broken {len(moved.broken)}"
     return _verdict("tests", attempt.verdict is Verdict.VERIFIED, evidence)
+
+
+def _undecided(state: RunState) -> str:
+    """Red tests that are no targets: what a reader of the numbers would else wonder about."""
+    labels = [u.label for u in state.audit.unfit] if state.audit is not None else []
+    return "".join(f"; {labels.count(label)} {label}" for label in dict.fromkeys(labels))
 
 
 def _uncollected(state: RunState, name: str, last: SuiteFinished) -> int:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+import sys
 import tokenize
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
 from engine.errors import DiskFull, no_room
+from engine.workspace.scope import of_git
 
 READ_LIMIT = 2_000_000
+PATH_LIMIT = 4096 if sys.platform.startswith("linux") else 1024  # bytes; no program opens a longer one by its name
 
 
 class Refused(Exception):
@@ -46,9 +50,11 @@ class Area:
         Refused
             It leads out of the root, through a symbolic link, or is no path at all.
         """
-        if "\0" in path or not path.strip():
+        if "\0" in path or not path.strip() or not _encodes(path):
             raise Refused(f"{path!r} is not a path")
         root = os.path.realpath(self.root)
+        if len(os.fsencode(os.path.join(root, path))) >= PATH_LIMIT:
+            raise Refused(f"{path[:80]}… is longer than paths can be")
         given = path if os.path.isabs(path) else os.path.join(root, path)
         full = os.path.normpath(given)
         if os.path.isabs(path) and not _inside(full, root):
@@ -58,7 +64,7 @@ class Area:
                 raise Refused(f"{path} is outside the project; paths are relative to {root}")
         if not _inside(full, root):
             raise Refused(f"{path} leads out of the project")
-        if _inside(full, os.path.join(root, ".git")):
+        if of_git(os.path.relpath(full, root).split("/", 1)[0]):
             raise Refused(f"{path} belongs to git")
         parent = os.path.dirname(full)
         if full != root and os.path.realpath(parent) != parent:
@@ -134,13 +140,17 @@ class Area:
         kind = self.kind(relative)
         if kind not in ("", "file"):
             raise Refused(f"{relative} is a {kind}")
-        if kind and (self.root / relative).stat().st_nlink > 1:
-            raise Refused(f"{relative} has other names (hard links); changing it would change them too")
         try:
-            (self.root / relative).parent.mkdir(parents=True, exist_ok=True)
-            before = (self.root / relative).stat().st_mtime if kind else 0.0
-            fd = self._open(relative, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            fd = self._open(relative, os.O_WRONLY | os.O_CREAT, make=True)
             with os.fdopen(fd, "wb") as file:
+                # What was opened is asked, not what has the name now: another process may swap it.
+                status = os.fstat(fd)
+                if not stat.S_ISREG(status.st_mode):
+                    raise Refused(f"{relative} is not a regular file")
+                if status.st_nlink > 1:
+                    raise Refused(f"{relative} has other names (hard links); changing it would change them too")
+                before = status.st_mtime if kind else 0.0
+                os.ftruncate(fd, 0)
                 file.write(data)
                 file.flush()
                 self._later(fd, before)
@@ -162,12 +172,15 @@ class Area:
             found[relative] = self.read_bytes(relative) if self.kind(relative) == "file" else None
         return found
 
-    def _open(self, relative: str, flags: int) -> int:
-        """Open below the root, following no link on the way."""
+    def _open(self, relative: str, flags: int, *, make: bool = False) -> int:
+        """Open below the root, following no link on the way; folders that lack are made on request."""
         *folders, name = relative.split("/")
         here = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
         try:
             for folder in folders:
+                if make:
+                    with contextlib.suppress(FileExistsError):
+                        os.mkdir(folder, dir_fd=here)
                 down = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=here)
                 os.close(here)
                 here = down
@@ -178,3 +191,12 @@ class Area:
 
 def _inside(path: str, root: str) -> bool:
     return path == root or path.startswith(root + os.sep)
+
+
+def _encodes(path: str) -> bool:
+    """Whether the system can be told of it: half a surrogate pair is no name."""
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+    return True

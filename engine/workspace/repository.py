@@ -54,6 +54,7 @@ _HINTS = (
     (r"Permission denied", "make it readable, or leave it out: .git/info/exclude"),
     (r"File name too long", "paths are longer below .bitnet-tui/: clone to a folder with a shorter name"),
 )
+_LOCKED = re.compile(r"Unable to create '(.+?\.lock)': File exists")
 _UNBORN = re.compile(r"'(.+?)/?' does not have a commit checked out")
 STATE = ".bitnet-tui"
 EMPTY_SHA = "0" * 40
@@ -193,6 +194,10 @@ class Repository:
             return DiskFull(message)
         if shutil.disk_usage(folder).free < _NO_ROOM and ("write" in said or "create" in said):
             return DiskFull(f"{message} (the disk of {folder} is full)")
+        if held := _LOCKED.search(said):
+            why = f"{held[1]} is there: another git works in this repository, or was killed while it did"
+            hint = f"if no git runs there: rm {shlex.quote(held[1])}"
+            return EnvironmentFailure(f"{message.split(':')[0]}: {why}", hint=hint)
         inner = folder / ".git"
         if inner.exists() and not os.access(inner, os.W_OK):
             hint = "snapshots and results are kept in the repository: make it writable, or clone it"
@@ -265,6 +270,8 @@ class Repository:
             if self.succeeds("symbolic-ref", "-q", "HEAD")
             else ""
         )
+        if ref:  # a lock that would keep it from being let go of is better found now
+            self.run("update-ref", "-d", ref)
         tree = self._tree_of_files(scratch)
         commit, dirty, untracked = head, 0, 0
         if tree != self.run("rev-parse", "HEAD^{tree}"):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
+import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -39,6 +43,8 @@ def area(tmp_path: Path) -> Area:
     (root / "way").symlink_to(tmp_path)
     os.link(outside, root / "hard.py")
     os.mkfifo(root / "pipe.py")
+    with contextlib.chdir(root), socket.socket(socket.AF_UNIX) as bound:
+        bound.bind("socket.py")
     return Area(root)
 
 
@@ -78,6 +84,30 @@ WAYS_OUT = [
     "notes.txt",
     "pkg/a.py/b.py",
     ".bitnet-tui/x.py",
+    # One name on some file systems: case, composition, what is ignored or dropped, short names.
+    "Conftest.PY",
+    "te\u017fts/new.py",
+    "\uff54ests/new.py",
+    "tests./new.py",
+    "tests /new.py",
+    "pkg/te\u200dst_new.py",
+    ".GIT/x.py",
+    ".git./x.py",
+    ".g\u200cit/x.py",
+    "GIT~1/x.py",
+    "pkg/.Git/hooks/x.py",
+    "pkg/git~2/x.py",
+    "pytest/__init__.py",
+    # What is no name, or too long for one.
+    "a\nb.py",
+    "tests/a\nb.py",
+    "pkg/\x7f.py",
+    "\ud800.py",
+    "n" * 253 + ".py",
+    "/".join(["d" * 200] * 21) + "/x.py",
+    "d/" * 2040 + "x.py",
+    "socket.py",
+    "pkg/a.py/b/c.py",
 ]
 
 
@@ -99,6 +129,74 @@ def test_no_tool_writes_where_it_must_not(area: Area, tmp_path: Path, path: str)
     assert everything() == before
     assert not area.touched
     assert not [e for e in seen if isinstance(e, EditApplied)]
+
+
+def as_link(area: Area) -> None:
+    (area.root / "pkg" / "a.py").unlink()
+    (area.root / "pkg" / "a.py").symlink_to(area.root / "tests" / "test_a.py")
+
+
+def as_hard_link(area: Area) -> None:
+    (area.root / "pkg" / "a.py").unlink()
+    os.link(area.root / "tests" / "test_a.py", area.root / "pkg" / "a.py")
+
+
+def as_pipe(area: Area) -> None:
+    (area.root / "pkg" / "a.py").unlink()
+    os.mkfifo(area.root / "pkg" / "a.py")
+
+
+def as_folder(area: Area) -> None:
+    (area.root / "pkg" / "a.py").unlink()
+    (area.root / "pkg" / "a.py").mkdir()
+
+
+def with_its_folder_as_link(area: Area) -> None:
+    (area.root / "pkg").rename(area.root / "away")
+    (area.root / "pkg").symlink_to("tests")
+
+
+@pytest.mark.parametrize("path", ["pkg/a.py", "pkg/new/deep.py"])
+@pytest.mark.parametrize("swap", [as_link, as_hard_link, as_pipe, as_folder, with_its_folder_as_link])
+def test_what_is_swapped_between_look_and_write_is_not_written_through(
+    area: Area, tmp_path: Path, swap: Callable[[Area], None], path: str
+) -> None:
+    class Watched(Area):
+        def kind(self, relative: str) -> str:
+            found = super().kind(relative)
+            swap(self)
+            return found
+
+    tests = area.root / "tests" / "test_a.py"
+    if path == "pkg/a.py" or swap is with_its_folder_as_link:
+        with pytest.raises(Refused):
+            Watched(area.root).write(path, b"x = 2\n")
+    assert tests.read_text() == "def test_a(): pass\n"
+    assert (tmp_path / "outside.py").read_text() == "secret = 1\n"
+    assert [p.name for p in (area.root / "tests").iterdir()] == ["test_a.py"]
+
+
+def test_what_a_person_protects_is_protected_under_all_its_names() -> None:
+    composed, apart = (unicodedata.normalize(form, "pr\u00fcfung/") for form in ("NFC", "NFD"))
+    for pattern in (composed, apart, composed.upper()):
+        scope = Scope(("**/*.py",), deny=(pattern,), submodules=("Sub",), witnesses=frozenset({"checks/first.py"}))
+        for name in (composed, apart, composed.upper(), "PR\u00fcfung./"):
+            assert scope.refusal(f"{name}a.py"), (pattern, name)
+        assert scope.refusal("sub/x.py")
+        assert scope.refusal("Checks/First.py")
+        assert not scope.refusal("pruefung/a.py")
+        assert not scope.refusal("k\u00e4rnel/\u00fcber.py")
+
+
+def test_no_new_file_hides_a_module_that_runs_the_tests() -> None:
+    there = frozenset({"src/types.py", "kernels/random.py"})
+    witnesses = frozenset({"checks/first.py"})
+    scope = Scope(("**/*.py",), roots=("src", "."), present=there, witnesses=witnesses)
+    for path in ("json.py", "JSON.py", "src/shlex.py", "src/pluggy/__init__.py", "pytest/__init__.py", "checks/re.py"):
+        assert "would hide" in scope.refusal(path), path
+    for path in ("kernels/json.py", "src/types.py", "src/kernels/json/__init__.py", "profile/data.py", "packed.py"):
+        assert not scope.refusal(path), path
+    assert Scope(("**/*.py",), prefix="sub").refusal("sub/random.py")
 
 
 @given(

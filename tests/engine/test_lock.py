@@ -60,6 +60,16 @@ def test_what_a_lock_file_says_locks_nobody_out(tmp_path: Path, said: bytes) -> 
     assert path.read_bytes() == b""
 
 
+def test_a_lock_whose_file_was_deleted_is_held(tmp_path: Path) -> None:
+    lock = Lock(tmp_path / "lock", "first")
+    (tmp_path / "lock").unlink()
+    for _ in range(2):  # the second meets the file that the first had to make
+        with pytest.raises(EnvironmentFailure, match="another run works in this repository"):
+            Lock(tmp_path / "lock", "second")
+    lock.release()
+    Lock(tmp_path / "lock", "second").release()
+
+
 @pytest.mark.parametrize("said", [b"", b"12", b"\0\xff"])
 def test_a_lock_that_is_held_is_held_whatever_its_file_says(tmp_path: Path, said: bytes) -> None:
     lock = Lock(tmp_path / "lock", "first")

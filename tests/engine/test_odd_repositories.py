@@ -217,6 +217,15 @@ def with_links_to_nowhere(folder: Path) -> Path:
     return repo
 
 
+def with_links_that_lead_up(folder: Path) -> Path:
+    """Out of the tree and around in it; pytest alone would walk each forty times."""
+    repo = built(folder, CALC | {"a/in.txt": "a\n", "b/in.txt": "b\n"})
+    for link, target in {"up": "..", "tests/top": "..", "tests/here": ".", "a/b": "../b", "b/a": "../a"}.items():
+        (repo / link).symlink_to(target, target_is_directory=True)
+    commit(repo)
+    return repo
+
+
 def with_things_that_are_no_files(folder: Path) -> Path:
     repo = built(folder)
     os.mkfifo(repo / "pipe")
@@ -256,6 +265,7 @@ def with_folders_between_commits(folder: Path) -> Path:
         with_names_that_differ_by_case,
         with_names_that_differ_by_normalisation,
         with_links_to_nowhere,
+        with_links_that_lead_up,
         with_things_that_are_no_files,
         with_folders_between_commits,
     ],
@@ -264,6 +274,8 @@ def with_folders_between_commits(folder: Path) -> Path:
 def test_a_repository(build: Build, command: Command, tmp_path: Path) -> None:
     folder = build(tmp_path)
     answer = works(command, folder)
+    if build is not with_tests_behind_a_link:  # there each has two names
+        assert {e["total"] for e in answer.of("SuiteFinished") if not e["reason"]} == {4}
     (folder / "calc").chmod(0o755)  # a person may bring the change in once they may write there
     before = (folder / "calc" / "__init__.py").read_bytes()
     applied = command("apply", answer.result["run"], cwd=folder)
@@ -334,6 +346,20 @@ def test_an_index_that_is_damaged_or_locked(command: Command, tmp_path: Path) ->
     assert answer.code == 5, answer.result
     assert "rm .git/index" in answer.result["hint"], answer.result
     assert "Traceback" not in answer.out + answer.err
+
+
+def test_a_lock_that_a_killed_git_left(command: Command, tmp_path: Path) -> None:
+    """The user's own: it is named before anything is run, and left to them."""
+    folder = built(tmp_path)
+    git(folder, "pack-refs", "--all")
+    lock = folder / ".git" / "packed-refs.lock"
+    lock.touch()
+    refuses(command, folder, f"{lock} is there", "was killed", f"rm {lock}")
+    assert lock.exists()
+    lock.unlink()
+    for other in ("index.lock", "HEAD.lock", "config.lock", "refs/heads/main.lock"):  # these keep nobody from reading
+        (folder / ".git" / other).touch()
+    works(command, folder)
 
 
 def test_a_file_nobody_may_read(command: Command, tmp_path: Path) -> None:

@@ -95,6 +95,9 @@ def _facts(state: RunState, width: int) -> Lines:
         lines += field("snapshot", f"{what}, {snap.dirty} changed, {snap.untracked} untracked", width)
     if state.audit is not None:
         lines += field("targets", f"{count(len(state.audit.targets), 'test')} to mend", width)
+        for number, u in enumerate(state.audit.unfit):
+            text = f"{tests.short_name(u.suite, u.nodeid)}: {clean(u.why)}"
+            lines += field("" if number else "no targets", text, width)
     return [*lines, *advisories(state.advisories, width)]
 
 

@@ -17,6 +17,8 @@ BLANK = Content("")
 TRACE_LINES = 400
 _SAYS = {
     Label.FLAKY: "flaky: the audit's rounds disagree, so it decides nothing",
+    Label.ORDER: "order-dependent",
+    Label.ENVIRONMENT: "environment-broken",
     Label.GREEN: "green in every round of the audit, so it must stay green",
     Label.SKIPPED: "skipped in the audit",
     Label.UNCOLLECTABLE: "could not be collected in the audit",
@@ -78,7 +80,7 @@ def _past(row: TestRow, view: View, width: int) -> Lines:
     if row.label is not None:
         target = ", a target of this run" if row.target else ""
         says = _SAYS.get(row.label, f"red in every round of the audit{target}")
-        lines += field("audit says", says, width)
+        lines += field("audit says", f"{says}: {clean(row.why)}" if row.why else says, width)
     path = row.latest.path if row.latest else ""
     edits = [a.number for a in state.attempts if path and a.finished and path in a.finished.files]
     if edits:

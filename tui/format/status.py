@@ -30,7 +30,13 @@ _EXITS = {
     Exit.DEFECT: "our defect",
     Exit.INTERRUPTED: "interrupted",
 }
-_ROUNDS = {Purpose.AUDIT: "audit", Purpose.ATTEMPT: "attempt", Purpose.VERIFY: "verify", Purpose.DIET: "diet"}
+_ROUNDS = {
+    Purpose.AUDIT: "audit",
+    Purpose.ALONE: "red alone",
+    Purpose.ATTEMPT: "attempt",
+    Purpose.VERIFY: "verify",
+    Purpose.DIET: "diet",
+}
 STATUS_CELLS = 13
 COST_CELLS = 5
 NARROW = 100

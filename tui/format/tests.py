@@ -22,6 +22,11 @@ NAME_CELLS = 48
 SKIPPED_CELLS = 16
 SUBJECT_CELLS = 6  # what is left of a file's name, at least
 TAIL_CELLS = 8
+_DECIDES_NOTHING: Mapping[Label | None, str] = {
+    Label.FLAKY: "flaky",
+    Label.ORDER: "order",
+    Label.ENVIRONMENT: "missing",
+}
 
 
 class Item(NamedTuple):
@@ -185,8 +190,8 @@ def _tail(row: TestRow) -> tuple[str, str]:
         return "", ""
     if result.outcome.red and row.label is Label.GREEN:
         return "broken", BAD
-    if row.label is Label.FLAKY:
-        return "flaky", WANTS
+    if row.label in _DECIDES_NOTHING:
+        return _DECIDES_NOTHING[row.label], WANTS
     if result.outcome.red and result.outcome is not TestOutcome.FAILED:
         return str(result.outcome), BAD
     return took(result.seconds), MUTED

@@ -497,6 +497,19 @@ def _file_of(nodeid):
     return nodeid.split("::", 1)[0]
 
 
+def _leads_up(path):
+    """Whether a folder is a link to one it lies in: walking it would go around until the system gives up."""
+    if not (os.path.islink(path) and os.path.isdir(path)):
+        return False
+    real, above = os.path.realpath(path), os.path.dirname(path)
+    while True:
+        if os.path.join(os.path.realpath(above), "").startswith(os.path.join(real, "")):
+            return True
+        if above == os.path.dirname(above):
+            return False
+        above = os.path.dirname(above)
+
+
 class _Blocker:
     """Makes optional packages unimportable, for the smoke test without them."""
 
@@ -507,6 +520,13 @@ class _Blocker:
         if fullname.split(".")[0] in self.names:
             raise ModuleNotFoundError(f"No module named {fullname!r} (left out on purpose)", name=fullname)
         return
+
+
+if hasattr(pytest, "version_tuple"):  # pytest 7; before, the hook has another argument
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_ignore_collect(collection_path):
+        return True if _leads_up(str(collection_path)) else None
 
 
 _given = _control()
