@@ -164,11 +164,10 @@ class Home:
             for pid in found:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(pid, os.WNOHANG)  # an orphan that has become ours
             ended += found
             if not found:
                 break
+        _forget(ended)
         return ended
 
 
@@ -178,6 +177,15 @@ def _empty(journal: Path) -> bool:
         return journal.stat().st_size < _FIRST_LINE and b"\n" not in journal.read_bytes()
     except OSError as error:
         return error.errno == errno.ENOENT
+
+
+def _forget(pids: list[int]) -> None:
+    """Take note of the end of orphans that have become children of this process, or they would stay as zombies."""
+    until = time.monotonic() + 0.5
+    for pid in pids:
+        with contextlib.suppress(ChildProcessError):  # somebody else's child
+            while not os.waitpid(pid, os.WNOHANG)[0] and time.monotonic() < until:
+                time.sleep(0.005)
 
 
 def _let_git_end(run: str) -> None:

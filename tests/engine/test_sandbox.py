@@ -7,26 +7,31 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from support import git, make_repo
+from support import Command, git, make_repo
 
 from engine.cancel import CancelToken
 from engine.config import Suite
+from engine.errors import EnvironmentFailure
 from engine.model import TestReport
 from engine.suites import sandbox
 from engine.suites.environment import scrubbed
 from engine.suites.interpreter import probe
 from engine.suites.limits import Limits
-from engine.suites.runner import Place, SuiteRunner
+from engine.suites.remains import processes_of
+from engine.suites.runner import Place, SuiteRunner, Watcher
 from engine.suites.sandbox import confine
+from engine.workspace.home import Home
 from engine.workspace.repository import Repository
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="missing-tool: namespaces and Landlock")
@@ -310,3 +315,192 @@ def test_honest_tests_notice_nothing(way: str, bench: Callable[..., Bench]) -> N
     report = bench(way).run({"test_honest.py": HONEST})
     assert {name: it for name, it in outcomes(report).items() if it != "passed"} == {}, report.results
     assert report.green, report.problem
+
+
+GREEDY = """
+import os, pathlib, subprocess, sys, time
+HOLD = "import time; x = b'x' * (90 << 20); time.sleep(60)"
+def test_before(): pass
+def test_greedy(tmp_path):
+    {body}
+def test_after(): pass
+"""
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("limit", "most", "body", "says"),
+    [
+        (
+            "memory_mb",
+            200,
+            "[subprocess.Popen([sys.executable, '-c', HOLD]) for _ in range(4)]; time.sleep(60)",
+            "used more than 200 MB of memory",
+        ),
+        (
+            "processes",
+            20,
+            "\n    for _ in range(200):\n        if not os.fork():\n            time.sleep(60)\n    time.sleep(60)",
+            "more than 20 processes",
+        ),
+        (
+            "disk_mb",
+            30,
+            "\n    for n in range(600):\n        (tmp_path / str(n)).write_bytes(b'x' * 100_000)\n    time.sleep(60)",
+            "wrote more than 30 MB to disk",
+        ),
+        ("cpu_s", 2, "\n    while True: pass", "used more than 2 s of processor time"),
+    ],
+)
+def test_who_takes_too_much_is_ended_and_told_so(
+    way: str, limit: str, most: int, body: str, says: str, bench: Callable[..., Bench]
+) -> None:
+    made = bench(way, **{limit: most})
+    report = made.run({"test_greedy.py": GREEDY.format(body=body)})
+    found = outcomes(report)
+    assert found == {"test_before": "passed", "test_greedy": "crashed", "test_after": "passed"}, report.problem
+    charged = next(r for r in report.results if r.outcome == "crashed")
+    assert charged.message == f"process was ended: {says}"
+    assert limit == "cpu_s" or says.split(" ")[-1] in " ".join(made.runner.confinement.protections)
+
+
+def test_what_forks_share_counts_once(bench: Callable[..., Bench]) -> None:
+    body = "x = b'x' * (90 << 20)\n    for _ in range(6):\n        if not os.fork():\n            time.sleep(2)\n"
+    body += "            os._exit(0)\n    for _ in range(6): assert os.wait()[1] == 0"
+    assert bench("off", memory_mb=300).run({"test_greedy.py": GREEDY.format(body=body)}).green
+
+
+def test_a_process_alone_is_refused_what_is_too_much(bench: Callable[..., Bench]) -> None:
+    report = bench("bubblewrap", memory_mb=300).run({"test_greedy.py": GREEDY.format(body="bytearray(1 << 30)")})
+    assert next(r for r in report.results if r.nodeid.endswith("greedy")).message == "MemoryError"
+
+
+def test_endless_output_is_cut_and_the_test_ended(bench: Callable[..., Bench]) -> None:
+    body = "subprocess.Popen(['yes', 'y' * 1000], stdout=open('/dev/stderr', 'w'), start_new_session=True).wait()"
+    lines: list[str] = []
+    made = bench("off")
+    (made.worktree / "test_greedy.py").write_text(GREEDY.format(body=body))
+    place = Place(made.worktree, made.checkout, "", made.scratch, (".",), frozenset())
+    suite = Suite(args=("-s",), timeout_s=60, test_timeout_s=1)
+    report = made.runner.report("cpu", suite, place, watcher=Watcher(on_line=lines.append))
+    assert outcomes(report)["test_greedy"] == "timeout"
+    assert sum(map(len, lines)) < 6_000_000
+    assert any("not shown" in line for line in lines)
+
+
+ESCAPES = """
+import os, signal, subprocess, sys
+LOST = "import os, sys, time\\n"
+LOST += "if os.fork(): os._exit(0)\\nos.setsid()\\nif os.fork(): os._exit(0)\\n{more}\\ntime.sleep(300)"
+def test_leaves(): subprocess.run([sys.executable, "-c", LOST, "{name}"], env={{}}, check=True)
+{last}
+"""
+FORGET = "import resource; resource.setrlimit(10, (5, 5))"
+
+
+def alive(name: str) -> list[str]:
+    """Processes with this word on their command line."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if name.encode() in entry.read_bytes().split(b"\0"):
+                found.append(entry.parent.name)
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_leaves_its_parent_session_and_environment_is_ended_with_its_suite(
+    way: str, bench: Callable[..., Bench]
+) -> None:
+    name = secrets.token_hex(8)
+    report = bench(way).run({"test_out.py": ESCAPES.format(name=name, more=FORGET, last="")})
+    assert report.green, report.problem
+    assert alive(name) == []
+
+
+@pytest.mark.parametrize("more", ["", FORGET])
+def test_what_has_ended_who_watches_over_it_is_found_by_its_mark(bench: Callable[..., Bench], more: str) -> None:
+    """Nothing confines here: the test kills the process above it, which would have ended all that is left."""
+    name = secrets.token_hex(8)
+    last = "def test_kills():\n    os.kill(os.getppid(), signal.SIGKILL)\n    signal.pause()\n"
+    made = bench("off")
+    report = made.run({"test_out.py": ESCAPES.format(name=name, more=more, last=last)})
+    assert outcomes(report)["test_kills"] == "crashed"
+    assert len(alive(name)) == 1
+    Home.end_processes("a-run")
+    assert alive(name) == []
+
+
+def test_a_cleared_environment_does_not_hide_whose_a_process_is(bench: Callable[..., Bench], tmp_path: Path) -> None:
+    code = "print('there', flush=True); import time; time.sleep(300)"
+    argv = bench("off").runner.confinement.wrap(["env", "-i", sys.executable, "-c", code], writable=(), cwd=tmp_path)
+    env = {"BITNET_TUI_RUN": "a-run", "PATH": os.environ["PATH"]}
+    watched = subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, start_new_session=True)
+    assert watched.stdout is not None
+    watched.stdout.readline()
+    assert watched.pid in processes_of("a-run")
+    assert len(processes_of("a-run")) == 2
+    assert processes_of("another-run") == []
+    watched.send_signal(signal.SIGHUP)
+    assert watched.wait() == 128 + signal.SIGKILL
+    assert processes_of("a-run") == []
+    watched.stdout.close()
+
+
+def test_the_death_of_the_engine_ends_what_it_watched(bench: Callable[..., Bench], tmp_path: Path) -> None:
+    name = secrets.token_hex(8)
+    made = bench("landlock")
+    text = ESCAPES.format(name=name, more="", last="").split("LOST = ")[1].splitlines()[0]
+    code = f"import subprocess, sys, time\nsubprocess.run([sys.executable, '-c', {text}, {name!r}], env={{}})\n"
+    code += "print('there', flush=True)\ntime.sleep(300)\n"
+    argv = made.runner.confinement.wrap([made.runner.interpreter.executable, "-c", code], writable=(), cwd=tmp_path)
+    start = "import os, signal, subprocess, sys\nargv = eval(sys.argv[1])\n"
+    start += f"argv[4] = argv[4].replace(\"'engine': {os.getpid()}\", f\"'engine': {{os.getpid()}}\")\n"
+    start += "child = subprocess.Popen(argv, stdout=subprocess.PIPE, start_new_session=True)\n"
+    start += "child.stdout.readline()\nprint('there', flush=True)\nos.kill(os.getpid(), signal.SIGKILL)"
+    engine = subprocess.run([sys.executable, "-c", start, repr(argv)], capture_output=True, text=True)
+    assert engine.stdout == "there\n", engine.stderr
+    for _ in range(200):
+        if not alive(name):
+            break
+        time.sleep(0.05)
+    assert alive(name) == []
+
+
+@pytest.mark.parametrize("asked", ["[verify] require_sandbox = true", '[sandbox] mode = "on"'])
+def test_landlock_alone_is_no_sandbox_to_who_requires_one(
+    asked: str, lean_python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(programs(tmp_path)))
+    python = str(lean_python / "bin" / "python")
+    with pytest.raises(EnvironmentFailure, match="bubblewrap \\(bwrap\\) is not installed") as refused:
+        confine("on", [lean_python], python, scrubbed(os.environ), limits=Limits(), required=asked)
+    assert sandbox.landlock_version() == 0 or "not the network" in str(refused.value)
+
+
+def test_doctor_and_receipt_say_what_is_in_force_and_what_is_not(
+    repo: Callable[..., Path], command: Command, tmp_path: Path
+) -> None:
+    folder = repo({"test_a.py": "def test_a(): pass\n"})
+    settings = folder / "bitnet-tui.toml"
+    settings.write_text('[sandbox]\nmode = "off"\nprocesses = 77\nmemory_mb = 0\n')
+    said = command("doctor", cwd=folder).out
+    assert "not confined: tests see the network and this machine's files" in said
+    assert "77 processes" in said
+    assert "no limit of memory" in said
+    settings.unlink()
+    said = command("doctor", cwd=folder, PATH=str(programs(tmp_path))).out
+    if sandbox.landlock_version():
+        assert "Landlock" in said
+        assert "NOT cut without bubblewrap: network" in said
+
+
+def test_folders_of_the_home_are_shown_where_asked_for(bench: Callable[..., Bench]) -> None:
+    made = bench("bubblewrap")
+    data = made.checkout.parents[1] / "data"
+    made.runner.confinement = replace(made.runner.confinement, visible=(*made.runner.confinement.visible, data))
+    read = f"def test_data(): assert open({str(data / 'rows.csv')!r}).read() == 'secret'\n"
+    write = f"def test_write(): open({str(data / 'new')!r}, 'w')\n"
+    assert outcomes(made.run({"test_data.py": read + write})) == {"test_data": "passed", "test_write": "failed"}
