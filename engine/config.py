@@ -91,7 +91,10 @@ class Python:
 class SandboxSettings:
     mode: str = "auto"  # auto, on, off
     pass_env: tuple[str, ...] = ()
-    memory_mb: int = 0
+    show: tuple[str, ...] = ()
+    memory_mb: int = -1  # three quarters of the machine's
+    processes: int = 1024
+    disk_mb: int = 16384
     file_mb: int = 4096
 
 
@@ -184,7 +187,9 @@ _RULES: dict[tuple[str, str], tuple[str, Any]] = {
     ("anthropic", "timeout_s"): ("a number above 0", lambda v: v > 0),
     ("verify", "impacted_after_s"): ("a number, 0 or more", lambda v: v >= 0),
     ("diet", "budget_s"): ("a number, 0 or more", lambda v: v >= 0),
-    ("sandbox", "memory_mb"): ("an integer, 0 or more", lambda v: v >= 0),
+    ("sandbox", "memory_mb"): ("an integer, 0 or more, or -1", lambda v: v >= -1),
+    ("sandbox", "processes"): ("an integer, 0 or more", lambda v: v >= 0),
+    ("sandbox", "disk_mb"): ("an integer, 0 or more", lambda v: v >= 0),
     ("sandbox", "file_mb"): ("an integer, 0 or more", lambda v: v >= 0),
 }
 _FLAGS = {

@@ -20,7 +20,9 @@ from engine.flow.agents import Agent
 from engine.providers.scripted import read_script
 from engine.suites import interpreter
 from engine.suites.environment import scrubbed
+from engine.suites.hidden import homes
 from engine.suites.interpreter import Interpreter
+from engine.suites.limits import Limits
 from engine.suites.sandbox import Confinement, confine
 from engine.workspace.home import Home
 from engine.workspace.repository import Repository
@@ -110,7 +112,7 @@ def prepare(options: Options, environ: Mapping[str, str]) -> Plan:
     found = interpreter.find(project, repository.root, config.python.interpreter, environ)
     clean = scrubbed(environ, config.sandbox.pass_env)
     probed = interpreter.probe(found, repository.root, clean)
-    visible = [repository.root, *(Path(p) for p in probed.prefixes), Path(found).parent]
+    visible = [*repository.folders(), *_needed(probed, found, clean, config.sandbox.show)]
     return Plan(
         repository=repository,
         home=Home(repository.root),
@@ -141,7 +143,16 @@ def _confined(config: Config, visible: Sequence[Path], python: str, env: Mapping
         raise ConfigError('[verify] require_sandbox = true and [sandbox] mode = "off" contradict each other')
     required = config.verify.require_sandbox or config.sandbox.mode == "on"
     asked = "[verify] require_sandbox = true" if config.verify.require_sandbox else '[sandbox] mode = "on"'
-    return confine(config.sandbox.mode, visible, python, env, required=asked if required else "")
+    limits = Limits.of(config.sandbox, (suite.timeout_s for suite in config.suites.values()))
+    return confine(config.sandbox.mode, visible, python, env, required=asked if required else "", limits=limits)
+
+
+def _needed(python: Interpreter, executable: str, env: Mapping[str, str], show: Sequence[str]) -> list[Path]:
+    """What children need besides the repository: the interpreter with its packages, programs, and what is asked for."""
+    searched = [Path(p) for name in ("PATH", "LD_LIBRARY_PATH") for p in env.get(name, "").split(os.pathsep) if p]
+    programs = [p for p in searched if not any(p == h or p in h.parents for h in homes())]  # else all would be shown
+    named = [Path(p).expanduser() for p in (*python.prefixes, *python.path, executable, *show)]
+    return [p for p in (*named, *programs) if p.is_absolute()]
 
 
 def _here(path: Path | None) -> Path | None:

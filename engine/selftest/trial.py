@@ -201,7 +201,7 @@ class Trial:
         config = replace(plan.config, suites={SUITE: suite}, gates=Gates((), (), (), ()))
         roots = [r.removeprefix(f"{plan.repository.root}/") for r in plan.interpreter.editable]
         config = replace(config, python=replace(config.python, import_roots=(*config.python.import_roots, *roots)))
-        visible = (*plan.confinement.visible, *([self._folder] if str(self._folder).startswith("/tmp/") else []))
+        visible = (*plan.confinement.visible, self._folder)
         mine = replace(
             plan,
             repository=scratch,

@@ -33,6 +33,7 @@ class Interpreter:
     packages_sha256: str
     editable: tuple[str, ...]  # folders of the checkout it would import from
     compiled: bool  # its installed packages have their byte code
+    path: tuple[str, ...] = ()  # files and folders it imports from
 
 
 def find(project: Path, root: Path, named: str, environ: Mapping[str, str]) -> str:
@@ -95,6 +96,7 @@ def probe(executable: str, checkout: Path, env: Mapping[str, str]) -> Interprete
         packages_sha256=answer["packages_sha256"],
         editable=tuple(answer["editable"]),
         compiled=answer["compiled"],
+        path=tuple(answer["path"]),
     )
 
 

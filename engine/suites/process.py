@@ -23,16 +23,27 @@ DRAIN_READS = 16  # but this often at least, so that nothing the child itself wr
 CHUNK = 65536
 SHOWN_BYTES = 4_000_000  # output beyond this is still read, not shown line by line
 LINE_BYTES = 4000
+EVENT_BYTES = 8_000_000  # of one line of the events pipe; the plug-in's are far shorter
+EVENTS_BYTES = 500_000_000  # of all of them: a hundred thousand failures at their longest would fit
+OVER, SAID = 86, "bitnet-tui: ended: "  # as in child/warden.py
 
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """How a child ended. ``code`` is negative for a signal; ``killed`` says why we ended it, if we did."""
+    """How a child ended. ``code`` is negative for a signal; ``killed`` says why we ended it, if we did.
+
+    ``over`` says in words which limit it exceeded, if that ended it.
+    """
 
     code: int
     killed: str  # "", "timeout", "silent" or "stopped"
     seconds: float
     tail: tuple[str, ...]
+
+    @property
+    def over(self) -> str:
+        last = self.tail[-1] if self.tail and self.code == OVER else ""
+        return last[len(SAID) :] if last.startswith(SAID) else ""
 
 
 def signal_group(pid: int, number: int) -> None:
@@ -155,12 +166,19 @@ def run_child(
 
 
 class _Events:
+    """Lines of the events pipe. Code under test may find it and write what it likes: so much is listened to."""
+
     def __init__(self, on_event: Callable[[bytes], None] | None) -> None:
         self._on_event = on_event or (lambda _line: None)
         self._rest = b""
+        self._seen = 0
 
     def feed(self, data: bytes) -> None:
+        self._seen += len(data)
+        if self._seen > EVENTS_BYTES:
+            return
         *lines, self._rest = (self._rest + data).split(b"\n")
+        self._rest = self._rest[-EVENT_BYTES:]
         for line in lines:
             self._on_event(line)
 

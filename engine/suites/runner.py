@@ -286,10 +286,9 @@ class SuiteRunner:
                 self._charge(name, culprit, TestOutcome.TIMEOUT, f"timed out after {limit:g} s", stream, watcher)
         elif stream.end is None and stream.running:
             culprit, ended = stream.running, Ended.CRASHED
-            problem = f"the test process ended with {_code(exited.code)} in {culprit}"
-            self._charge(
-                name, culprit, TestOutcome.CRASHED, f"process ended with {_code(exited.code)}", stream, watcher
-            )
+            how = f"was ended: {exited.over}" if exited.over else f"ended with {_code(exited.code)}"
+            problem = f"the test process {how} in {culprit}"
+            self._charge(name, culprit, TestOutcome.CRASHED, f"process {how}", stream, watcher)
         elif exited.code == USAGE_ERROR or (stream.end is None and not stream.results):
             ended = Ended.CRASHED
             problem = _why(exited)
@@ -414,6 +413,8 @@ def _early(stream: Stream, exited: Exited, collect_only: bool) -> str:
 
 
 def _why(exited: Exited) -> str:
+    if exited.over:
+        return f"pytest was ended: {exited.over}"
     lines = [line.strip() for line in exited.tail if line.strip()]
     telling = [line for line in lines if line.startswith(("ERROR", "E ")) or "Error" in line or ": error: " in line]
     return f"pytest ended with {_code(exited.code)}: {(telling or lines or ['no output'])[-1][:300]}"

@@ -1,62 +1,136 @@
-"""What keeps a child in its place: bubblewrap where it works. What is in force is said, never assumed."""
+"""What keeps a child in its place: bubblewrap where it works, else Landlock. What is in force is said, never assumed.
+
+Every child is started by ``child/warden.py``, which sets its limits and watches it.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import platform
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from engine.errors import EnvironmentFailure
+from engine.suites import hidden
+from engine.suites.limits import Limits
 
-ALWAYS = (
-    "scrubbed environment",
-    "bounded files, no core dumps",
-    "own process group",
-    "deadlines",
-    "private home and temp",
-)
-_PR_SET_DUMPABLE = 4
+ALWAYS = ("scrubbed environment", "own process group", "deadlines", "private home and temp")
+OLDEST_LANDLOCK = 2  # before, no file could be moved to another folder
+SCOPES = 6  # the version of Landlock that keeps signals and abstract sockets inside
+TEMP = "/tmp"
+TEMP_BYTES = 1 << 30  # room in /tmp; TMPDIR lies elsewhere, on disk
+_DEVICES = ("null", "zero", "full", "random", "urandom", "shm")  # for Landlock; bubblewrap makes its own
+_WARDEN = (Path(__file__).parent / "child" / "warden.py").read_text(encoding="utf-8")
+_PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
 
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """How children are confined. An empty ``bwrap`` means: by the rest of ``protections`` only."""
+    """How children are confined. Without ``bwrap`` and ``landlock``: by the rest of ``protections`` only."""
 
     bwrap: str
-    visible: tuple[Path, ...]  # read-only even where it lies in a hidden folder
+    visible: tuple[Path, ...]  # read-only, also where they lie in a hidden folder
     protections: tuple[str, ...]
-    hidden: str = "/tmp"  # a folder that shows nothing but what is visible or writable
+    hidden: tuple[Path, ...] = ()  # folders that show nothing but what is visible or writable
+    masked: tuple[Path, ...] = ()  # keys and sockets elsewhere
+    apart: tuple[str, ...] = ()  # bubblewrap's options for namespaces and capabilities
+    room: tuple[str, ...] = ()  # and for the size of a file system in memory
+    landlock: int = 0  # version; 0: not used
+    python: str = ""  # runs the warden; empty: there is none
+    limits: Limits = field(default_factory=Limits)
 
     def wrap(
         self, argv: Sequence[str], *, writable: Sequence[Path], cwd: Path, devices: bool = False, pids: bool = True
     ) -> list[str]:
-        """The command line that runs ``argv`` confined.
+        """The command line that runs ``argv`` confined and watched.
 
         Parameters
         ----------
         writable
             Folders the child may write: its worktree and its scratch.
         devices
-            Show the machine's devices (a GPU suite needs them).
+            Show the machine's accelerators (a GPU suite needs them).
         pids
-            Hide other processes; not for a child whose process numbers the engine must understand.
+            Not used any more: a child never sees processes that are not its own.
         """
+        gpus = hidden.gpus() if devices else ()
+        line = self._watched(argv, writable, gpus) if self.python else list(argv)
         if not self.bwrap:
-            return list(argv)
-        line = [self.bwrap, "--die-with-parent", "--unshare-net", "--unshare-ipc"]
-        line += ["--unshare-pid"] if pids else []
-        line += ["--ro-bind", "/", "/", *(["--tmpfs", self.hidden] if self.hidden else []), "--proc", "/proc"]
-        line += ["--dev-bind", "/dev", "/dev"] if devices else ["--dev", "/dev"]
-        for path in self.visible:
-            line += ["--ro-bind", str(path), str(path)]
-        for path in writable:
-            line += ["--bind", str(path), str(path)]
-        return [*line, "--chdir", str(cwd), *argv]
+            return line
+        mounts = [*self._mounts(gpus), *(word for path in writable for word in ("--bind", str(path), str(path)))]
+        sealed = [word for path in self.hidden if str(path) != TEMP for word in ("--remount-ro", str(path))]
+        return [
+            *(self.bwrap, "--die-with-parent", *self.apart, "--ro-bind", "/", "/"),
+            *(*mounts, *sealed, "--chdir", str(cwd), *line),
+        ]
+
+    def _mounts(self, gpus: Sequence[Path]) -> Iterator[str]:
+        """Folders and files that are not as they are outside, in the order in which they cover each other."""
+        for path in self.hidden:
+            yield from (*(self.room if str(path) == TEMP else ()), "--tmpfs", str(path))
+        yield from ("--proc", "/proc", "--dev", "/dev")
+        for path in hidden.kernel():
+            yield from ("--ro-bind", str(path), str(path))
+        if self.room and self.limits.memory_mb:
+            yield from ("--size", str(self.limits.memory_mb << 19), "--tmpfs", "/dev/shm")
+        for path in gpus:
+            yield from ("--dev-bind", str(path), str(path))
+        links, shown = self._shown()
+        for path in shown:
+            yield from ("--ro-bind", str(path), str(path))
+        for link, target in links:
+            yield from ("--symlink", target, str(link))
+        for path in (*self._private(), *self._masked(shown)):
+            yield from ("--tmpfs", str(path)) if path.is_dir() else ("--ro-bind", "/dev/null", str(path))
+
+    def _shown(self) -> tuple[list[tuple[Path, str]], list[Path]]:
+        """What is visible although it lies in a hidden folder: links on the way there, and folders and files."""
+        ways = [hidden.resolve(path) for path in self.visible]
+        inside = {real for _, real in ways if hidden.below(real, self.hidden) and real.exists()}
+        outermost = sorted(path for path in inside if not hidden.below(path, inside))
+        links = {link: to for found, _ in ways for link, to in found if hidden.below(link, self.hidden)}
+        return [(link, to) for link, to in links.items() if not hidden.below(link, inside)], outermost
+
+    def _private(self) -> list[Path]:
+        """Records of runs in repositories that are shown."""
+        states = {Path(os.path.realpath(path)) / hidden.STATE for path in self.visible}
+        return sorted(path for path in states if path.is_dir())
+
+    def _masked(self, shown: Sequence[Path]) -> list[Path]:
+        return [p for p in self.masked if hidden.below(p, shown) or not hidden.below(p, self.hidden)]
+
+    def _watched(self, argv: Sequence[str], writable: Sequence[Path], gpus: Sequence[Path]) -> list[str]:
+        limits = self.limits
+        given = {
+            "memory_mb": limits.memory_mb,
+            "processes": limits.processes,
+            "disk_mb": limits.disk_mb,
+            "file_mb": limits.file_mb,
+            "cpu_s": limits.cpu_s,
+            "folders": [str(p) for p in writable],
+            "alone": bool(self.bwrap),
+            "engine": os.getpid(),
+            "landlock": self.landlock,
+            **(self._rules(writable, gpus) if self.landlock else {}),
+        }
+        return [self.python, "-I", "-S", "-c", f"{_WARDEN}\nmain({given!r}, sys.argv[1:])", *argv]
+
+    def _rules(self, writable: Sequence[Path], gpus: Sequence[Path]) -> dict[str, list[str]]:
+        """What Landlock has to name: it allows whole trees, and what it does not allow is refused."""
+        closed = [*self.hidden, *self.masked, *self._private(), Path("/dev")]
+        tops = [Path("/"), *self._shown()[1]]
+        parts = [p for top in tops for p in hidden.whole(top, [c for c in closed if c == top or top in c.parents])]
+        devices = [Path("/dev") / name for name in _DEVICES]
+        return {
+            "readable": [str(p) for p in parts],
+            "writable": [str(p) for p in (*writable, *devices, *(gpus or hidden.gpus()))],
+        }
 
 
 def close_memory() -> bool:
@@ -64,17 +138,42 @@ def close_memory() -> bool:
 
     Linux only, and not for root: its children may read everything. Survives no ``exec``, so children are as ever.
     """
+    return _prctl(_PR_SET_DUMPABLE, 0) and os.geteuid() != 0
+
+
+def keep_orphans() -> bool:
+    """Make orphans of this process's children its own (Linux), so that none is out of reach; whether that holds."""
+    return _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _prctl(what: int, value: int) -> bool:
     if not sys.platform.startswith("linux"):
         return False
     try:
-        refused = ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+        return not ctypes.CDLL(None, use_errno=True).prctl(what, value, 0, 0, 0)
     except (OSError, AttributeError):
         return False
-    return not refused and os.geteuid() != 0
+
+
+def landlock_version() -> int:
+    """The version of Landlock this kernel has; 0: none, or one that is too old."""
+    if not sys.platform.startswith("linux") or platform.machine() not in ("x86_64", "aarch64", "riscv64"):
+        return 0
+    try:
+        version = int(ctypes.CDLL(None, use_errno=True).syscall(444, None, 0, 1))
+    except (OSError, AttributeError):
+        return 0
+    return version if version >= OLDEST_LANDLOCK else 0
 
 
 def confine(
-    mode: str, visible: Sequence[Path], python: str, env: Mapping[str, str], *, required: str = ""
+    mode: str,
+    visible: Sequence[Path],
+    python: str,
+    env: Mapping[str, str],
+    *,
+    limits: Limits,
+    required: str = "",
 ) -> Confinement:
     """Choose what is possible here, by trying it: the strongest under which ``python`` still finds its pytest.
 
@@ -83,47 +182,120 @@ def confine(
     mode
         ``auto`` or ``on``: where it works; ``off``: not at all.
     visible
-        The repository and the interpreter; shown read-only where they lie in ``/tmp``.
+        The repository, the interpreter and what they need; shown read-only where they lie in a hidden folder.
     python, env
         The interpreter, known to have pytest, and the environment it runs in.
     required
-        The setting that refuses to go without; empty: none does.
+        The setting that refuses to go without a sandbox that cuts the network; empty: none does.
 
     Raises
     ------
     EnvironmentFailure
         It is required, and bubblewrap is missing or may not be used here.
     """
-    always = (*ALWAYS, *(["memory of the engine closed to children"] if close_memory() else []))
+    keep_orphans()
+    if not sys.platform.startswith("linux"):
+        limits = replace(limits, memory_mb=0, processes=0, disk_mb=0)  # nobody watches there
     bwrap = shutil.which("bwrap") or ""
-    if bwrap and mode != "off":
-        shown = tuple(p for p in dict.fromkeys(visible) if str(p).startswith("/tmp/") and p.exists())
-        rules = "bubblewrap: no network, read-only outside worktree and temp"
-        strict = Confinement(bwrap, shown, (*always, rules))
-        # Packages may be links into a folder of /tmp that nobody named.
-        shared = Confinement(bwrap, (), (*always, f"{rules} (the interpreter needs /tmp: shown)"), hidden="")
-        for candidate in (strict, shared):
-            if _works(candidate, python, env):
-                return candidate
+    plain = Confinement("", tuple(dict.fromkeys(visible)), (), python=python, limits=limits)
+    failed = ""
+    for candidate in _candidates(plain, bwrap, mode):
+        if required and not candidate.bwrap:
+            break
+        failed = _failure(candidate, python, env)
+        if not failed:
+            return replace(candidate, protections=_words(candidate))
     if required:
-        why = "bubblewrap cannot run the project's python here" if bwrap else "bubblewrap (bwrap) is not installed"
+        why = f"bubblewrap cannot run the project's python here ({failed})" if bwrap else _NO_BWRAP
+        rest = "; Landlock would confine files here, but not the network" if landlock_version() else ""
         raise EnvironmentFailure(
-            f"{required}, but {why}", hint="install it where it may be used, or change the setting"
+            f"{required}, but {why}{rest}", hint="install it where it may be used, or change the setting"
         )
-    return Confinement("", (), (*always, "not confined: tests see the network and this machine's files"))
+    bare = replace(plain, python="", limits=Limits())
+    return replace(bare, protections=(*_words(bare), f"limits are not in force: {failed}"))
 
 
-def _works(confinement: Confinement, python: str, env: Mapping[str, str]) -> bool:
-    """Whether the interpreter runs confined: containers often forbid user namespaces."""
+_NO_BWRAP = "bubblewrap (bwrap) is not installed"
+
+
+def _candidates(plain: Confinement, bwrap: str, mode: str) -> Iterator[Confinement]:
+    """Ways to confine, the strongest first; the last one is none."""
+    if mode != "off":
+        masked = hidden.keys()
+        strict = replace(plain, hidden=hidden.folders(plain.visible), masked=masked)
+        if bwrap:
+            known = _options(bwrap)
+            sealed = replace(strict, bwrap=bwrap, masked=(*masked, *hidden.sockets()))
+            sealed = replace(sealed, room=("--perms", "1777", "--size", str(TEMP_BYTES)) if "--size" in known else ())
+            # Packages may be links into a hidden folder that nobody named.
+            for shape in (sealed, replace(sealed, hidden=tuple(p for p in sealed.hidden if str(p) == "/run"))):
+                yield from (replace(shape, apart=apart) for apart in _apart(known))
+        if version := landlock_version():
+            yield replace(strict, landlock=version)
+    yield plain
+
+
+def _options(bwrap: str) -> frozenset[str]:
+    """The options this version of bubblewrap knows."""
+    try:
+        said = subprocess.run([bwrap, "--help"], capture_output=True, text=True, timeout=10, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.TimeoutExpired):
+        return frozenset()
+    return frozenset(re.findall(r"--[a-z0-9-]+", said.stdout + said.stderr))
+
+
+def _apart(known: frozenset[str]) -> Iterator[tuple[str, ...]]:
+    """Options that set a child apart, the strictest first. The session is new already: `start_new_session`."""
+    base = ["--unshare-net", "--unshare-ipc", "--unshare-pid", "--as-pid-1", "--unshare-uts", "--unshare-cgroup-try"]
+    base += ["--cap-drop", "ALL"] if os.geteuid() == 0 else []  # anybody else has none in there
+    if "--disable-userns" in known:
+        yield ("--unshare-user", "--disable-userns", *base)
+    yield ("--unshare-user", *base)
+    yield tuple(base)
+    if os.geteuid() == 0:
+        yield (*base, "--cap-add", "CAP_DAC_OVERRIDE")  # root, and the project is another user's
+
+
+def _failure(confinement: Confinement, python: str, env: Mapping[str, str]) -> str:
+    """Why the interpreter does not run confined (containers often forbid user namespaces); empty if it does."""
     argv = confinement.wrap([python, "-c", "import pytest"], writable=(), cwd=Path("/"))
     try:
         done = subprocess.run(
             argv,
             stdin=subprocess.DEVNULL,
             capture_output=True,
+            text=True,
+            errors="replace",
             timeout=60,
             env={**env, "PYTHONDONTWRITEBYTECODE": "1"},
+            start_new_session=True,
         )
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.returncode == 0
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    return (lines or [f"exit {done.returncode}"])[-1][:200] if done.returncode else ""
+
+
+def _words(chosen: Confinement) -> tuple[str, ...]:
+    """The protections in force, and what is not."""
+    limits = chosen.limits
+    words = [*ALWAYS, "bounded files, no core dumps" if limits.file_mb else "no core dumps", limits.words]
+    if close_memory() or chosen.bwrap or chosen.landlock:
+        words.append("memory of the engine closed to children")
+    if chosen.bwrap:
+        words.append("bubblewrap: no network, read-only outside worktree and temp")
+        everything = any(str(p) == TEMP for p in chosen.hidden)
+        words.append("home, keys and sockets hidden" if everything else "keys and sockets hidden")
+        if not everything:
+            words.append(f"the interpreter needs files of home or {TEMP}: shown")
+        if "CAP_DAC_OVERRIDE" in chosen.apart:
+            words.append("root in there reads what only others may")
+    elif chosen.landlock:
+        words.append(f"Landlock {chosen.landlock}: writes only in worktree and temp; home, keys and {TEMP} unreadable")
+        open_ = ["network", "named sockets", "command lines of other processes"]
+        open_ += [] if chosen.landlock >= SCOPES else ["signals", "abstract sockets"]
+        open_ += [] if chosen.landlock >= 3 else ["emptying files"]
+        words.append(f"NOT cut without bubblewrap: {', '.join(open_)}")
+    else:
+        words.append("not confined: tests see the network and this machine's files")
+    return tuple(words)

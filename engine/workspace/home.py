@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from engine.errors import EnvironmentFailure
+from engine.suites.remains import name_of, processes_of
 from engine.workspace.repository import STATE, Repository, remove_tree
 
 _FIRST_LINE = 1_000_000  # bytes; the first line of a journal is shorter
@@ -159,13 +160,14 @@ class Home:
         """Kill what children of a run left behind in sessions of their own; who was killed."""
         ended: list[int] = []
         for _ in range(5):  # one that forks meanwhile is met again
-            found = [p for p in _processes_of(run) if p not in ended]
+            found = [p for p in processes_of(run) if p not in ended]
             for pid in found:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
             ended += found
             if not found:
                 break
+        _forget(ended)
         return ended
 
 
@@ -177,35 +179,22 @@ def _empty(journal: Path) -> bool:
         return error.errno == errno.ENOENT
 
 
+def _forget(pids: list[int]) -> None:
+    """Take note of the end of orphans that have become children of this process, or they would stay as zombies."""
+    until = time.monotonic() + 0.5
+    for pid in pids:
+        with contextlib.suppress(ChildProcessError):  # somebody else's child
+            while not os.waitpid(pid, os.WNOHANG)[0] and time.monotonic() < until:
+                time.sleep(0.005)
+
+
 def _let_git_end(run: str) -> None:
     """Wait for what git still does for a run that was killed; asked to end, it takes its lock files along."""
     for _ in range(60):
-        found = [p for p in _processes_of(run) if _name(p) == "git"]
+        found = [p for p in processes_of(run) if name_of(p) == "git"]
         for pid in found:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGTERM)
         if not found:
             return
         time.sleep(0.05)
-
-
-def _name(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""
-
-
-def _processes_of(run: str) -> list[int]:
-    """Processes started by a run, by the mark in their environment (Linux; elsewhere none are found)."""
-    mark = f"BITNET_TUI_RUN={run}".encode()
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            if mark in entry.read_bytes().split(b"\0"):
-                pid = int(entry.parent.name)
-                if pid != os.getpid():
-                    found.append(pid)
-        except OSError:
-            continue  # it ended, or it is not ours to read
-    return found

@@ -421,6 +421,15 @@ class Repository:
     def _common(self) -> Path:
         return (self.root / self.run("rev-parse", "--git-common-dir")).resolve()
 
+    def folders(self) -> list[Path]:
+        """Where its files lie and what git reads: not all of it has to be in one place."""
+        found = [self.root, self._common()]
+        borrowed = found[-1] / "objects" / "info" / "alternates"
+        with contextlib.suppress(OSError):
+            lines = borrowed.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+            found += [(borrowed.parents[1] / line).resolve() for line in lines if line and line[0] not in '#"']
+        return found
+
     def apply(self, patch: Path) -> bool:
         """Apply a patch to the user's files; where they changed meanwhile, merge, or change nothing.
 

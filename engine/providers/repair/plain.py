@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.providers.repair.scratch import Scratch
+from engine.providers.repair.zygote import end_group
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +90,10 @@ def run_plain(
             time.sleep(0.01)
         complete = process.poll() is not None
     finally:
-        _end(process, held)
+        os.close(held)
+        end_group(process)
     tail = log.read_text(encoding="utf-8", errors="replace")[-3000:]
     return _read(out.read_text(encoding="utf-8") if out.exists() else "", tail, time.monotonic() - began, complete)
-
-
-def _end(process: subprocess.Popen[bytes], held: int) -> None:
-    os.close(held)
-    # Where there is no such group, it has gone by itself.
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def _read(text: str, tail: str, seconds: float, complete: bool) -> Outcome:

@@ -20,6 +20,18 @@ from engine.providers.repair.scratch import Scratch
 Message = dict[str, Any]
 
 
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """End a child and its group: asked first, as what watches over it knows what has left the group; then killed."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGHUP)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(1.0)
+    # Where there is no such group, it has gone by itself.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
 class Gone(Exception):
     """The child ended where it should have answered; the message is the tail of what it printed."""
 
@@ -138,7 +150,4 @@ class Zygote:
         os.close(self._life)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(0.5)
-        # Where there is no such group, it has gone by itself.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        end_group(self._process)

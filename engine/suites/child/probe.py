@@ -30,6 +30,17 @@ def _editable(checkout):
     return sorted({p for p in found if (p + os.sep).startswith(checkout + os.sep) and not p.startswith(prefix)})
 
 
+def _path():
+    """Where packages are imported from: the path, and what editable installs map packages to."""
+    own = os.path.dirname(os.path.abspath(__file__))
+    found = [os.path.abspath(p) for p in sys.path if p and os.path.abspath(p) != own]
+    for name, module in list(sys.modules.items()):
+        mapping = getattr(module, "MAPPING", None)
+        if name.startswith("__editable__") and isinstance(mapping, dict):
+            found += [str(place) for place in mapping.values()]
+    return sorted({p for p in found if os.path.exists(p)})
+
+
 def _packages():
     try:
         from importlib import metadata
@@ -51,6 +62,7 @@ def main():
         "packages": packages,
         "packages_sha256": hashlib.sha256("\n".join(packages).encode()).hexdigest(),
         "editable": _editable(checkout),
+        "path": _path(),
         "pytest": "",
         "compiled": False,
     }
