@@ -68,7 +68,9 @@ class Dieting:
         deadline = time.monotonic() + settings.budget_s
         kept, minimal = self._reduced(whole, cut, lambda: time.monotonic() > deadline)
         gone = {n for n, p in enumerate(parts) if not any(p is k for k in kept)}
-        return replace(self._without(same, parts, gone), minimal=minimal, runs=self.runs)
+        pins = sum(self._pinned(p.path) for p in parts)
+        note = f"[diet] pin keeps {pins} {'piece' if pins == 1 else 'pieces'}" if pins else ""
+        return replace(self._without(same, parts, gone, note), minimal=minimal, runs=self.runs)
 
     def _without(
         self, same: ev.DietFinished, parts: Sequence[Hunk], gone: Collection[int], note: str = ""

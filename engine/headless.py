@@ -176,7 +176,13 @@ def closing(state: RunState, code: Exit, folder: Path | None) -> str:
     route = getattr(state.ended, "route", "")
     lines += [f"route: {route}"] if route else []
     lines += [f"branch: {state.commit.branch}"] if state.commit else []
-    for name, path in (("patch", "patch.diff"), ("ledger", "ledger.md"), ("receipt", "receipts/impl.json")):
+    left = (
+        ("patch", "patch.diff"),
+        ("removed", "removed.diff"),
+        ("ledger", "ledger.md"),
+        ("receipt", "receipts/impl.json"),
+    )
+    for name, path in left:
         if folder is not None and (folder / path).is_file():
             lines.append(f"{name}: {folder / path}")
     why = getattr(state.ended, "why", "")

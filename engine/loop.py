@@ -462,7 +462,7 @@ class Loop:
         self._set(tools.crossval_gate(gates.crossval, bench))
         if (baseline := tools.benchmarks_gate(gates.benchmarks, bench)) is not None:
             self._set(baseline)
-        self._set(results.impl_gate(self.state.gates, row, row.diff))
+        self._set(results.impl_gate(self.state.gates, row))
         self.emit(ev.StepFinished(Step.JUDGE, number))
 
     def _bare(self, place: Place) -> str | None:
@@ -491,7 +491,7 @@ class Loop:
         if taken is not None:
             return taken.route
         proposal = policy.propose(self.state, policy.Limits(self.plan.config.retries.limit))
-        self.keeper.write_patch(self.workshop.snapshot.tree, self.row(number).tree)
+        self.keeper.write_patch(self.workshop.snapshot.tree, self.row(number))
         self.checkpoint()
         self.emit(ev.ProposalMade(proposal))
         route, by, hint = proposal.best.route, "policy", ""
@@ -518,8 +518,7 @@ class Loop:
             return
         row = self.row(number)
         if row.verdict is Verdict.VERIFIED:
-            text = f"{len(row.progress.fixed)} of {len(self.baseline.targets)} red tests green, verified, {row.diff}"
-            text += ", minimal" if row.diff.minimal else ""
+            text = f"{len(row.progress.fixed)} of {len(self.baseline.targets)} red tests green, verified, {row.change}"
         else:
             text = f"{row.failing_before} → {row.failing_after} failing, {row.verdict}"
             if row.reasons:

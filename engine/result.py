@@ -45,6 +45,7 @@ def result(state: RunState, code: Exit, folder: Path | None, *, error: str = "",
         "hint": getattr(state.ended, "hint", "") or hint,
         "branch": state.commit.branch if state.commit else None,
         "patch": _path(folder, "patch.diff"),
+        "removed": _path(folder, "removed.diff"),
         "ledger": _path(folder, "ledger.md"),
         "receipt": _path(folder, "receipts/impl.json"),
     }

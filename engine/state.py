@@ -102,6 +102,7 @@ class AttemptRow(Noun, frozen=True):
     removed: tuple[ev.Piece, ...] = ()  # by the diet, those that were brought back included
     whole: bool = True  # every suite ran in its verification
     restored: tuple[int, ...] = ()  # pieces a person brought back after the diet
+    first_ran: str = ""  # what ran before the whole suite did, in a line
     notes: tuple[Advisory, ...] = ()  # of its verification
     suspicions: tuple[Advisory, ...] | None = None  # None: nobody has looked
     judged: bool = False  # every gate is set
@@ -114,6 +115,19 @@ class AttemptRow(Noun, frozen=True):
         if self.finished is not None:
             return DiffStat(len(self.finished.files), self.finished.added, self.finished.removed)
         return DiffStat()
+
+    @property
+    def slimmed(self) -> str:
+        """``+340 −12 → +3 −1``: before the diet and after it; one of them where it took nothing away."""
+        whole = DiffStat(0, self.finished.added, self.finished.removed) if self.finished else self.diff
+        return f"{whole} → {self.diff}" if self.diet is not None and self.diet.dropped else str(self.diff)
+
+    @property
+    def change(self) -> str:
+        """``+340 −12 → +3 −1, minimal``: how large the change is, and what is known of that."""
+        back = len(self.restored)
+        words = f", with {back} {'piece' if back == 1 else 'pieces'} brought back" if back else ""
+        return self.slimmed + (", minimal" if self.diff.minimal else "") + words
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -424,7 +438,7 @@ _FOLDS: dict[type, Callable[[RunState, Any, float], RunState]] = {
     ev.VerificationFinished: _verification_finished,
     ev.DietFinished: _diet_finished,
     ev.PiecesRestored: _pieces_restored,
-    ev.TestsSelected: lambda s, e, at: _activity(s, selected(e)),
+    ev.TestsSelected: lambda s, e, at: _change_attempt(_activity(s, selected(e)), e.attempt, first_ran=selected(e)),
     ev.ChangeExamined: _change_examined,
     ev.GateSet: lambda s, e, at: replace(s, gates={**s.gates, e.gate.name: e.gate}),
     ev.ProposalMade: lambda s, e, at: replace(s, proposal=e.proposal),

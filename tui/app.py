@@ -14,7 +14,7 @@ from typing import Any
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 
-from engine.commands import Continue, Decide, Pause, Stop
+from engine.commands import Continue, Decide, Pause, Restore, Stop
 from engine.model import Exit, Option, RouteKind
 from engine.session import Runnable
 from tui import glyphs as signs
@@ -193,6 +193,10 @@ class BitnetApp(App[Exit]):
             from tui.screens.decision import DecisionScreen
 
             self.push_screen(DecisionScreen(self.view, proposal), self._chosen)
+        elif name == "diet.restore":
+            from tui.screens.removed import RemovedScreen
+
+            self.push_screen(RemovedScreen(self.view), lambda pieces: self._restore(proposal.id, pieces))
         elif name == "decide.accept":
             self._decide(proposal.best)
         else:
@@ -203,7 +207,7 @@ class BitnetApp(App[Exit]):
     def _chosen(self, answer: tuple[Option, str] | str | None) -> None:
         if isinstance(answer, str):
             if isinstance(self.screen, MainScreen):
-                self.screen.action_view(answer)
+                self.screen.action_act("diet.restore") if answer == "diet" else self.screen.action_view(answer)
         elif answer is not None and answer[0].route.retry and answer[1] == "r":
             from tui.screens.asking import HintScreen
 
@@ -219,6 +223,16 @@ class BitnetApp(App[Exit]):
             self.say("too late: this question was answered already", wrong=True)
         else:
             self.say(taken(option, hint))
+
+    def _restore(self, proposal: str, pieces: tuple[int, ...] | None) -> None:
+        from tui.format.removed import sent
+
+        if not pieces:
+            return
+        if self.bridge.send(Restore(proposal, pieces)):
+            self.say(sent(len(pieces)))
+        else:
+            self.say("too late: this question was answered already", wrong=True)
 
     def _pause(self) -> None:
         if self.bridge.state.paused or self.bridge.pausing:

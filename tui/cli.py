@@ -206,22 +206,24 @@ def show(run: str, target: Path) -> None:
 @cli.command()
 @click.argument("run", default="")
 @_TARGET
-def diff(run: str, target: Path) -> None:
+@click.option("--removed", is_flag=True, help="Print what the diet took away; it applies on top of the patch.")
+def diff(run: str, target: Path, removed: bool) -> None:
     """Print the patch of RUN."""
     from tui import history
 
-    history.diff(target, run)
+    history.diff(target, run, removed=removed)
 
 
 @cli.command()
 @click.argument("run", default="")
 @_TARGET
 @click.option("--unverified", is_flag=True, help="Apply it although it was not verified.")
-def apply(run: str, target: Path, unverified: bool) -> None:
+@click.option("--with-removed", is_flag=True, help="With it what the diet took away; that is never verified.")
+def apply(run: str, target: Path, unverified: bool, with_removed: bool) -> None:
     """Bring the change of RUN into your files: all of it, or nothing."""
     from tui import history
 
-    history.apply(target, run, unverified=unverified)
+    history.apply(target, run, unverified=unverified, with_removed=with_removed)
 
 
 @cli.command()

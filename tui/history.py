@@ -92,10 +92,11 @@ def show(target: Path, run: str) -> None:
     click.echo(closing(state, Exit(getattr(state.ended, "exit", 130)), home.run(name)))
 
 
-def diff(target: Path, run: str) -> None:
-    """The patch as it is on disk."""
+def diff(target: Path, run: str, *, removed: bool) -> None:
+    """The patch as it is on disk, or what the diet took away from it."""
     _, home = _home(target)
-    patch = _patch(home, home.find(run))
+    name = home.find(run)
+    patch = _removed(home, name) if removed else _patch(home, name)
     click.echo(patch.read_bytes(), nl=False)
 
 
@@ -106,17 +107,34 @@ def _patch(home: Home, name: str) -> Path:
     return patch
 
 
-def apply(target: Path, run: str, *, unverified: bool) -> None:
-    """Bring a change into the user's files."""
+def _removed(home: Home, name: str) -> Path:
+    path = home.run(name) / "removed.diff"
+    if not path.is_file():
+        raise EnvironmentFailure(f"run {name} has no removed pieces: the diet took nothing away")
+    return path
+
+
+def apply(target: Path, run: str, *, unverified: bool, with_removed: bool) -> None:
+    """Bring a change into the user's files, alone or with what the diet took away from it."""
     repository, home = _home(target)
     name, _, state = _load(home, run)
-    patch = _patch(home, name)
+    patches = [_patch(home, name)]
     if not impl_passes(state) and not unverified:
         raise ConfigError(
             f"run {name} is not verified", hint="look at it with `diff`; --unverified applies it all the same"
         )
-    done = "applied" if repository.apply(patch) else "your files hold all of it already:"
-    click.echo(f"{done} {patch}; undo with: git apply -R {patch}")
+    if with_removed:
+        patches.append(_removed(home, name))
+        if not unverified:
+            raise ConfigError(
+                f"the removed pieces of run {name} are not verified, only its patch is",
+                hint="look at them with `diff --removed`; --unverified applies them all the same",
+            )
+    done = "applied" if repository.apply(*patches) else "your files hold all of it already:"
+    undo = " && ".join(f"git apply -R {p}" for p in reversed(patches))
+    click.echo(f"{done} {' and '.join(map(str, patches))}; undo with: {undo}")
+    if with_removed:
+        click.echo("the removed pieces are not verified: no suite ran over the change with them")
 
 
 def resumable(target: Path, run: str) -> str:

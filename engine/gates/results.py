@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.events import SuiteFinished
-from engine.model import DiffStat, Ended, Gate, GateStatus, TestOutcome, Verdict, test_key
+from engine.model import Ended, Gate, GateStatus, TestOutcome, Verdict, test_key
 from engine.state import AttemptRow, RunState
 
 ORDER = ("guard", "tests", "build", "features", "format", "clippy", "crossval", "benchmarks", "impl")
@@ -30,7 +30,7 @@ def tests_gate(state: RunState, stage: str, attempt: AttemptRow | None) -> Gate:
         if last is not None and last.ended is Ended.SKIPPED:
             if last.reason != "n/a-surface":
                 parts.append(f"{name.upper()}: skipped ({last.reason}), {last.left_out} left out")
-        else:
+        elif last is not None or attempt is None or attempt.whole:
             ok, of = counts(state.outcomes(stage, name))
             parts.append(f"{name.upper()}: {ok}/{of}")
     evidence = f"pytest: {passed}/{total} pass; {', '.join(parts)}"
@@ -41,6 +41,8 @@ def tests_gate(state: RunState, stage: str, attempt: AttemptRow | None) -> Gate:
     evidence += f"; fixed {len(moved.fixed)}"
     if moved.broken:
         evidence += f", broken {len(moved.broken)}"
+    if not attempt.whole:
+        evidence += "; the rest of the suites did not run"
     return _verdict("tests", attempt.verdict is Verdict.VERIFIED, evidence)
 
 
@@ -103,7 +105,7 @@ def features_gate(state: RunState, stage: str, bare: str | None) -> Gate:
     return _verdict("features", not bad, f"smoke {ok}/{total} ok" + (f"; failing: {', '.join(bad)}" if bad else ""))
 
 
-def impl_gate(gates: Mapping[str, Gate], attempt: AttemptRow, diff: DiffStat) -> Gate:
+def impl_gate(gates: Mapping[str, Gate], attempt: AttemptRow) -> Gate:
     """The fold of the others, with the verdict and the diff; the one that gets the check run."""
     failing = [
         n for n in ORDER if n in gates and n not in ("benchmarks", "impl") and gates[n].status is GateStatus.FAIL
@@ -113,10 +115,7 @@ def impl_gate(gates: Mapping[str, Gate], attempt: AttemptRow, diff: DiffStat) ->
     tests = gates["tests"].evidence if "tests" in gates else ""
     parts = [f"tests: {tests.removeprefix('pytest: ')}", gates["build"].evidence if "build" in gates else ""]
     parts.append(str(verdict))
-    if diff.files:
-        parts.append(f"diff {diff}" + (", minimal" if diff.minimal else ""))
-    else:
-        parts.append("nothing was changed")
+    parts.append(f"diff {attempt.change}" if attempt.diff.files else "nothing was changed")
     if failing:
         parts.append(f"failing: {', '.join(failing)}")
     if verdict is not Verdict.VERIFIED:

@@ -43,6 +43,10 @@ class Keeper:
         return self.folder / "patch.diff"
 
     @property
+    def removed_path(self) -> Path:
+        return self.folder / "removed.diff"
+
+    @property
     def receipt_path(self) -> Path:
         return self.folder / "receipts" / "impl.json"
 
@@ -96,13 +100,19 @@ class Keeper:
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
-    def write_patch(self, before: str, after: str) -> None:
-        """The change so far as a patch against the snapshot; an empty one removes the file."""
-        patch = self.plan.repository.patch(before, after) if after and after != before else ""
-        if patch:
-            receipt.write_atomically(self.patch_path, patch.encode("utf-8", "surrogateescape"))
-        else:
-            self.patch_path.unlink(missing_ok=True)
+    def write_patch(self, before: str, attempt: AttemptRow) -> None:
+        """The change so far as a patch against the snapshot, and beside it what the diet took away from it.
+
+        The second, applied after the first, gives the whole change back. Where one is empty there is no file.
+        """
+        after = attempt.tree
+        whole = attempt.finished.tree if attempt.finished is not None else after
+        for path, old, new in ((self.patch_path, before, after), (self.removed_path, after, whole)):
+            patch = self.plan.repository.patch(old, new) if after and old != new else ""
+            if patch:
+                receipt.write_atomically(path, patch.encode("utf-8", "surrogateescape"))
+            else:
+                path.unlink(missing_ok=True)
 
     def write_ledger(self, route: Route | None) -> str:
         """Renew the ledger from the state; its digest."""
@@ -158,7 +168,7 @@ class Keeper:
         state = self.recorder.state
         attempt = state.attempt
         if state.snapshot is not None and attempt is not None:
-            self.write_patch(state.snapshot.tree, attempt.tree)
+            self.write_patch(state.snapshot.tree, attempt)
         if state.ledger is None:
             digest = self.write_ledger(route)
             self.recorder.emit(ev.LedgerWritten(str(self.ledger_path), digest))

@@ -430,8 +430,8 @@ class Repository:
             found += [(borrowed.parents[1] / line).resolve() for line in lines if line and line[0] not in '#"']
         return found
 
-    def apply(self, patch: Path) -> bool:
-        """Apply a patch to the user's files; where they changed meanwhile, merge, or change nothing.
+    def apply(self, *patches: Path) -> bool:
+        """Apply patches to the user's files, each on the one before; where they changed, merge, or change nothing.
 
         Returns
         -------
@@ -444,21 +444,22 @@ class Repository:
             It does not fit the files as they are now; nothing was written.
         """
         plain = ("apply", "--whitespace=nowarn")
-        if self.succeeds(*plain, "--check", str(patch)):
-            self.run(*plain, str(patch))
+        if len(patches) == 1 and self.succeeds(*plain, "--check", str(patches[0])):
+            self.run(*plain, str(patches[0]))
             return True
         with tempfile.TemporaryDirectory() as scratch:
             now = self._tree_of_files(Path(scratch))
             env = {"GIT_INDEX_FILE": str(Path(scratch) / "merge-index")}
             self.run("read-tree", now, env=env)
-            try:
-                self.run(*plain, "--3way", "--cached", str(patch), env=env)
-                merged = self.patch(now, self.run("write-tree", env=env))
-            except EnvironmentFailure as failure:
-                raise EnvironmentFailure(
-                    f"the patch does not fit your files as they are now ({failure.message}); nothing was changed",
-                    hint=f"look at {patch}, or start a new run on the files as they are",
-                ) from failure
+            for patch in patches:
+                try:
+                    self.run(*plain, "--3way", "--cached", str(patch), env=env)
+                except EnvironmentFailure as failure:
+                    raise EnvironmentFailure(
+                        f"the patch does not fit your files as they are now ({failure.message}); nothing was changed",
+                        hint=f"look at {patch}, or start a new run on the files as they are",
+                    ) from failure
+            merged = self.patch(now, self.run("write-tree", env=env))
             if merged:
                 self.run(*plain, "-", data=merged.encode("utf-8", "surrogateescape"))
             return bool(merged)

@@ -10,8 +10,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from engine import events as ev
+from engine.commands import Restore
 from engine.errors import Stopped
 from engine.feed import Feed
 from engine.model import (
@@ -92,6 +94,7 @@ class Story:
         self.state = RunState()
         self.answers: list[Route] = []
         self.hints: list[str] = []
+        self.restored: list[tuple[int, ...]] = []
         self.reached = threading.Event()
         self._seq = 0
         self._at = START
@@ -188,6 +191,13 @@ class Story:
             )
         )
         self.emit(ev.StepFinished(Step.EDIT, number))
+        self._diet(number)
+        self._verify(number, left)
+
+    def _diet(self, number: int) -> None:
+        """Nothing is taken away here."""
+
+    def _verify(self, number: int, left: tuple[tuple[str, str], ...]) -> None:
         self.emit(ev.StepStarted(Step.VERIFY, number, "every suite, in a fresh worktree"))
         self._round(Purpose.VERIFY, number, dict.fromkeys(left, RED))
         keys = tuple(test_key(*k) for k in (*TARGETS, *EARLY))
@@ -206,6 +216,12 @@ class Story:
         self.emit(ev.ProposalMade(proposal))
         if self._steering.ask:
             answer = self._steering.answer(proposal)
+            if isinstance(answer, Restore):
+                self.restored.append(answer.pieces)
+                self.emit(ev.PiecesRestored(self.state.attempts[-1].number, answer.pieces))
+                self._diet(self.state.attempts[-1].number)
+                self._verify(self.state.attempts[-1].number, ())
+                return self._decide()
             route, by, hint = answer.route, "user", answer.hint
         else:
             route, by, hint = proposal.best.route, "policy", ""
@@ -229,6 +245,52 @@ class Story:
         self.point("end")
         why = "gate impl passed and verified" if code is Exit.OK else "not green: 3 target tests are red"
         self.emit(ev.RunFinished(int(code), why, str(self.answers[-1]), 271.0))
+
+
+class Fat(Story):
+    """Its only attempt is verified, once the diet has taken away what no test needs."""
+
+    def __init__(self, pieces: tuple[ev.Piece, ...] | None = None, **given: Any) -> None:
+        super().__init__(**given)
+        self.pieces = PIECES if pieces is None else pieces
+
+    def _play(self) -> None:
+        for event in opening():
+            self.emit(event)
+        for number in (1, 2):
+            self._round(Purpose.AUDIT, number, dict.fromkeys((*TARGETS, *EARLY), RED), hold=number == 1)
+        self.emit(ev.AuditFinished(tuple(test_key(*k) for k in (*TARGETS, *EARLY))))
+        self.emit(ev.StepFinished(Step.ANALYZE))
+        self._attempt(1, "finish", left=())
+        self._decide()
+        return self._close(Exit.OK)
+
+    def _diet(self, number: int) -> None:
+        restored = self.state.attempts[-1].restored
+        gone = tuple(p for p in self.pieces if p.index not in restored)
+        added, removed = sum(p.added for p in gone), sum(p.removed for p in gone)
+        self.emit(ev.StepStarted(Step.DIET, number, "taking away what is not needed"))
+        files = ("kernels/i2s.py",)
+        left = ev.DietFinished(
+            number,
+            "s" * 40,
+            22 - added,
+            17 - removed,
+            not restored,
+            dropped=len(gone),
+            runs=0 if restored else 9,
+            files=files,
+            removed_pieces=gone,
+        )
+        self.emit(left)
+        self.emit(ev.StepFinished(Step.DIET, number))
+
+
+PIECES = (
+    ev.Piece(1, "kernels/i2s.py", 12, 2, 0, ("+import logging", "+log = logging.getLogger(__name__)")),
+    ev.Piece(3, "kernels/i2s.py", 40, 9, 9, ("-    # old", *(f"+    lanes[{n}] = 0  # [red]" for n in range(5)))),
+    ev.Piece(4, "kernels/tl1.py", 7, 1, 1, ("-TABLE = 16", "+TABLE = 1 << 4")),
+)
 
 
 def opening() -> Iterator[ev.Event]:
@@ -326,13 +388,13 @@ class Burst:
         return Exit.NOT_GREEN
 
 
-__all__ = ["START", "Burst", "Route", "RouteKind", "Story"]
+__all__ = ["PIECES", "START", "Burst", "Fat", "Route", "RouteKind", "Story"]
 
 
 if __name__ == "__main__":
     from tui.app import BitnetApp
 
-    play = Story(
+    play = (Fat if os.environ.get("FAT") else Story)(
         pace=float(os.environ.get("PACE", "0.02")),
         until=os.environ.get("UNTIL", ""),
         folder=Path(os.environ.get("FOLDER", "/tmp/bitnet-story/runs/4f1c")),

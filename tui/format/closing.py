@@ -36,10 +36,12 @@ def closing(view: View, width: int) -> list[Content]:
         lines += field("commit", f"{s.commit.sha[:9]} {clean(s.commit.subject)}", width)
     if s.attempt is not None and s.attempt.finished is not None:
         minimal = ", minimal" if s.attempt.diff.minimal else ""
-        files = ", ".join(map(clean, s.attempt.finished.files)) or "no file"
-        lines += field("patch", f"{s.attempt.diff} in {files}{minimal}", width)
+        files = ", ".join(map(clean, s.attempt.files)) or "no file"
+        lines += field("patch", f"{s.attempt.slimmed} in {files}{minimal}", width)
     if view.folder is not None:
         lines += field("", clean(str(view.folder / "patch.diff")), width) if s.attempt is not None else []
+        if s.attempt is not None and s.attempt.diet is not None and s.attempt.diet.dropped:
+            lines += field("taken away", clean(str(view.folder / "removed.diff")), width)
         lines += field("log", clean(str(view.folder / "run.log")), width)
     if s.ledger is not None:
         lines += field("ledger", clean(s.ledger.path), width)

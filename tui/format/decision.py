@@ -7,6 +7,7 @@ from typing import NamedTuple
 from textual.content import Content
 
 from engine.model import Option, Proposal, RouteKind
+from tui.format import removed
 from tui.format.status import retries
 from tui.format.text import clean, count, cut, fit, line, wrapped
 from tui.theme import GOOD, MUTED, STRONG
@@ -58,6 +59,9 @@ def facts(view: View, width: int) -> list[Content]:
     if attempt is not None and attempt.finished is not None and attempt.finished.summary:
         who = clean(attempt.provider) or "the provider"
         lines.append(line((cut(f"{who} says: {clean(attempt.finished.summary)}", width), MUTED)))
+    if (found := removed.pieces(view)) and attempt is not None:
+        said = f"The diet took {count(len(found), 'piece')} away: {attempt.slimmed}.   "
+        lines.append(line(said, ("u", STRONG), " brings back"))
     lines.append(Content(f"Retries {dots} {words} used."))
     return lines
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from string import ascii_lowercase
+
 from textual.content import Content
 
+from engine.events import DietFinished
 from engine.model import Advisory, Label, TestResult
 from engine.state import AttemptRow, SuiteRow, TestRow
-from tui.format import tests
+from tui.format import removed, tests
 from tui.format.closing import field
 from tui.format.text import clean, clean_lines, count, line, money, took, wrapped
 from tui.theme import ALIVE, BAD, GOOD, MUTED, STRONG, WANTS
@@ -15,6 +18,7 @@ from tui.view import View
 Lines = list[Content]
 BLANK = Content("")
 TRACE_LINES = 400
+PIECES = 6
 _SAYS = {
     Label.FLAKY: "flaky: the audit's rounds disagree, so it decides nothing",
     Label.ORDER: "order-dependent",
@@ -74,7 +78,7 @@ def _trace(result: TestResult, view: View, width: int) -> Lines:
 def _past(row: TestRow, view: View, width: int) -> Lines:
     state, g = view.state, view.glyphs
     columns = tests.stages(state)
-    names = ["audit", *(f"#{c.removeprefix('verify')}" for c in columns[1:])]
+    names = ["audit", *(f"#{c.lstrip(ascii_lowercase)}" for c in columns[1:])]
     parts = [f"{n} {g.outcome(row.outcomes.get(c))}" for n, c in zip(names, columns, strict=True)]
     lines = field("history", "   ".join(parts), width)
     if row.label is not None:
@@ -85,6 +89,20 @@ def _past(row: TestRow, view: View, width: int) -> Lines:
     edits = [a.number for a in state.attempts if path and a.finished and path in a.finished.files]
     if edits:
         lines += field("last touched", f"{clean(path)} by attempt {edits[-1]}", width)
+    return lines
+
+
+def _diet(row: AttemptRow, diet: DietFinished, width: int) -> Lines:
+    """What was taken away, and what a person brought back."""
+    minimal = "no smaller patch passes" if diet.minimal else "not shown to be minimal"
+    note = f"; {clean(diet.note)}" if diet.note else ""
+    lines = field("diet", f"{diet.dropped} dropped in {diet.runs} runs, {minimal}{note}", width)
+    back = [p for p in row.removed if p.index in row.restored]
+    for word, pieces in (("taken away", diet.removed_pieces), ("brought back", back)):
+        for number, piece in enumerate(pieces[:PIECES]):
+            lines += field("" if number else word, removed.place(piece), width)
+        if len(pieces) > PIECES:
+            lines += field("", f"and {count(len(pieces) - PIECES, 'more piece')}", width, MUTED)
     return lines
 
 
@@ -133,14 +151,17 @@ def attempt(row: AttemptRow, view: View, width: int) -> Lines:
     if row.finished is not None:
         done = row.finished
         lines += field("it said", f"{clean(done.outcome)}: {clean(done.summary)}", width)
-        lines += field("changed", f"{row.diff} in {clean(', '.join(done.files)) or 'no file'}", width)
+        lines += field("changed", f"{row.slimmed} in {clean(', '.join(row.files)) or 'no file'}", width)
         if done.transient:
             lines += field("cut short", clean(done.transient), width)
         for number, text in enumerate(clean_lines(done.evidence) if done.evidence else []):
             lines += field("" if number else "evidence", text, width)
+    if row.first_ran:
+        lines += field("tests", clean(row.first_ran), width)
+        if not row.whole:
+            lines += field("", "the rest of the suites did not run", width)
     if row.diet is not None:
-        minimal = "no smaller patch passes" if row.diet.minimal else "not shown to be minimal"
-        lines += field("diet", f"{row.diet.dropped} dropped in {row.diet.runs} runs, {minimal}", width)
+        lines += _diet(row, row.diet, width)
     u = row.usage
     tokens = f"{u.tokens_in + u.cached:,} in, {u.tokens_out:,} out"
     lines += field("used", f"{count(u.calls, 'call')}, {tokens}, {money(u.usd)}", width)

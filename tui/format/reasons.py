@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.model import RouteKind
+from tui.format import removed
 from tui.view import View
 
 
@@ -32,6 +33,8 @@ def why_off(action: str, view: View) -> str:
     """The reason ``action`` (an id of keys.py) is off, or an empty string."""
     if action in ("decide.accept", "decide.open"):
         return _no_question(view)
+    if action == "diet.restore":
+        return _no_question(view) or removed.nothing(view)
     if action == "run.retry":
         return _route(view, retry=True)
     if action == "run.finalize":

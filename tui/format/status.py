@@ -7,6 +7,7 @@ from textual.content import Content
 from engine import events as ev
 from engine.model import Exit, Label, Purpose, Verdict
 from engine.state import RunState, SuiteRow
+from tui.format import removed
 from tui.format.text import clean, clock, cut, edges, line, money
 from tui.theme import ALIVE, BAD, GOOD, MUTED, STRONG, WANTS
 from tui.view import View
@@ -34,6 +35,7 @@ _ROUNDS = {
     Purpose.AUDIT: "audit",
     Purpose.ALONE: "red alone",
     Purpose.ATTEMPT: "attempt",
+    Purpose.REACH: "reach",
     Purpose.VERIFY: "verify",
     Purpose.DIET: "diet",
 }
@@ -151,6 +153,11 @@ def _ended_bar(view: View, width: int) -> Content:
     return edges(line(*parts), line(("  q", STRONG), " quit "), width)
 
 
+def _taken_away(view: View) -> list[str | tuple[str, str]]:
+    """Shown while there is something to bring back."""
+    return [("u", STRONG), " bring back   "] if removed.pieces(view) else []
+
+
 def bar(view: View, width: int) -> Content:
     """The line above the keys: the question, the ending, or what is under way."""
     if view.ended:
@@ -164,6 +171,7 @@ def bar(view: View, width: int) -> Content:
             f" accept {clean(str(proposal.best.route))}   ",
             ("o", STRONG),
             " other   ",
+            *_taken_away(view),
             (clean(proposal.reason), MUTED),
         )
         return text.truncate(width, ellipsis=True, pad=True)

@@ -56,8 +56,8 @@ def gates_foot(state: RunState, glyphs: Glyphs) -> Content:
     return line((f"impl {glyphs.gate(gate.status)} {gate.status}", gate_style(gate.status)))
 
 
-def attempt_row(row: AttemptRow, view: View) -> Content:
-    """``#1 ✗  32 → 12 failing   +340 −12   1m02   $0.11``"""
+def attempt_row(row: AttemptRow, view: View, width: int) -> Content:
+    """``#1 ✗  32 → 12 failing   +340 −12   1m02   $0.11``; after a diet, ``+340 −12 → +3 −1, minimal``."""
     g, state = view.glyphs, view.state
     open_ = row.verdict is None and state.ended is None and row is state.attempt
     mark = (g.alive, ALIVE) if open_ else (g.fails, BAD)
@@ -66,16 +66,17 @@ def attempt_row(row: AttemptRow, view: View) -> Content:
     until = row.finished_at if row.finished_at and not open_ else view.now if open_ else state.updated_at
     spent = took(max(0.0, until - row.started_at))
     word = f"  {row.verdict}" if row.verdict in (Verdict.CLAIMED, Verdict.TAMPERED) else ""
-    diff = str(row.diff) if row.finished is not None else ""
-    return line(
-        f"#{row.number} ",
-        mark,
-        f" {row.failing_before:>3} → ",
-        (f"{after:>2}", STRONG),
-        f" failing  {diff:>9} ",
-        (f" {spent:>6}  {money(row.usage.usd):>6}", MUTED),
-        (word, BAD),
-    )
+    head = line(f"#{row.number} ", mark, f" {row.failing_before:>3} → ", (f"{after:>2}", STRONG), " failing  ")
+    cost = f"  {money(row.usage.usd):>6}"
+
+    def told(diff: str, cost: str) -> Content:
+        return head + line(f"{diff:>9} ", (f" {spent:>6}{cost}", MUTED), (word, BAD))
+
+    if row.diet is None or not (row.diet.dropped or row.restored):
+        return told(str(row.diff) if row.finished is not None else "", cost)
+    # Where the diet's words need the room, the cost goes: it is in the header too.
+    tried = [told(row.change, cost), told(row.slimmed, cost), told(row.slimmed, "")]
+    return next((t for t in tried if t.cell_length <= width), tried[-1])
 
 
 def attempts_foot(view: View) -> Content:

@@ -163,13 +163,8 @@ def name_in(row: TestRow, width: int) -> str:
 
 
 def stages(state: RunState) -> list[str]:
-    """The columns of a test's history: the audit, then each attempt that was verified."""
-    verified = [stage_ for a in state.attempts if (stage_ := stage_of(a.number)) and a.verdict is not None]
-    return ["audit1", *verified]
-
-
-def stage_of(attempt: int) -> str:
-    return f"verify{attempt}"
+    """The columns of a test's history: the audit, then each attempt with a verdict, of every suite or of a part."""
+    return ["audit1", *(a.stage for a in state.attempts if a.verdict is not None)]
 
 
 def history(row: TestRow, columns: list[str], glyphs: Glyphs) -> str:

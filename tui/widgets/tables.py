@@ -19,7 +19,7 @@ class AttemptsPane(Pane):
     def show(self, view: View) -> None:
         attempts = view.state.attempts
         if attempts:
-            self.set_rows([str(a.number) for a in attempts], lambda n, _w: tables.attempt_row(attempts[n], view))
+            self.set_rows([str(a.number) for a in attempts], lambda n, w: tables.attempt_row(attempts[n], view, w))
         else:
             self.say(tables.attempts_empty(view))
         self.set_edges(self.heading(), tables.attempts_foot(view))

@@ -1,0 +1,71 @@
+"""What the diet took away, as rows: a mark, where it was, how long it is, and its first lines with their signs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from textual.content import Content
+
+from engine.events import Piece
+from engine.state import AttemptRow
+from tui.format.text import clean, count, cut, fit, line, wrapped
+from tui.theme import BAD, GOOD, MUTED, STRONG
+from tui.view import View
+
+Row = tuple[str, Content]  # the piece it belongs to, its line
+
+
+def pieces(view: View) -> Sequence[Piece]:
+    """What can be brought back now."""
+    attempt = view.state.attempt
+    return attempt.diet.removed_pieces if attempt is not None and attempt.diet is not None else ()
+
+
+def place(piece: Piece) -> str:
+    """``calc/more.py:12  +3 −1``"""
+    return f"{clean(piece.path)}:{piece.line}  +{piece.added} −{piece.removed}"
+
+
+def facts(attempt: AttemptRow | None, width: int) -> list[Content]:
+    """What was done, and what bringing back does."""
+    if attempt is None or attempt.diet is None:
+        return []
+    taken = attempt.diet.dropped
+    said = f"No test needs {'this piece' if taken == 1 else f'these {taken} pieces'}: {attempt.change}."
+    then = "What you bring back stays; every suite runs again, every gate is set again, and you are asked again."
+    return [*wrapped(said, width, STRONG), *wrapped(then, width, MUTED)]
+
+
+def rows(found: Sequence[Piece], marked: Collection[int], width: int) -> list[Row]:
+    """The list as drawn; the cursor rests on the first line of a piece."""
+    out: list[Row] = []
+    for piece in found:
+        key = str(piece.index)
+        box = "[x]" if piece.index in marked else "[ ]"
+        numbers = [(f"+{piece.added}", GOOD), (" ", ""), (f"−{piece.removed}", BAD)]
+        room = max(8, width - 4 - 2 - sum(len(text) for text, _ in numbers))
+        where = clean(f"{piece.path}:{piece.line}")
+        out.append((key, line((f"{box} ", STRONG), (fit(where, room), STRONG), "  ", *numbers)))
+        for text in piece.lines:
+            sign, style = ("−", BAD) if text.startswith("-") else ("+", GOOD)
+            out.append((key, line((cut(f"    {sign} {clean(text[1:])}", width), style))))
+        left = piece.added + piece.removed - len(piece.lines)
+        if left > 0:
+            out.append((key, line((f"      {count(left, 'more line')} in removed.diff", MUTED))))
+        out.append((key, Content("")))
+    return out[:-1]
+
+
+def nothing(view: View) -> str:
+    """Why there is nothing to bring back; empty if there is something."""
+    attempt = view.state.attempt
+    if pieces(view):
+        return ""
+    if attempt is not None and attempt.restored:
+        return "all that the diet took away was brought back"
+    return "the diet took nothing away"
+
+
+def sent(number: int) -> str:
+    """What the toast says after pieces were brought back."""
+    return f"brought back {count(number, 'piece')}: verified again"
