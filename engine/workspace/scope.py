@@ -53,24 +53,22 @@ PROTECTED = (
 )
 
 # What Python and pytest import for themselves; a module of such a name at an import root comes before theirs.
-_FIRST = sys.stdlib_module_names | set(
-    [
-        "pytest",
-        "_pytest",
-        "pluggy",
-        "iniconfig",
-        "packaging",
-        "pygments",
-        "exceptiongroup",
-        "tomli",
-        "colorama",
-        "xdist",
-        "execnet",
-        "pytest_jsonreport",
-        "pytest_metadata",
-        "bitnet_tui_plugin",
-    ]
-)
+_FIRST = sys.stdlib_module_names | {
+    "pytest",
+    "_pytest",
+    "pluggy",
+    "iniconfig",
+    "packaging",
+    "pygments",
+    "exceptiongroup",
+    "tomli",
+    "colorama",
+    "xdist",
+    "execnet",
+    "pytest_jsonreport",
+    "pytest_metadata",
+    "bitnet_tui_plugin",
+}
 _SHORT_GIT = re.compile(r"(?:^|/)git~\d+(?:/|$)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
