@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -249,7 +250,7 @@ class Loop:
             for number in range(1, rounds + 1):
                 self.emit(ev.StepStarted(Step.ANALYZE, 0, f"red audit, round {number} of {rounds}"))
                 self._audit_round(place, number)
-                baseline.require_runnable(self.state, self.plan.suites)
+                baseline.require_runnable(self.state, self.plan.suites, self._links_away())
             self.emit(self._audited(place))
             for advisory in self._contradictions():
                 self.emit(ev.AdvisoryRaised(advisory))
@@ -301,6 +302,13 @@ class Loop:
             if row.latest is not None and (lacks := missing(row.latest, around)) is not None:
                 unfit.append(Unfit(row.suite, row.nodeid, Label.ENVIRONMENT, *lacks))
         return unfit
+
+    def _links_away(self) -> list[str]:
+        """Links of the snapshot that lead out of the repository."""
+        root = os.path.realpath(self.plan.repository.root)
+        links = [e.path for e in self.plan.repository.entries(self.workshop.snapshot.tree) if e.mode == "120000"]
+        real = {path: os.path.realpath(os.path.join(root, path)) for path in links}
+        return [path for path, leads in real.items() if not f"{leads}/".startswith(f"{root}/")]
 
     def _own_names(self) -> set[str]:
         """What the project says it is called: a module of that name may be yet to be written."""

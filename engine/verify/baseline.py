@@ -137,8 +137,13 @@ def ends_without_targets(unfit: Sequence[Unfit]) -> str:
     return f"{what}: {first.nodeid} {first.why}; {first.advice}{more}"
 
 
-def require_runnable(state: RunState, suites: Iterable[str]) -> None:
+def require_runnable(state: RunState, suites: Iterable[str], away: Sequence[str] = ()) -> None:
     """Refuse to go on where the audit could not see.
+
+    Parameters
+    ----------
+    away
+        Links that lead out of the repository, where tests may have been looked for.
 
     Raises
     ------
@@ -168,9 +173,10 @@ def require_runnable(state: RunState, suites: Iterable[str]) -> None:
             raise EnvironmentFailure(f"suite {name}: {last.problem}", hint="run pytest there by hand to see more")
         total += last.total + last.left_out
     if total == 0:
-        raise EnvironmentFailure(
-            f"no tests were found (suites: {', '.join(suites)})", hint="a green run needs at least one test"
-        )
+        hint = "a green run needs at least one test"
+        if away:
+            hint += f"; {away[0]} is a link that leads out of the repository: what is there is no part of it"
+        raise EnvironmentFailure(f"no tests were found (suites: {', '.join(suites)})", hint=hint)
 
 
 def _file(key: str) -> str:

@@ -29,6 +29,9 @@ _QUIET = (
     "gc.auto=0",
     "-c",
     "core.quotePath=false",
+    # A warning before it is too late; from a snapshot the files come back as they went in.
+    "-c",
+    "core.safecrlf=false",
     # The journal names trees and commits: what it names must outlive a power loss as it does.
     "-c",
     "core.fsync=objects,reference",
@@ -45,9 +48,9 @@ _FSCK = "objects of the repository are missing: `git fsck` names them; fetch the
 # What git complains of, and what a person can do about it.
 _HINTS = (
     (
-        r"filter '.*' failed",
+        r"filter '.*' failed|remote end hung up",  # the second is a filter that runs as a process
         "a filter of .gitattributes does not work here: install it, or switch it off with "
-        "`git config filter.NAME.required false` and `git config filter.NAME.smudge cat` (and .clean)",
+        "`git config filter.NAME.required false` and `git config filter.NAME.smudge cat` (and .clean, and .process '')",
     ),
     (r"index file|bad signature|bad index", "git's index is damaged: `rm .git/index && git reset` makes a new one"),
     (r"unable to read [0-9a-f]{7}|bad object|missing blob|invalid object|object file .* is empty", _FSCK),

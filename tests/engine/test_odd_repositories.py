@@ -110,6 +110,13 @@ def with_line_endings_of_windows(folder: Path) -> Path:
     return repo
 
 
+def with_line_endings_that_are_checked(folder: Path) -> Path:
+    repo = with_line_endings_of_windows(folder)
+    git(repo, "config", "core.safecrlf", "true")
+    (repo / "a.txt").write_text("not\nof\nWindows\n")
+    return repo
+
+
 def with_a_filter_that_fails_but_need_not(folder: Path) -> Path:
     repo = built(folder, CALC | {".gitattributes": "*.dat filter=odd\n", "a.dat": "a\n"})
     git(repo, "config", "filter.odd.clean", "false")
@@ -144,6 +151,15 @@ def with_an_empty_repository_inside(folder: Path) -> Path:
     git(repo / "fresh", "init", "-q")
     (repo / "fresh" / "thing.py").write_text("x = 1\n")
     return repo
+
+
+def as_a_submodule(folder: Path) -> Path:
+    (folder / "lib").mkdir()
+    make_repo(folder / "lib", CALC)
+    repo = built(folder, {"notes.md": "outer\n"})
+    git(repo, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(folder / "lib"), "inner")
+    commit(repo)
+    return repo / "inner"
 
 
 def as_a_shallow_clone(folder: Path) -> Path:
@@ -251,11 +267,13 @@ def with_folders_between_commits(folder: Path) -> Path:
         with_a_sparse_checkout,
         with_hooks_that_fail,
         with_line_endings_of_windows,
+        with_line_endings_that_are_checked,
         with_a_filter_that_fails_but_need_not,
         as_a_linked_worktree,
         with_a_separate_git_folder,
         with_a_repository_inside,
         with_an_empty_repository_inside,
+        as_a_submodule,
         as_a_shallow_clone,
         as_a_clone_that_borrows_objects,
         with_names_that_are_no_text,
@@ -288,6 +306,15 @@ def test_a_repository(build: Build, command: Command, tmp_path: Path) -> None:
 # -- each is refused --------------------------------------------------------------------------------------------------
 
 
+def test_tests_behind_a_link_that_leads_out_of_the_repository(command: Command, tmp_path: Path) -> None:
+    folder = built(tmp_path, {"calc/__init__.py": CALC["calc/__init__.py"]})
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "test_calc.py").write_text(CALC["tests/test_calc.py"])
+    (folder / "tests").symlink_to("../elsewhere", target_is_directory=True)
+    commit(folder)
+    refuses(command, folder, "no tests were found", "tests is a link that leads out of the repository")
+
+
 def test_a_filter_that_must_not_fail_and_does(command: Command, tmp_path: Path) -> None:
     folder = built(tmp_path, CALC | {"a.dat": "a\n"})
     (folder / ".gitattributes").write_text("*.dat filter=odd\n")
@@ -304,6 +331,15 @@ def test_a_filter_that_fails_only_on_the_way_out(command: Command, tmp_path: Pat
     git(folder, "config", "filter.odd.smudge", "false")
     git(folder, "config", "filter.odd.required", "true")
     refuses(command, folder, "filter", "odd")
+
+
+def test_a_filter_that_must_run_and_is_not_installed(command: Command, tmp_path: Path) -> None:
+    """As `git lfs install` leaves it, without git-lfs."""
+    folder = built(tmp_path, CALC | {".gitattributes": "*.bin filter=odd -text\n"})
+    for key, value in {"process": "git-odd-filter run", "required": "true"}.items():
+        git(folder, "config", f"filter.odd.{key}", value)
+    (folder / "w.bin").write_text("data")
+    refuses(command, folder, "git-odd-filter", "a filter of .gitattributes does not work here", ".process")
 
 
 def test_a_worktree_whose_repository_is_gone(command: Command, tmp_path: Path) -> None:
