@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from crashes import repeated
-from support import DONE, FIX_ADD, FIX_MUL, Command, edit, finish, git, leftovers, start, stop_at
+from support import CALC, DONE, FIX_ADD, FIX_MUL, Command, edit, finish, git, leftovers, start, stop_at
 
 from engine.events import DURABLE
 from engine.records import journal
@@ -59,6 +59,34 @@ def test_a_run_killed_at_any_event_ends_in_the_same_ledger(uninterrupted: tuple[
         assert repeated(records) == [], kind
         assert not leftovers(folder, run), kind
         assert git(folder, "rev-list", "--count", f"main..bitnet-tui/{run}") == "1", kind
+
+
+FAT = {"command": "str_replace", "path": "other.py", "old_str": "A = 1\n", "new_str": "A = 2\n"}
+MORE_FAT = {"command": "str_replace", "path": "more.py", "old_str": "B = 1\n", "new_str": "B = 2\n"}
+
+
+@pytest.mark.slow
+def test_a_run_killed_after_pieces_were_brought_back_keeps_them(repo: Callable[..., Path], command: Command) -> None:
+    folder = repo(CALC | {"other.py": "A = 1\n", "more.py": "B = 1\n"})
+    script = command.script([edit(FAT), edit(MORE_FAT), edit(FIX_ADD), edit(FIX_MUL), finish(DONE)])[-1]
+    ledgers = {}
+    for kind in ("", "PiecesRestored", "DietFinished", "VerificationFinished", "ProposalMade"):
+        done = command.steered(script, kind, cwd=folder)
+        runs = folder / ".bitnet-tui" / "runs"
+        run = max(p.name for p in runs.iterdir())
+        assert done.returncode == (-signal.SIGKILL if kind else 0), (kind, done.stderr)
+        if kind:
+            again = command("resume", run, "--json", cwd=folder)
+            assert again.code == 0, (kind, again.out[-800:])
+        patch = (runs / run / "patch.diff").read_text(encoding="utf-8")
+        assert ("+A = 2" in patch, "+B = 2" in patch) == (False, True), kind
+        assert "+A = 2" in (runs / run / "removed.diff").read_text(encoding="utf-8"), kind
+        assert repeated(journal.read(runs / run / "journal.jsonl")) == [], kind
+        assert not leftovers(folder, run), kind
+        assert git(folder, "rev-list", "--count", f"main..bitnet-tui/{run}") == "1", kind
+        ledgers[kind] = (runs / run / "ledger.md").read_bytes()
+    assert set(ledgers.values()) == {ledgers[""]}, ledgers
+    assert b"with 1 piece brought back" in ledgers[""]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
