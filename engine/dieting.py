@@ -68,9 +68,9 @@ class Dieting:
         deadline = time.monotonic() + settings.budget_s
         kept, minimal = self._reduced(whole, cut, lambda: time.monotonic() > deadline)
         gone = {n for n, p in enumerate(parts) if not any(p is k for k in kept)}
-        pins = sum(self._pinned(p.path) for p in parts)
-        note = f"[diet] pin keeps {pins} {'piece' if pins == 1 else 'pieces'}" if pins else ""
-        return replace(self._without(same, parts, gone, note), minimal=minimal, runs=self.runs)
+        pinned = sum(self._pinned(p.path) for p in parts)
+        note = f"[diet] pin keeps {pinned} {'piece' if pinned == 1 else 'pieces'}" if pinned else ""
+        return replace(self._without(same, parts, gone, note), minimal=minimal, runs=self.runs, pinned=pinned)
 
     def _without(
         self, same: ev.DietFinished, parts: Sequence[Hunk], gone: Collection[int], note: str = ""

@@ -228,6 +228,7 @@ class DietFinished(Noun, frozen=True):
     runs: int = 0
     note: str = ""
     files: tuple[str, ...] = ()  # that still differ, when something was taken away
+    pinned: int = 0  # pieces that [diet] pin keeps
     removed_pieces: tuple[Piece, ...] = ()  # what was taken away; a person may bring it back
 
 

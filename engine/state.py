@@ -125,9 +125,10 @@ class AttemptRow(Noun, frozen=True):
     @property
     def change(self) -> str:
         """``+340 −12 → +3 −1, minimal``: how large the change is, and what is known of that."""
-        back = len(self.restored)
-        words = f", with {back} {'piece' if back == 1 else 'pieces'} brought back" if back else ""
-        return self.slimmed + (", minimal" if self.diff.minimal else "") + words
+        words = ", minimal" if self.diff.minimal else ""
+        if words and self.diet is not None and self.diet.pinned:
+            words += f" but for {_pieces(self.diet.pinned)} that [diet] pin keeps"
+        return self.slimmed + words + (f", with {_pieces(len(self.restored))} brought back" if self.restored else "")
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -159,6 +160,10 @@ class AttemptRow(Noun, frozen=True):
         if self.diet is not None:
             return self.diet.tree
         return self.finished.tree if self.finished else ""
+
+
+def _pieces(number: int) -> str:
+    return f"{number} {'piece' if number == 1 else 'pieces'}"
 
 
 class RunState(Noun, frozen=True):

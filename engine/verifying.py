@@ -115,8 +115,8 @@ class Verifying:
         verdict = Verdict.REJECTED if reasons else Verdict.VERIFIED
         if judged.tampered:
             verdict = Verdict.TAMPERED
-        elif reasons and (finished.claimed or empty):
-            verdict = Verdict.CLAIMED
+        elif reasons and ((finished.claimed and not self.loop.row(self.number).restored) or empty):
+            verdict = Verdict.CLAIMED  # what a person put together, nobody claimed
         progress = judged.accepted.progress
         return ev.VerificationFinished(self.number, tree, verdict, (*judged.tampered, *reasons), progress)
 

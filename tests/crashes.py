@@ -98,6 +98,8 @@ def repeated(records: list[Record]) -> list[str]:
                 again += {f"gates {number}"} & done
             case ev.StepFinished(Step.JUDGE, number):
                 done.add(f"gates {number}")
+            case ev.PiecesRestored(number):  # it is another change now
+                done -= {f"{word} {number}" for word in ("reach", "verify", "gates", "diet", "look")}
             case ev.DietFinished(number):
                 done.add(f"diet {number}")
             case ev.ChangeExamined(number):
@@ -195,7 +197,7 @@ class Finished:
     def _files(self, happened: set[type]) -> None:
         folder = self.home.run(self.run)
         written = {
-            "patch.diff": ev.ProposalMade,
+            "patch.diff": ev.ProposalMade,  # no such tale leaves a removed.diff
             "ledger.md": ev.LedgerWritten,
             "receipts/impl.json": ev.ReceiptWritten,
         }

@@ -98,6 +98,19 @@ class Command:
         events = [json.loads(line) for line in done.stdout.splitlines()] if "--json" in args else []
         return Answer(done.returncode, done.stdout, done.stderr, events)
 
+    def steered(self, script: str, kill: str = "", *, cwd: Path) -> subprocess.CompletedProcess[str]:
+        """A run whose person brings back the first piece that was taken away, then takes what is recommended.
+
+        Parameters
+        ----------
+        kill
+            The process kills itself at the first such event from then on.
+        """
+        argv = [sys.executable, str(Path(__file__).with_name("steered.py")), script, kill]
+        return subprocess.run(
+            argv, cwd=cwd, env=self.environment(), capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL
+        )
+
     def script(self, *attempts: Sequence[dict[str, Any]]) -> list[str]:
         """Options that make the scripted provider play these attempts."""
         path = self.folder / "script.json"

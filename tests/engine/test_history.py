@@ -60,6 +60,63 @@ def test_apply_wants_a_verified_run(repo: Callable[..., Path], command: Command)
     assert "return a + b\n\n\ndef mul" in (folder / "calc" / "__init__.py").read_text(encoding="utf-8")
 
 
+@pytest.fixture
+def dieted(repo: Callable[..., Path], command: Command) -> Path:
+    """A verified run of which one piece, in the middle of a changed file, was taken away."""
+    folder = repo(CALC | {"calc/__init__.py": SPREAD})
+    fat = {"command": "str_replace", "path": "calc/__init__.py", "old_str": "# two\n", "new_str": "TWO = 2\n"}
+    answer = command("--json", *command.script([edit(fat), *GOOD]), cwd=folder)
+    assert answer.code == 0, answer.result
+    return folder
+
+
+def test_what_the_diet_took_away_is_kept_and_comes_with_the_patch_when_asked_for(
+    dieted: Path, command: Command
+) -> None:
+    removed = command("diff", "--removed", cwd=dieted).out
+    assert "+TWO = 2" in removed
+    assert "TWO" not in command("diff", cwd=dieted).out
+    assert "removed.diff" in command("show", cwd=dieted).out
+    source = dieted / "calc" / "__init__.py"
+    before = source.read_text(encoding="utf-8")
+    refused = command("apply", "--with-removed", cwd=dieted)
+    assert (refused.code, "removed pieces" in refused.err, "--unverified" in refused.err) == (2, True, True)
+    assert source.read_text(encoding="utf-8") == before
+    answer = command("apply", "--with-removed", "--unverified", cwd=dieted)
+    assert answer.code == 0, answer.err
+    assert "not verified" in answer.out
+    slim = before.replace("a - b", "a + b").replace(
+        "def mul(a, b):\n    return a + b", "def mul(a, b):\n    return a * b"
+    )
+    whole = slim.replace("# two\n", "TWO = 2\n")
+    assert source.read_text(encoding="utf-8") == whole
+    assert git(dieted, "diff", "--cached", "--name-only") == ""
+    for undo in answer.out.splitlines()[0].split("undo with: ")[1].split(" && "):
+        git(dieted, *undo.split()[1:])
+    assert source.read_text(encoding="utf-8") == before
+    source.write_text("# mine\n" + slim, encoding="utf-8")  # the patch is there already, among other lines
+    assert command("apply", "--with-removed", "--unverified", cwd=dieted).code == 0
+    assert source.read_text(encoding="utf-8") == "# mine\n" + whole
+
+
+def test_removed_pieces_that_do_not_fit_leave_the_patch_out_too(dieted: Path, command: Command) -> None:
+    source = dieted / "calc" / "__init__.py"
+    mine = SPREAD.replace("# two\n", "MINE = 2\n")
+    source.write_text(mine, encoding="utf-8")
+    answer = command("apply", "--with-removed", "--unverified", cwd=dieted)
+    assert (answer.code, "nothing was changed" in answer.err) == (5, True)
+    assert source.read_text(encoding="utf-8") == mine
+    assert git(dieted, "status", "--porcelain") == "M calc/__init__.py"
+
+
+def test_a_run_without_removed_pieces_says_so(verified: Path, command: Command) -> None:
+    for args in (("diff", "--removed"), ("apply", "--with-removed", "--unverified")):
+        answer = command(*args, cwd=verified)
+        assert (answer.code, "took nothing away" in answer.err) == (5, True)
+    assert not list(verified.glob(".bitnet-tui/runs/*/removed.diff"))
+    assert git(verified, "status", "--porcelain") == ""
+
+
 @pytest.mark.slow
 def test_a_run_goes_on_with_its_own_settings_from_another_folder(
     repo: Callable[..., Path], command: Command, tmp_path: Path

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from crashes import repeated
-from support import DONE, FIX_ADD, FIX_MUL, Command, edit, finish, git, leftovers, start, stop_at
+from support import CALC, DONE, FIX_ADD, FIX_MUL, Command, edit, finish, git, leftovers, start, stop_at
 
-from engine.events import DURABLE
+from engine.events import DURABLE, VerificationFinished
 from engine.records import journal
 from engine.state import RunState, fold_all
 
@@ -59,6 +59,51 @@ def test_a_run_killed_at_any_event_ends_in_the_same_ledger(uninterrupted: tuple[
         assert repeated(records) == [], kind
         assert not leftovers(folder, run), kind
         assert git(folder, "rev-list", "--count", f"main..bitnet-tui/{run}") == "1", kind
+
+
+FAT = {"command": "str_replace", "path": "other.py", "old_str": "A = 1\n", "new_str": "A = 2\n"}
+EXTRA = "from calc.extra import one"
+MORE_FAT = {"command": "str_replace", "path": "more.py", "old_str": "B = 1\n", "new_str": "B = 2\n"}
+
+
+@pytest.mark.slow
+def test_a_run_killed_after_pieces_were_brought_back_keeps_them(repo: Callable[..., Path], command: Command) -> None:
+    folder = repo(CALC | {"other.py": "A = 1\n", "more.py": "B = 1\n"})
+    script = command.script([edit(FAT), edit(MORE_FAT), edit(FIX_ADD), edit(FIX_MUL), finish(DONE)])[-1]
+    ledgers = {}
+    for kind in ("", "PiecesRestored", "DietFinished", "VerificationFinished", "ProposalMade"):
+        done = command.steered(script, kind, cwd=folder)
+        runs = folder / ".bitnet-tui" / "runs"
+        run = max(p.name for p in runs.iterdir())
+        assert done.returncode == (-signal.SIGKILL if kind else 0), (kind, done.stderr)
+        if kind:
+            again = command("resume", run, "--json", cwd=folder)
+            assert again.code == 0, (kind, again.out[-800:])
+        patch = (runs / run / "patch.diff").read_text(encoding="utf-8")
+        assert ("+A = 2" in patch, "+B = 2" in patch) == (False, True), kind
+        assert "+A = 2" in (runs / run / "removed.diff").read_text(encoding="utf-8"), kind
+        assert repeated(journal.read(runs / run / "journal.jsonl")) == [], kind
+        assert not leftovers(folder, run), kind
+        assert git(folder, "rev-list", "--count", f"main..bitnet-tui/{run}") == "1", kind
+        ledgers[kind] = (runs / run / "ledger.md").read_bytes()
+    assert set(ledgers.values()) == {ledgers[""]}, ledgers
+    assert b"with 1 piece brought back" in ledgers[""]
+
+
+def test_a_piece_that_breaks_the_change_alone_is_no_false_claim(repo: Callable[..., Path], command: Command) -> None:
+    """An import comes back without the file it needs: that is not green, and nobody said that it was."""
+    folder = repo()
+    fix = FIX_ADD | {
+        "old_str": "def add(a, b):\n    return a - b",
+        "new_str": f"{EXTRA}\n\n\ndef add(a, b):\n    return a + b",
+    }
+    new = {"command": "create", "path": "calc/extra.py", "file_text": "def one():\n    return 1\n"}
+    script = command.script([edit(new), edit(fix), edit(FIX_MUL), finish(DONE)])[-1]
+    done = command.steered(script, cwd=folder)
+    assert done.returncode == 1, done.stderr
+    records = journal.read(next(folder.glob(".bitnet-tui/runs/*/journal.jsonl")))
+    assert [r.event.verdict for r in records if isinstance(r.event, VerificationFinished)] == ["verified", "rejected"]
+    assert not git(folder, "branch", "--list", "bitnet-tui/*")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

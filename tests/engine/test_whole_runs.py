@@ -130,6 +130,29 @@ def test_pieces_the_tests_do_not_need_are_taken_away(repo: Callable[..., Path], 
     assert answer.result["diff"] == {"files": 1, "added": 2, "removed": 2, "minimal": True}
     assert "other.py" not in Path(answer.result["patch"]).read_text(encoding="utf-8")
     assert answer.of("DietFinished")[0]["dropped"] == 1
+    assert "; diff +3 −3 → +2 −2, minimal" in answer.result["gate"]["evidence"]
+    written = ledger.parse(Path(answer.result["ledger"]).read_text(encoding="utf-8"))
+    assert written.hops[0].text == "3 of 3 red tests green, verified, +3 −3 → +2 −2, minimal"
+    assert "; diff +3 −3 → +2 −2, minimal" in written.decision.why
+    assert "+    return 2" in Path(answer.result["removed"]).read_text(encoding="utf-8")
+
+
+def test_pieces_of_pinned_files_stay_and_the_summary_says_so(repo: Callable[..., Path], command: Command) -> None:
+    """`minimal` then means: no piece that is not pinned can go."""
+    files = {"other.py": "def g():\n    return 1\n", "sub/more.py": "X = 1\n"}
+    folder = repo(CALC | files | {"bitnet-tui.toml": "[diet]\npin = ['other.py']\n"})
+    fat = {"command": "str_replace", "path": "other.py", "old_str": "return 1", "new_str": "return 2"}
+    more = {"command": "str_replace", "path": "sub/more.py", "old_str": "X = 1", "new_str": "X = 2"}
+    script = command.script([edit(fat), edit(more), edit(FIX_ADD), edit(FIX_MUL), finish(DONE)])
+    answer = command("--json", *script, cwd=folder)
+    assert answer.code == 0, answer.result
+    assert answer.result["diff"] == {"files": 2, "added": 3, "removed": 3, "minimal": True}
+    assert "other.py" in Path(answer.result["patch"]).read_text(encoding="utf-8")
+    slim = answer.of("DietFinished")[0]
+    assert ([p["path"] for p in slim["removed_pieces"]], slim["pinned"]) == (["sub/more.py"], 1)
+    said = "+4 −4 → +3 −3, minimal but for 1 piece that [diet] pin keeps"
+    assert said in answer.result["gate"]["evidence"]
+    assert "[diet] pin keeps 1 piece" in command("show", cwd=folder).out
 
 
 def test_statements_and_comments_the_tests_do_not_need_are_taken_away(

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from engine import events as ev
-from engine.model import Exit, Gate, GateStatus, Purpose, Step, TestOutcome, TestResult
+from engine.gates import results
+from engine.model import Ended, Exit, Gate, GateStatus, Progress, Purpose, Step, TestOutcome, TestResult, Verdict
 from engine.state import RunState, TestRow, fold_all
 from tests.tui.story import Story
-from tui.format import decision, status, tables, tests, text
+from tui.format import decision, evidence, removed, status, tables, tests, text
 from tui.format.reasons import why_off
 from tui.glyphs import ASCII, UNICODE, choose, plain
 from tui.view import View
@@ -274,3 +275,72 @@ def played(run: Story, *, until_proposal: bool = False) -> RunState:
                 return state
             state = fold_all(state, [record])
     return state
+
+
+# -- the diet, and verifications of a part --------------------------------------------------------------------------
+
+
+def probed() -> RunState:
+    """A first attempt of which only some tests ran again, a second one that was verified whole."""
+    red, green = TestOutcome.FAILED, TestOutcome.PASSED
+    first = ev.VerificationFinished(1, "t", Verdict.REJECTED, ("1 target test is red",), Progress(), whole=False)
+    return state_of(
+        STARTED,
+        finished("a", red),
+        finished("b", green),
+        ev.AuditFinished(("cpu a",)),
+        ev.AttemptStarted(1, "repair"),
+        ev.AttemptFinished(1, "repair", "more-work", "half", "t", ("m.py",), 340, 12, False),
+        ev.TestsSelected(1, {"cpu": 1}, {"cpu": 2}, ("suite cpu: the targets",)),
+        ev.SuiteStarted("cpu", Purpose.REACH, 1),
+        finished("a", red, Purpose.REACH, 1),
+        ev.SuiteFinished("cpu", Purpose.REACH, 1, 1, Ended.FINISHED, 0.1, 1),
+        first,
+        ev.AttemptStarted(2, "repair"),
+        ev.AttemptFinished(2, "repair", "done", "all", "t", ("m.py", "n.py"), 340, 12, True),
+        ev.DietFinished(2, "s", 3, 1, True, dropped=9, runs=12, files=("m.py",), pinned=2),
+        finished("a", green, Purpose.VERIFY, 2),
+        finished("b", green, Purpose.VERIFY, 2),
+        ev.VerificationFinished(2, "s", Verdict.VERIFIED, (), Progress(fixed=("cpu a",))),
+    )
+
+
+def test_history_shows_attempts_of_which_only_a_part_ran_again() -> None:
+    state = probed()
+    columns = tests.stages(state)
+    assert columns == ["audit1", "reach1", "verify2"]
+    assert [tests.history(row, columns, UNICODE) for row in state.tests.values()] == ["✗✗✓", "✓·✓"]
+    told = "\n".join(part.plain for part in evidence.test(state.tests["cpu a"], View(state), 80))
+    assert "audit ✗   #1 ✗   #2 ✓" in told
+
+
+def test_an_attempt_says_what_ran_first_and_that_the_rest_did_not() -> None:
+    state = probed()
+    told = "\n".join(part.plain for part in evidence.attempt(state.attempts[0], View(state), 80))
+    assert "first 1 of 2 tests of cpu: suite cpu: the targets" in told
+    assert "the rest of the suites did not run" in told
+    assert status.round_words("reach1") == "reach 1"
+    gate = results.tests_gate(state, state.attempts[0].stage, state.attempts[0])
+    assert gate.evidence == "pytest: 0/1 pass; CPU: 0/1; fixed 0; the rest of the suites did not run"
+
+
+def test_what_the_diet_did_is_told_in_the_same_words_where_there_is_room() -> None:
+    first, second = probed().attempts
+    assert (first.slimmed, first.change) == ("+340 −12", "+340 −12")
+    assert second.change == "+340 −12 → +3 −1, minimal but for 2 pieces that [diet] pin keeps"
+    view = View(probed())
+    assert "  +340 −12 " in tables.attempt_row(first, view, 50).plain
+    assert "+340 −12 → +3 −1 " in tables.attempt_row(second, view, 50).plain
+    assert tables.attempt_row(second, view, 50).cell_length <= 50
+    assert "minimal but for 2 pieces" in tables.attempt_row(second, view, 120).plain
+    told = "\n".join(part.plain for part in evidence.attempt(second, view, 80))
+    assert "+340 −12 → +3 −1 in m.py\n" in told
+
+
+@given(st.lists(st.text(), max_size=8), st.text(), st.integers(40, 140))
+def test_no_text_breaks_the_list_of_removed_pieces(texts: list[str], path: str, width: int) -> None:
+    piece = ev.Piece(3, path, 7, 12, 0, tuple(f"+{t}" for t in texts))
+    for key, content in removed.rows((piece, piece), {3}, width):
+        assert key == "3"
+        assert content.cell_length <= width
+        assert "\n" not in content.plain

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from support import CALC, DONE, FIX_ADD, FIX_MUL, edit, finish, make_repo
+from textual.pilot import Pilot
 
 from engine import events as ev
 from engine.launch import Options, prepare
@@ -17,6 +18,7 @@ from engine.records import journal
 from engine.run import Run
 from tests.tui.stage import SIZES, deciding, ended, golden, main, make, screen, settled, until
 from tests.tui.story import Fat, Story
+from tui.app import BitnetApp
 from tui.screens.removed import RemovedScreen
 
 NAMES = [f"{w}x{h}" for w, h in SIZES]
@@ -24,6 +26,20 @@ NAMES = [f"{w}x{h}" for w, h in SIZES]
 
 def said(app: Any) -> str:
     return " | ".join(n.message for n in app._notifications)
+
+
+async def parked(pilot: Pilot[Any], proposal: str) -> None:
+    """A real run takes its time; one that ended meanwhile is not waited for."""
+    app = pilot.app
+    assert isinstance(app, BitnetApp)
+
+    def holds() -> bool:
+        state = app.bridge.state
+        assert state.ended is None, state.ended
+        return state.proposal is not None and state.proposal.id == proposal
+
+    await until(pilot, holds, proposal, seconds=240)
+    await settled(pilot)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=NAMES)
@@ -140,6 +156,7 @@ async def test_a_thousand_pieces_are_listed_and_marked_at_once() -> None:
         await settled(pilot)
         assert "1000 of 1000 pieces marked" in screen(app)
         assert "k/999.py:1000" in screen(app)
+        assert "+ x = '999'" in screen(app)  # the whole of the last piece, and nothing that moves the cursor
         assert {s.cell_length for s in app.screen._compositor.render_strips()} == {80}
         await pilot.press("enter")
         await until(pilot, lambda: run.restored)
@@ -158,8 +175,7 @@ async def test_a_real_run_makes_the_change_anew_with_what_was_brought_back(tmp_p
     run = Run(prepare(given, environ))
     app = make(run)
     async with app.run_test(size=(120, 40)) as pilot:
-        await until(pilot, lambda: app.bridge.state.deciding, "a decision", seconds=240)
-        await settled(pilot)
+        await parked(pilot, "after-1")
         attempt = app.bridge.state.attempt
         assert attempt is not None
         assert [p.path for p in attempt.removed] == ["more.py", "other.py"]
@@ -170,9 +186,7 @@ async def test_a_real_run_makes_the_change_anew_with_what_was_brought_back(tmp_p
         await settled(pilot)
         assert "+ X = 3" in screen(app)
         await pilot.press("j", "space", "enter")
-        await until(pilot, lambda: app.bridge.state.attempt.restored, "pieces brought back", seconds=60)
-        await until(pilot, lambda: app.bridge.state.deciding, "another decision", seconds=240)
-        await settled(pilot)
+        await parked(pilot, "after-1-1")
         patch = (run.folder / "patch.diff").read_text()
         assert "+    return 2" in patch
         assert "more.py" not in patch

@@ -32,7 +32,7 @@ def facts(attempt: AttemptRow | None, width: int) -> list[Content]:
         return []
     taken = attempt.diet.dropped
     said = f"No test needs {'this piece' if taken == 1 else f'these {taken} pieces'}: {attempt.change}."
-    then = "What you bring back stays; every suite runs again, every gate is set again, and you are asked again."
+    then = "What you bring back stays; the change is verified and judged again."
     return [*wrapped(said, width, STRONG), *wrapped(then, width, MUTED)]
 
 

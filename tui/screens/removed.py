@@ -45,6 +45,14 @@ class PieceList(RowList):
         self.draw()
         self.post_message(self.Moved(self, ""))
 
+    def move_to(self, row: int, *, tell: bool = True) -> None:
+        """Show the whole piece, as far as there is room."""
+        super().move_to(row, tell=tell)
+        if 0 <= row < len(self._owner):
+            below = row + self._owner.count(self._owner[row]) - max(1, self.scrollable_content_region.height)
+            if below > self.scroll_offset.y:
+                self.scroll_to(y=min(row, below), animate=False)
+
     def on_click(self, event: events.Click) -> None:
         event.stop()
         offset = event.get_content_offset(self)
@@ -79,8 +87,11 @@ class RemovedScreen(Over[tuple[int, ...] | None]):
         return max(20, min(WIDEST, self.app.size.width) - 6)
 
     def inside(self) -> ComposeResult:
-        yield lines([*removed.facts(self._view.state.attempt, self.width), Content("")])
+        yield lines(self._facts())
         yield self._list
+
+    def _facts(self) -> list[Content]:
+        return [*removed.facts(self._view.state.attempt, self.width), Content("")]
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -96,10 +107,10 @@ class RemovedScreen(Over[tuple[int, ...] | None]):
 
     def _fit(self) -> None:
         """The list is as high as it is long, as far as there is room."""
-        above = self.query_one(Static).content
-        taken = len(str(above).split("\n")) if above else 0
+        facts = self._facts()
+        self.query_one(Static).update(Content("\n").join(facts))
         rows = len(removed.rows(self._list.pieces, (), self.width))
-        self._list.styles.height = max(3, min(rows, self.app.size.height - AROUND - taken))
+        self._list.styles.height = max(3, min(rows, self.app.size.height - AROUND - len(facts)))
 
     def _say(self) -> None:
         of = f"{len(self._list.marked)} of {count(len(self._list.pieces), 'piece')} marked"
