@@ -6,9 +6,6 @@ Every step first asks the state whether it was done already: that is all there i
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -16,13 +13,13 @@ from dataclasses import dataclass, field
 from engine import __version__, policy
 from engine import events as ev
 from engine.attempt import Attempting
+from engine.auditing import Auditing
 from engine.commands import Restore
 from engine.errors import EnvironmentFailure, Stopped
 from engine.flow.guard import guard
 from engine.gates import results, tools
 from engine.launch import Plan
 from engine.model import (
-    Advisory,
     Ended,
     Exit,
     Gate,
@@ -42,21 +39,16 @@ from engine.records.keep import Keeper
 from engine.selecting import Selecting
 from engine.session import Steering
 from engine.state import AttemptRow, RunState
-from engine.suites.layout import import_roots, witness_files
+from engine.suites.layout import import_roots
 from engine.suites.names import Names
 from engine.suites.rounds import Rounds
 from engine.suites.runner import PLAIN, Manner, Place, SuiteRunner
 from engine.verify import baseline
 from engine.verify.acceptance import Baseline
-from engine.verify.contradiction import contradictions
-from engine.verify.environment import Surroundings, missing
 from engine.verifying import Verifying
 from engine.workspace.repository import Snapshot
 from engine.workspace.scope import Scope
 from engine.workspace.workshop import Workshop
-
-READ = 200
-"""Test files that are read for contradictions."""
 
 
 @dataclass
@@ -93,7 +85,7 @@ class Loop:
             self._guard()
             self.prepare()
             if not self.state.targets:
-                return self._none_to_mend() if self._left_red() else self._nothing_red()
+                return self._none_to_mend(unfit) if (unfit := Auditing(self).left_red()) else self._nothing_red()
             number = 1
             while True:
                 self._attempt(number)
@@ -115,7 +107,7 @@ class Loop:
         if self.state.started is None:
             self.emit(self._started())
         self._open(self._snapshot())
-        self._audit()
+        Auditing(self).make()
 
     def close(self) -> None:
         """Leave no process, no worktree and no scratch file."""
@@ -240,127 +232,7 @@ class Loop:
 
         return holds
 
-    # -- red audit ----------------------------------------------------------------------------------------------------
-
-    def _audit(self) -> None:
-        """Every suite at least twice before any edit, what is always red once more without the rest."""
-        rounds = self.plan.config.audit.rounds
-        if self.state.audit is None:
-            place = self.workshop.place("work", self.workshop.snapshot.commit, fresh=True)
-            for number in range(1, rounds + 1):
-                self.emit(ev.StepStarted(Step.ANALYZE, 0, f"red audit, round {number} of {rounds}"))
-                self._audit_round(place, number)
-                baseline.require_runnable(self.state, self.plan.suites, self._links_away())
-            self.emit(self._audited(place))
-            for advisory in self._contradictions():
-                self.emit(ev.AdvisoryRaised(advisory))
-            self.emit(ev.StepFinished(Step.ANALYZE))
-        nodeids = [row.nodeid for row in self.state.tests.values()]
-        self._meet(nodeids)
-        self.scope = dataclasses.replace(self.scope, witnesses=witness_files(nodeids, self.plan.prefix))
-        self.workshop.scope = self.scope
-        optional = [n for n in self.plan.suites if self.plan.config.suites[n].optional]
-        self.baseline = baseline.from_state(self.state, optional)
-
-    def _audited(self, place: Place) -> ev.AuditFinished:
-        """Every test with its label; the reds that are no targets, with the reason."""
-        found = baseline.labels(self.state)
-        red = baseline.choose_targets(found, self._asked())
-        unfit = self._environment_broken([k for k, label in found.items() if label is Label.RED], place)
-        red = tuple(k for k in red if k not in {u.key for u in unfit})
-        self._audit_alone(red)
-        unfit += baseline.order_dependent(self.state, red)
-        found |= {u.key: u.label for u in unfit}
-        targets = tuple(k for k in red if found[k] is not Label.ORDER)
-        flaky = tuple(k for k, label in found.items() if label is Label.FLAKY)
-        counts = {str(label): sum(x is label for x in found.values()) for label in Label}
-        return ev.AuditFinished(targets, flaky, {k: n for k, n in counts.items() if n}, tuple(unfit))
-
-    def _asked(self) -> list[str]:
-        return [self.runner.names.shown(t) for t in self.plan.tests]
-
-    def _environment_broken(self, red: Sequence[str], place: Place) -> list[Unfit]:
-        """Tests that are red for want of something no production change can bring."""
-        plan, tests = self.plan, self.state.tests
-        judging = dataclasses.replace(
-            self.scope, witnesses=witness_files((r.nodeid for r in tests.values()), plan.prefix)
-        )
-        names = {part.split(".", 1)[0] for path in self.files for part in path.split("/")} | self._own_names()
-        around = Surroundings(
-            worktree=str(place.worktree),
-            cwd=str(place.cwd),
-            own=(str(place.scratch), str(plan.repository.root)),
-            judges=judging.judges,
-            holds=lambda top: top in names,
-            brings_fixtures=any(map(self.rounds.mentions, ("pytest11", "pytest_plugins"))),
-            python=plan.interpreter.executable,
-            confined=bool(plan.confinement.bwrap),
-        )
-        unfit = []
-        for key in red:
-            row = tests[key]
-            if row.latest is not None and (lacks := missing(row.latest, around)) is not None:
-                unfit.append(Unfit(row.suite, row.nodeid, Label.ENVIRONMENT, *lacks))
-        return unfit
-
-    def _links_away(self) -> list[str]:
-        """Links of the snapshot that lead out of the repository."""
-        root = os.path.realpath(self.plan.repository.root)
-        links = [e.path for e in self.plan.repository.entries(self.workshop.snapshot.tree) if e.mode == "120000"]
-        real = {path: os.path.realpath(os.path.join(root, path)) for path in links}
-        return [path for path, leads in real.items() if not f"{leads}/".startswith(f"{root}/")]
-
-    def _own_names(self) -> set[str]:
-        """What the project says it is called: a module of that name may be yet to be written."""
-        path = f"{self.plan.prefix}/pyproject.toml".lstrip("/")
-        if path not in self.files:
-            return set()
-        text = self.plan.repository.blob(self.workshop.snapshot.tree, path).decode("utf-8", "replace")
-        return {n.replace("-", "_") for n in re.findall(r"""^name\s*=\s*["']([\w.-]+)""", text, re.MULTILINE)}
-
-    def _audit_alone(self, red: Sequence[str]) -> None:
-        """The red tests of each suite without its others, where that can show anything."""
-        for name in self.plan.suites:
-            mine = [k.split(" ", 1)[1] for k in red if k.startswith(f"{name} ")]
-            done = baseline.ALONE in self.state.suites[name].finished
-            if not mine or done or not baseline.worth_running_alone(self.state, name, [f"{name} {n}" for n in mine]):
-                continue
-            self.checkpoint()
-            self.emit(ev.StepStarted(Step.ANALYZE, 0, "red audit, the red tests by themselves"))
-            self._meet(mine)
-            place = self.workshop.place("work", self.workshop.snapshot.commit, fresh=True)
-            self.suite(name, place, Purpose.ALONE, 1, None, only=mine)
-
-    def _meet(self, nodeids: Iterable[str]) -> None:
-        """A resumed run learns again which tests the ids of its journal stand for."""
-        if self.runner.names.unknown(nodeids):
-            place = self.workshop.place("work", self.workshop.snapshot.commit, fresh=True)
-            for name in self.plan.suites:
-                if self.left_out(name) is None:
-                    self.runner.collect(name, self.plan.config.suites[name], place)
-
-    def _contradictions(self) -> list[Advisory]:
-        """Targets that no change can make pass, as far as their text shows it."""
-        prefix = f"{self.plan.prefix}/" if self.plan.prefix else ""
-        have = set(self.files)
-        paths = dict.fromkeys(row.nodeid.split("::", 1)[0] for row in self.state.tests.values())
-        repository, tree = self.plan.repository, self.workshop.snapshot.tree
-        texts = {
-            p: repository.blob(tree, prefix + p).decode("utf-8", "replace")
-            for p in list(paths)[:READ]
-            if p.endswith(".py") and prefix + p in have
-        }
-        return list(contradictions(texts, (t.nodeid for t in self.state.targets)))[:READ]
-
-    def _audit_round(self, place: Place, number: int) -> None:
-        """Every suite once; what this round finished before an interruption is not run again."""
-        for name in self.plan.suites:
-            self.checkpoint()
-            if f"{Purpose.AUDIT}{number}" not in self.state.suites[name].finished:
-                watched = number == self.plan.config.audit.rounds and self.selecting.recordable(name)
-                manner = Manner(record=watched)
-                report = self.suite(name, place, Purpose.AUDIT, number, self.left_out(name), manner=manner)
-                self.selecting.learn(report)
+    # -- suites -------------------------------------------------------------------------------------------------------
 
     def left_out(self, name: str) -> ev.SuiteFinished | None:
         """How the audit left a suite out, if it did."""
@@ -388,15 +260,8 @@ class Loop:
         looks = tuple if skipped else changed
         return self.rounds.run(name, place, purpose, number, only=only, skipped=skipped, changed=looks, manner=manner)
 
-    def _left_red(self) -> list[Unfit]:
-        """Red tests a person asked for, or nobody chose among, that no change is to mend."""
-        unfit = self.state.audit.unfit if self.state.audit is not None else ()
-        asked = set(baseline.named((u.key for u in unfit), self._asked()))
-        return [u for u in unfit if u.key in asked]
-
-    def _none_to_mend(self) -> Exit:
+    def _none_to_mend(self, unfit: Sequence[Unfit]) -> Exit:
         """Something is red, and there is nothing a change could be shown to mend: said, and handed over."""
-        unfit = self._left_red()
         lacking = all(u.label is Label.ENVIRONMENT for u in unfit)
         why = baseline.ends_without_targets(unfit)
         route = Route(RouteKind.NEXT, "issue-creator" if lacking else "spec-analyzer")
