@@ -164,7 +164,7 @@ class SuiteRunner:
                 return merged
 
     def command(self, argv: Sequence[str], place: Place, deadline_s: float) -> tuple[int, list[str]]:
-        """Run a command that executes the code under test, confined as a suite is: exit code and last lines.
+        """Run a command that executes the code under test, confined as a suite is: exit code and lines.
 
         Raises
         ------
@@ -173,6 +173,7 @@ class SuiteRunner:
         """
         place.scratch.mkdir(parents=True, exist_ok=True)
         argv = self.confinement.wrap(argv, writable=(place.worktree, place.scratch), cwd=place.cwd, devices=True)
+        lines: list[str] = []
         try:
             exited = run_child(
                 argv,
@@ -180,14 +181,14 @@ class SuiteRunner:
                 env=self.environment(place),
                 cancel=self.cancel,
                 deadline_s=deadline_s,
-                on_line=lambda line: None,
+                on_line=lines.append,
             )
         except OSError as error:
             return 127, [str(error)]
         if exited.killed == "stopped":
             raise Stopped("stopped on request")
         late = [f"ended after {deadline_s:.0f} s"] if exited.killed else []
-        return exited.code or 127 * bool(late), [*(line for line in exited.tail if line.strip()), *late]
+        return exited.code or 127 * bool(late), [*(line for line in lines if line.strip()), *late]
 
     def _once(
         self,
