@@ -210,7 +210,7 @@ class Attempting:
         )
 
     def _confined(self, argv: Sequence[str], writable: Path, cwd: Path) -> list[str]:
-        return self.loop.plan.confinement.wrap(argv, writable=(writable,), cwd=cwd, pids=False)
+        return self.loop.plan.confinement.wrap(argv, writable=(writable,), cwd=cwd)
 
     def _command(self, suite: str) -> str:
         settings = self.loop.plan.config.suites[suite]

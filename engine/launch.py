@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -148,10 +149,11 @@ def _confined(config: Config, visible: Sequence[Path], python: str, env: Mapping
 
 
 def _needed(python: Interpreter, executable: str, env: Mapping[str, str], show: Sequence[str]) -> list[Path]:
-    """What children need besides the repository: the interpreter with its packages, programs, and what is asked for."""
+    """What children need besides the repository: the interpreter with its packages, programs (ours too: ruff), and
+    what is asked for."""
     searched = [Path(p) for name in ("PATH", "LD_LIBRARY_PATH") for p in env.get(name, "").split(os.pathsep) if p]
     programs = [p for p in searched if not any(p == h or p in h.parents for h in homes())]  # else all would be shown
-    named = [Path(p).expanduser() for p in (*python.prefixes, *python.path, executable, *show)]
+    named = [Path(p).expanduser() for p in (*python.prefixes, *python.path, executable, sys.prefix, *show)]
     return [p for p in (*named, *programs) if p.is_absolute()]
 
 

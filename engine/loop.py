@@ -212,8 +212,6 @@ class Loop:
             environ=plan.environ,
             cancel=self.steering.cancel,
             pass_env=plan.config.sandbox.pass_env,
-            memory_mb=plan.config.sandbox.memory_mb,
-            file_mb=plan.config.sandbox.file_mb,
             without=("asyncio",) if ours and not mentions("asyncio") else (),
             names=Names(self.recorder.redact),
         )

@@ -30,7 +30,7 @@ def report(target: Path, config: Path | None) -> int:
         ("suites", ", ".join(plan.suites)),
         ("python", f"{plan.interpreter.version} at {plan.interpreter.executable}"),
         ("pytest", plan.interpreter.pytest),
-        ("protections", "; ".join(plan.confinement.protections)),
+        ("protections", f"\n{' ' * 15}".join(plan.confinement.protections)),
         ("ruff", shutil.which("ruff") or "not on the path: gates format and clippy use the one beside bitnet-tui"),
         ("lock", "free" if not plan.home.lock.exists() else f"{plan.home.lock} (taken only while a run works)"),
     ]

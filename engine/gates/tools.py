@@ -1,5 +1,7 @@
 """Gates of outside tools on the changed files: formatter, linter, parity with a reference.
 
+All of them run confined: what starts in a worktree may obey files in it, and settings name what is run.
+
 A file that did not satisfy the tool before the change is not held against it.
 """
 
@@ -7,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +16,8 @@ from pathlib import Path
 
 from engine.model import Gate, GateStatus
 
-TIMEOUT = 120.0
-
 PATIENCE = 600.0
-"""Seconds for a comparison or a benchmark."""
+"""Seconds a tool may take; a comparison or a benchmark may need some."""
 
 NOTHING_AT_HAND = 77
 """The exit code of a comparison that had nothing to compare with, as test programs use it."""
@@ -37,10 +35,9 @@ class ToolBench:
 
     cwd: Path
     root: Path
-    env: Mapping[str, str]
     before: Mapping[str, bytes | None]
     beside: str  # the target's interpreter: its tools come first
-    confined: Callable[[Sequence[str]], tuple[int, list[str]]]  # runs what runs the code under test
+    confined: Callable[[Sequence[str]], tuple[int, list[str]]]  # exit code and lines; 127: it did not start or end
 
     def find(self, name: str) -> str:
         """The tool beside the target's interpreter, on the path, or beside ours."""
@@ -53,26 +50,6 @@ class ToolBench:
     @property
     def files(self) -> list[str]:
         return [str(self.root / p) for p in self.before if p.endswith(".py") and (self.root / p).is_file()]
-
-    def run(self, argv: Sequence[str], *, again: bool = True) -> tuple[int, list[str]]:
-        """Exit code and lines; 127 if it did not start or end."""
-        try:
-            done = subprocess.run(
-                argv,
-                cwd=self.cwd,
-                env=dict(self.env),
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=TIMEOUT,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return 127, [str(error)]
-        if again and done.returncode == -signal.SIGINT:  # Ctrl-C came before it had left our session
-            return self.run(argv, again=False)
-        return done.returncode, [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
 
     @contextlib.contextmanager
     def as_before(self) -> Iterator[None]:
@@ -97,11 +74,11 @@ def format_gate(command: Sequence[str], bench: ToolBench) -> Gate:
     if gate is not None:
         return gate
     tool = command[0]
-    code, _ = bench.run([*argv, *bench.files])
+    code, _ = bench.confined([*argv, *bench.files])
     if code == 0:
         return Gate("format", GateStatus.PASS, "", f"{tool}: all files formatted")
     with bench.as_before():
-        before, _ = bench.run([*argv, *bench.files]) if bench.files else (0, [])
+        before, _ = bench.confined([*argv, *bench.files]) if bench.files else (0, [])
     if before != 0:
         return Gate("format", GateStatus.SKIPPED, "n/a-surface", f"the files did not follow {tool} before")
     return Gate("format", GateStatus.FAIL, "", f"{tool}: a changed file is not formatted any more")
@@ -115,11 +92,11 @@ def clippy_gate(command: Sequence[str], bench: ToolBench) -> Gate:
     tool = command[0]
     if Path(tool).stem == "ruff":
         argv = [*argv, "--output-format", "concise", "--no-cache"]
-    code, lines = bench.run([*argv, *bench.files])
+    code, lines = bench.confined([*argv, *bench.files])
     if code == 0:
         return Gate("clippy", GateStatus.PASS, "", f"{tool}: 0 warnings")
     with bench.as_before():
-        before_code, before = bench.run([*argv, *bench.files]) if bench.files else (0, [])
+        before_code, before = bench.confined([*argv, *bench.files]) if bench.files else (0, [])
     now, then = _warnings(lines), _warnings(before) if before_code else 0
     if now <= then:
         return Gate("clippy", GateStatus.PASS, "", f"{tool}: 0 new warnings ({then} before)")
@@ -155,11 +132,11 @@ def benchmarks_gate(command: Sequence[str], bench: ToolBench) -> Gate | None:
 def tidy(command: Sequence[str], bench: ToolBench) -> bool:
     """Format the changed files where they were formatted before; True if that changed something."""
     argv, gate = _start("format", command, bench)
-    if gate is not None or "--check" not in argv or bench.run([*argv, *bench.files])[0] == 0:
+    if gate is not None or "--check" not in argv or bench.confined([*argv, *bench.files])[0] == 0:
         return False
     with bench.as_before():
-        clean = bool(bench.files) and bench.run([*argv, *bench.files])[0] == 0
-    return clean and bench.run([*(a for a in argv if a != "--check"), *bench.files])[0] == 0
+        clean = bool(bench.files) and bench.confined([*argv, *bench.files])[0] == 0
+    return clean and bench.confined([*(a for a in argv if a != "--check"), *bench.files])[0] == 0
 
 
 def _start(name: str, command: Sequence[str], bench: ToolBench) -> tuple[list[str], Gate | None]:

@@ -92,7 +92,6 @@ class Keeper:
         return ToolBench(
             place.cwd,
             place.worktree,
-            runner.environment(place),
             contents,
             self.plan.interpreter.executable,
             lambda argv: runner.command(argv, place, PATIENCE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import stat
 import tempfile
@@ -71,8 +72,8 @@ def _is_socket(path: Path) -> bool:
 
 
 def kernel() -> tuple[Path, ...]:
-    """Where the kernel takes orders. The root of a namespace owns these files as the machine's does."""
-    return tuple(p for name in KERNEL if (p := Path("/proc") / name).exists())
+    """Where the kernel takes orders from root: the root of a namespace owns these files as the machine's does."""
+    return () if os.geteuid() else tuple(p for name in KERNEL if (p := Path("/proc") / name).exists())
 
 
 def gpus() -> tuple[Path, ...]:
@@ -83,6 +84,30 @@ def gpus() -> tuple[Path, ...]:
 def below(path: Path, tops: Iterable[Path]) -> bool:
     """Whether ``path`` lies inside one of ``tops``."""
     return any(top in path.parents for top in tops)
+
+
+@functools.lru_cache(maxsize=16)  # a layout is looked at for every child and changes seldom
+def shown(visible: tuple[Path, ...], hidden: tuple[Path, ...]) -> tuple[tuple[tuple[Path, str], ...], tuple[Path, ...]]:
+    """What is visible although it lies in a hidden folder: links on the way there, and the outermost paths."""
+    ways = [resolve(path) for path in visible]
+    inside = {real for _, real in ways if below(real, hidden) and real.exists()}
+    links = {link: to for found, _ in ways for link, to in found if below(link, hidden) and not below(link, inside)}
+    return tuple(links.items()), tuple(sorted(path for path in inside if not below(path, inside)))
+
+
+@functools.lru_cache(maxsize=16)
+def parts(tops: tuple[Path, ...], closed: tuple[Path, ...]) -> tuple[Path, ...]:
+    """What an allow-list has to name for ``tops`` without what is ``closed``; a top may lie in a closed folder."""
+    return tuple(p for top in tops for p in whole(top, [c for c in closed if c == top or top in c.parents]))
+
+
+def kernel_keys() -> bool:
+    """Whether the kernel keeps keys for this user that a child would inherit."""
+    try:
+        lines = Path("/proc/keys").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    return any(words[7:8] not in ([], ["keyring"]) for words in map(str.split, lines))
 
 
 def whole(top: Path, apart: Sequence[Path]) -> list[Path]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
-import subprocess
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -121,21 +119,8 @@ class Rounds:
             if requirement == "cuda"
             else f"import importlib.util as u, sys; sys.exit(u.find_spec({requirement!r}) is None)"
         )
-        try:
-            done = subprocess.run(
-                [self.runner.interpreter.executable, "-c", code],
-                env=self.runner.environment(place),
-                cwd=place.scratch,
-                capture_output=True,
-                timeout=60,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return False
-        if done.returncode == -signal.SIGINT:
-            self.runner.cancel.wait(0.5)  # as for any child: the same Ctrl-C is about to cancel the run
-        return done.returncode == 0
+        # Confined: the worktree comes first on the path, so this may run its code.
+        return self.runner.command([self.runner.interpreter.executable, "-c", code], place, 60)[0] == 0
 
 
 @dataclass(slots=True)

@@ -88,8 +88,6 @@ class SuiteRunner:
     environ: Mapping[str, str]
     cancel: CancelToken
     pass_env: tuple[str, ...] = ()
-    memory_mb: int = 0
-    file_mb: int = 0
     without: tuple[str, ...] = ()  # plug-ins of the interpreter that the project does not ask for
     names: Names = field(default_factory=Names)  # ids of tests as they are written down
     _lent: dict[Path, Path] = field(default_factory=dict)
@@ -171,7 +169,7 @@ class SuiteRunner:
                 return merged
 
     def command(self, argv: Sequence[str], place: Place, deadline_s: float) -> tuple[int, list[str]]:
-        """Run a command that executes the code under test, confined as a suite is: exit code and last lines.
+        """Run a command that executes the code under test, confined as a suite is: exit code and lines.
 
         Raises
         ------
@@ -180,6 +178,7 @@ class SuiteRunner:
         """
         place.scratch.mkdir(parents=True, exist_ok=True)
         argv = self.confinement.wrap(argv, writable=(place.worktree, place.scratch), cwd=place.cwd, devices=True)
+        lines: list[str] = []
         try:
             exited = run_child(
                 argv,
@@ -187,14 +186,14 @@ class SuiteRunner:
                 env=self.environment(place),
                 cancel=self.cancel,
                 deadline_s=deadline_s,
-                on_line=lambda line: None,
+                on_line=lines.append,
             )
         except OSError as error:
             return 127, [str(error)]
         if exited.killed == "stopped":
             raise Stopped("stopped on request")
         late = [f"ended after {deadline_s:.0f} s"] if exited.killed else []
-        return exited.code or 127 * bool(late), [*(line for line in exited.tail if line.strip()), *late]
+        return exited.code or 127 * bool(late), [*(line for line in lines if line.strip()), *late]
 
     def _once(
         self,
@@ -224,8 +223,6 @@ class SuiteRunner:
             "only": None if only is None else list(only),
             "without": sorted(without),
             "block": list(block),
-            "memory_mb": self.memory_mb,
-            "file_mb": self.file_mb,
             "seed": manner.seed,
             "unnamed": manner.unnamed,
             "record": sorted(place.editable) if manner.record else [],

@@ -38,16 +38,14 @@ class Confinement:
     visible: tuple[Path, ...]  # read-only, also where they lie in a hidden folder
     protections: tuple[str, ...]
     hidden: tuple[Path, ...] = ()  # folders that show nothing but what is visible or writable
-    masked: tuple[Path, ...] = ()  # keys and sockets elsewhere
+    masked: tuple[Path, ...] = ()  # keys elsewhere
     apart: tuple[str, ...] = ()  # bubblewrap's options for namespaces and capabilities
     room: tuple[str, ...] = ()  # and for the size of a file system in memory
     landlock: int = 0  # version; 0: not used
     python: str = ""  # runs the warden; empty: there is none
     limits: Limits = field(default_factory=Limits)
 
-    def wrap(
-        self, argv: Sequence[str], *, writable: Sequence[Path], cwd: Path, devices: bool = False, pids: bool = True
-    ) -> list[str]:
+    def wrap(self, argv: Sequence[str], *, writable: Sequence[Path], cwd: Path, devices: bool = False) -> list[str]:
         """The command line that runs ``argv`` confined and watched.
 
         Parameters
@@ -56,8 +54,6 @@ class Confinement:
             Folders the child may write: its worktree and its scratch.
         devices
             Show the machine's accelerators (a GPU suite needs them).
-        pids
-            Not used any more: a child never sees processes that are not its own.
         """
         gpus = hidden.gpus() if devices else ()
         line = self._watched(argv, writable, gpus) if self.python else list(argv)
@@ -81,21 +77,13 @@ class Confinement:
             yield from ("--size", str(self.limits.memory_mb << 19), "--tmpfs", "/dev/shm")
         for path in gpus:
             yield from ("--dev-bind", str(path), str(path))
-        links, shown = self._shown()
+        links, shown = hidden.shown(self.visible, self.hidden)
         for path in shown:
-            yield from ("--ro-bind", str(path), str(path))
+            yield from ("--ro-bind-try", str(path), str(path))
         for link, target in links:
             yield from ("--symlink", target, str(link))
         for path in (*self._private(), *self._masked(shown)):
             yield from ("--tmpfs", str(path)) if path.is_dir() else ("--ro-bind", "/dev/null", str(path))
-
-    def _shown(self) -> tuple[list[tuple[Path, str]], list[Path]]:
-        """What is visible although it lies in a hidden folder: links on the way there, and folders and files."""
-        ways = [hidden.resolve(path) for path in self.visible]
-        inside = {real for _, real in ways if hidden.below(real, self.hidden) and real.exists()}
-        outermost = sorted(path for path in inside if not hidden.below(path, inside))
-        links = {link: to for found, _ in ways for link, to in found if hidden.below(link, self.hidden)}
-        return [(link, to) for link, to in links.items() if not hidden.below(link, inside)], outermost
 
     def _private(self) -> list[Path]:
         """Records of runs in repositories that are shown."""
@@ -103,7 +91,10 @@ class Confinement:
         return sorted(path for path in states if path.is_dir())
 
     def _masked(self, shown: Sequence[Path]) -> list[Path]:
-        return [p for p in self.masked if hidden.below(p, shown) or not hidden.below(p, self.hidden)]
+        """Keys, and sockets that something listens on now: what has gone cannot be covered."""
+        private = self._private()
+        there = [p for p in (*self.masked, *hidden.sockets()) if p.exists() and not hidden.below(p, private)]
+        return [p for p in there if hidden.below(p, shown) or not hidden.below(p, self.hidden)]
 
     def _watched(self, argv: Sequence[str], writable: Sequence[Path], gpus: Sequence[Path]) -> list[str]:
         limits = self.limits
@@ -116,6 +107,7 @@ class Confinement:
             "folders": [str(p) for p in writable],
             "alone": bool(self.bwrap),
             "engine": os.getpid(),
+            "keys": hidden.kernel_keys(),
             "landlock": self.landlock,
             **(self._rules(writable, gpus) if self.landlock else {}),
         }
@@ -123,12 +115,11 @@ class Confinement:
 
     def _rules(self, writable: Sequence[Path], gpus: Sequence[Path]) -> dict[str, list[str]]:
         """What Landlock has to name: it allows whole trees, and what it does not allow is refused."""
-        closed = [*self.hidden, *self.masked, *self._private(), Path("/dev")]
-        tops = [Path("/"), *self._shown()[1]]
-        parts = [p for top in tops for p in hidden.whole(top, [c for c in closed if c == top or top in c.parents])]
+        closed = (*self.hidden, *self.masked, *self._private(), Path("/dev"))
+        tops = (Path("/"), *hidden.shown(self.visible, self.hidden)[1])
         devices = [Path("/dev") / name for name in _DEVICES]
         return {
-            "readable": [str(p) for p in parts],
+            "readable": [str(p) for p in hidden.parts(tops, closed)],
             "writable": [str(p) for p in (*writable, *devices, *(gpus or hidden.gpus()))],
         }
 
@@ -225,8 +216,9 @@ def _candidates(plain: Confinement, bwrap: str, mode: str) -> Iterator[Confineme
         strict = replace(plain, hidden=hidden.folders(plain.visible), masked=masked)
         if bwrap:
             known = _options(bwrap)
-            sealed = replace(strict, bwrap=bwrap, masked=(*masked, *hidden.sockets()))
-            sealed = replace(sealed, room=("--perms", "1777", "--size", str(TEMP_BYTES)) if "--size" in known else ())
+            sealed = replace(
+                strict, bwrap=bwrap, room=("--perms", "1777", "--size", str(TEMP_BYTES)) if "--size" in known else ()
+            )
             # Packages may be links into a hidden folder that nobody named.
             for shape in (sealed, replace(sealed, hidden=tuple(p for p in sealed.hidden if str(p) == "/run"))):
                 yield from (replace(shape, apart=apart) for apart in _apart(known))

@@ -4,7 +4,6 @@ It streams one JSON line per event over an inherited descriptor, bounds each tes
 says which files were really imported. Python 3.8 syntax, standard library and pytest only.
 """
 
-import contextlib
 import json
 import os
 import random
@@ -54,21 +53,6 @@ def _die_with_parent():
         ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL, 0, 0, 0)
     except (ImportError, OSError, AttributeError):
         pass
-
-
-def _limit(memory_mb, file_mb):
-    """Bounds that hold for this process and all it starts; one that cannot be set is left as it is."""
-    try:
-        import resource
-    except ImportError:
-        return
-    # Data, not address space: numeric libraries reserve much they never touch.
-    wanted = [(resource.RLIMIT_CORE, 0)]
-    wanted += [(resource.RLIMIT_DATA, memory_mb << 20)] if memory_mb > 0 else []
-    wanted += [(resource.RLIMIT_FSIZE, file_mb << 20)] if file_mb > 0 else []
-    for which, most in wanted:
-        with contextlib.suppress(ValueError, OSError):  # a lower bound holds already
-            resource.setrlimit(which, (most, most))
 
 
 def _control():
@@ -531,7 +515,6 @@ if hasattr(pytest, "version_tuple"):  # pytest 7; before, the hook has another a
 
 _given = _control()
 if _given is not None:
-    _limit(_given.memory_mb, _given.file_mb)
     if _given.block:
         sys.meta_path.insert(0, _Blocker(_given.block))
 

@@ -5,8 +5,8 @@ target is imported. Python 3.8 syntax, standard library only. It stays outside o
 has the means, the command can neither signal nor trace it.
 """
 
+import _signal as signal  # without the names of `signal`, which take as long as Python itself to start
 import os
-import signal
 import sys
 import time
 
@@ -31,19 +31,21 @@ def main(given, argv):
     """Run ``argv`` and end as it did.
 
     given : limits (``memory_mb``, ``file_mb``, ``processes``, ``disk_mb``, ``cpu_s``; 0: none), ``folders`` whose files
-    count, ``alone`` (this is process 1 of a namespace), ``engine`` (process number), ``landlock`` (version, 0: not
-    used) with ``readable`` and ``writable`` paths.
+    count, ``alone`` (this is process 1 of a namespace), ``engine`` (process number), ``keys`` (there are some in the
+    kernel), ``landlock`` (version, 0: not used) with ``readable`` and ``writable`` paths.
     """
     if not sys.platform.startswith("linux"):
         _limit(given)
         _execute(argv)
-    kernel = _Kernel()
+    # A namespace of its own has what it takes; loading what makes system calls would take time for nothing.
+    kernel = None if given["alone"] and not given["keys"] else _Kernel()
     if not given["alone"]:
         kernel.prctl(36, 1)  # orphans of the command become children of this process
         kernel.prctl(1, signal.SIGHUP)  # the engine has died
         if os.getppid() != given["engine"]:
             os._exit(NOT_CONFINED)
-    kernel.new_keyring()
+    if given["keys"]:
+        kernel.new_keyring()
     if given["landlock"]:
         kernel.no_new_privileges()
         if given["landlock"] >= 6:
@@ -64,7 +66,8 @@ def main(given, argv):
 def _become(given, argv, kernel):
     """Confine this process and make it the command."""
     try:
-        kernel.prctl(1, signal.SIGKILL)
+        if not given["alone"]:
+            kernel.prctl(1, signal.SIGKILL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _FORKED)
         _limit(given)
         if given["landlock"]:
@@ -327,12 +330,13 @@ class _Watch:
 
     def bounded(self):
         """Whether signals of this process reach only what it has confined: tried on the engine, each time."""
-        if self.given["landlock"] < 6:
+        engine = self.given["engine"]
+        if self.given["landlock"] < 6 or _owner(engine) != os.getuid():  # another user's is refused anyway
             return False
         try:
-            os.kill(self.given["engine"], 0)
+            os.kill(engine, 0)
         except PermissionError:
-            return os.getppid() == self.given["engine"]
+            return os.getppid() == engine
         except OSError:
             return False
         return False
@@ -343,6 +347,15 @@ class _Watch:
             os.kill(pid, number)
         except OSError:
             return
+
+
+def _owner(pid):
+    """The user a process runs as; -1: nobody knows."""
+    try:
+        with open("/proc/%d/status" % pid) as file:
+            return next((int(line.split()[1]) for line in file if line.startswith("Uid:")), -1)
+    except (OSError, ValueError, IndexError):
+        return -1
 
 
 def _descendants(root):
