@@ -7,7 +7,7 @@ it where it can: a test that runs only one of the changed functions needs that c
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -92,13 +92,19 @@ class Dieting:
             dropped=len(gone),
             note=note,
             files=tuple(p for p, _, _ in stat),
-            removed_pieces=tuple(self._shown(n, parts[n]) for n in sorted(gone)),
+            removed_pieces=tuple(self._shown([(n, parts[n]) for n in sorted(gone)])),
         )
 
-    def _shown(self, index: int, piece: Hunk) -> ev.Piece:
-        old = self._before.get(piece.path, "").splitlines()[piece.start : piece.stop]
-        lines = [*(f"-{t}" for t in old), *(f"+{t.rstrip()}" for t in piece.new)]
-        return ev.Piece(index, piece.path, piece.start + 1, len(piece.new), len(old), tuple(lines[:SHOWN_LINES]))
+    def _shown(self, pieces: Iterable[tuple[int, Hunk]]) -> Iterator[ev.Piece]:
+        """Pieces as they are recorded: a part of a key is told by what stands around it only."""
+        hidden: dict[str, str] = {}
+        for text in (*self._before.values(), *self._after.values()):
+            hidden |= self.loop.recorder.redact.hidden(text)
+        for index, piece in pieces:
+            old = self._before.get(piece.path, "").splitlines()[piece.start : piece.stop]
+            signed = [*(("-", t) for t in old), *(("+", t) for t in "".join(piece.new).splitlines())]
+            lines = tuple(sign + hidden.get(t, t).rstrip() for sign, t in signed[:SHOWN_LINES])
+            yield ev.Piece(index, piece.path, piece.start + 1, len(piece.new), len(old), lines)
 
     # -- the search ---------------------------------------------------------------------------------------------------
 

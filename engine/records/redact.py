@@ -166,6 +166,11 @@ class Redactor:
             return replace(value, **changed) if changed else value
         return value
 
+    def hidden(self, text: str) -> dict[str, str]:
+        """Lines of a text that hold a key or a part of one, with what may be shown in their place."""
+        shown = self.lines()
+        return {line: said for line in text.splitlines() if (said := shown(line)) != line}
+
     def lines(self) -> Lines:
         """For a text that comes line by line."""
         return Lines(self)

@@ -105,6 +105,7 @@ FIX = [
             "new_str": f'return "{ASSERTED}"[:-1] + "4"  # {ADDED}',
         }
     ),
+    edit({"command": "create", "path": "unused.py", "file_text": f'BLOCK = """{BLOCK}"""\n'}),
     {"tool": "run_tests", "input": {"tests": ["test_m.py"]}},
     finish(DONE | {"summary": f"mended with {FOUND} and entirely plain words 7", "evidence": FOUND}),
 ]
@@ -140,7 +141,7 @@ def leaks(written: dict[str, bytes]) -> list[str]:
 def everything(folder: Path) -> dict[str, bytes]:
     """All that the runs left, but the patches: they fit the files to the byte."""
     home = folder / ".bitnet-tui"
-    return {str(p.relative_to(home)): p.read_bytes() for p in home.rglob("*") if p.is_file() and p.name != "patch.diff"}
+    return {str(p.relative_to(home)): p.read_bytes() for p in home.rglob("*") if p.is_file() and p.suffix != ".diff"}
 
 
 @pytest.fixture
@@ -169,8 +170,12 @@ def test_no_key_is_in_anything_that_is_written_or_printed(planted: Path, command
     assert "‹redacted: DEPLOY_PASSWORD›" in json.dumps(answer.events, ensure_ascii=False)
     assert len([t for t in answer.of("AuditFinished")[0]["targets"] if "test_cpu_named[‹redacted" in t]) == 2
     advisories = [e["advisory"] for e in answer.of("AdvisoryRaised")]
-    assert [(a["path"], a["line"]) for a in advisories if a["code"] == "SECRET"] == [("m.py", 9)]
+    assert [(a["path"], a["line"]) for a in advisories if a["code"] == "SECRET"] == [("m.py", 9), ("unused.py", 1)]
+    (slim,) = answer.of("DietFinished")
+    (piece,) = slim["removed_pieces"]
+    assert piece["lines"][1:4] == ["+‹redacted: private key›"] * 3
     # What must be exact is.
+    assert BLOCK in command("diff", "--removed", cwd=planted).out.replace("\n+", "\n")
     patch = Path(answer.result["patch"])
     assert ADDED in patch.read_text(encoding="utf-8")
     assert ADDED in git(planted, "show", f"{answer.result['branch']}:m.py")
