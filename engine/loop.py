@@ -376,6 +376,7 @@ class Loop:
                 elif policy.legal(proposal, answer.route):
                     route, by, hint = answer.route, "user", answer.hint
                     break
+                self.steering.refuse(proposal)
         self.emit(ev.DecisionTaken(proposal.id, route, by, hint))
         return route
 

@@ -21,6 +21,7 @@ class Steering:
         self.ask = ask
         self.pause_requested = threading.Event()
         self.stop_after_step = threading.Event()
+        self.answered: set[str] = set()  # added to by the front end's thread, taken from by the engine's
         self._answers: queue.SimpleQueue[Decide | Restore | None] = queue.SimpleQueue()
         self._resume = threading.Event()
         self._timer: threading.Timer | None = None
@@ -44,6 +45,10 @@ class Steering:
 
     def offer(self, answer: Decide | Restore) -> None:
         self._answers.put(answer)
+
+    def refuse(self, proposal: Proposal) -> None:
+        """An answer that means nothing is none: the question stays open."""
+        self.answered.discard(proposal.id)
 
     def wake(self) -> None:
         """Let a parked engine notice that it was stopped."""
@@ -101,7 +106,6 @@ class Session:
         self._run = run
         self._cancel = CancelToken()
         self._steering = Steering(self._cancel, ask=ask)
-        self._answered: set[str] = set()
         self._thread = threading.Thread(target=self._main, name="engine", daemon=True)
         self._on_end: list[Callable[[], None]] = []
 
@@ -121,9 +125,9 @@ class Session:
         """Hand a command to the engine from the front end's thread; False if it comes too late."""
         match command:
             case Decide() | Restore():
-                if command.id in self._answered or not self.alive:
+                if command.id in self._steering.answered or not self.alive:
                     return False
-                self._answered.add(command.id)
+                self._steering.answered.add(command.id)
                 self._steering.offer(command)
             case Pause():
                 self._steering.pause_requested.set()
