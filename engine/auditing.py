@@ -40,9 +40,11 @@ class Auditing:
                 loop.emit(ev.StepStarted(Step.ANALYZE, 0, f"red audit, round {number} of {rounds}"))
                 self._round(place, number)
                 baseline.require_runnable(loop.state, loop.plan.suites, self._links_away())
-            loop.emit(self._audited(place))
-            for advisory in self._contradictions():
-                loop.emit(ev.AdvisoryRaised(advisory))
+            found = self._audited(place)
+            for advisory in self._contradictions(found.targets):
+                if advisory not in loop.state.advisories:
+                    loop.emit(ev.AdvisoryRaised(advisory))
+            loop.emit(found)  # last: what comes after it is not done again
             loop.emit(ev.StepFinished(Step.ANALYZE))
         nodeids = [row.nodeid for row in loop.state.tests.values()]
         self._meet(nodeids)
@@ -135,7 +137,7 @@ class Auditing:
                 if loop.left_out(name) is None:
                     loop.runner.collect(name, loop.plan.config.suites[name], place)
 
-    def _contradictions(self) -> list[Advisory]:
+    def _contradictions(self, targets: Sequence[str]) -> list[Advisory]:
         """Targets that no change can make pass, as far as their text shows it."""
         loop = self.loop
         prefix = f"{loop.plan.prefix}/" if loop.plan.prefix else ""
@@ -147,7 +149,7 @@ class Auditing:
             for p in list(paths)[:READ]
             if p.endswith(".py") and prefix + p in have
         }
-        return list(contradictions(texts, (t.nodeid for t in loop.state.targets)))[:READ]
+        return list(contradictions(texts, (key.split(" ", 1)[1] for key in targets)))[:READ]
 
     def _round(self, place: Place, number: int) -> None:
         """Every suite once; what this round finished before an interruption is not run again."""
