@@ -14,7 +14,10 @@ class Decide(Noun, frozen=True):
 
 
 class Restore(Noun, frozen=True):
-    """Bring back pieces that the diet took away; answers the proposal ``id`` with a changed change."""
+    """Bring back pieces that the diet took away; answers the proposal ``id`` with a changed change.
+
+    No pieces: take away again what was brought back.
+    """
 
     id: str
     pieces: tuple[int, ...]

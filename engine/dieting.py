@@ -58,9 +58,11 @@ class Dieting:
         whole = diet.pieces(*texts)
         cut = [diet.finer(h) for h in whole]
         parts = [*chain.from_iterable(cut)]  # what the indices of a journal stand for
-        if restored := loop.row(self.number).restored:
-            gone = {p.index for p in loop.row(self.number).removed} - {*restored}
-            return self._without(same, parts, gone, note="with what a person brought back")
+        row = loop.row(self.number)
+        if row.again and row.slim is not None:
+            gone = {p.index for p in row.removed} - {*row.restored}
+            changed = self._without(same, parts, gone, note="with what a person brought back")
+            return changed if row.restored else row.slim
         if not settings.enabled and len(whole) > 1:
             return replace(same, note="[diet] enabled = false")
         if finished.outcome != Outcome.DONE and not self._passes(whole):

@@ -233,7 +233,7 @@ class DietFinished(Noun, frozen=True):
 
 
 class PiecesRestored(Noun, frozen=True):
-    """A person brought back pieces that the diet had taken away; they are pinned."""
+    """A person brought back pieces that the diet had taken away, or (none) is content with what it left after all."""
 
     attempt: int
     pieces: tuple[int, ...]

@@ -370,7 +370,8 @@ class Loop:
             while True:
                 answer = self.steering.answer(proposal)
                 if isinstance(answer, Restore):
-                    if pieces := self._removed(number) & set(answer.pieces):
+                    pieces = self._removed(number) & set(answer.pieces)
+                    if pieces or (not answer.pieces and self.row(number).restored):
                         self.emit(ev.PiecesRestored(number, tuple(sorted(pieces))))
                         return None
                 elif policy.legal(proposal, answer.route):

@@ -97,6 +97,12 @@ def _diet(e: ev.DietFinished, s: RunState) -> str:
     return f"diet: +{e.added} -{e.removed}, {word}{taken}" + (f"; {e.note}" if e.note else "")
 
 
+def _restored(e: ev.PiecesRestored, s: RunState) -> str:
+    if not e.pieces:
+        return "what was brought back is taken away again"
+    return f"brought back {'1 piece' if len(e.pieces) == 1 else f'{len(e.pieces)} pieces'} that the diet had taken away"
+
+
 def _gate(e: ev.GateSet, s: RunState) -> str:
     return f"gate {e.gate.name}: {e.gate.word}" + (f"  {e.gate.evidence}" if e.gate.evidence else "")
 
@@ -126,7 +132,7 @@ _LINES: dict[type, Callable[[Any, RunState], str]] = {
     ev.AttemptFinished: _attempted,
     ev.VerificationFinished: _verified,
     ev.DietFinished: _diet,
-    ev.PiecesRestored: lambda e, s: f"brought back {len(e.pieces)} pieces that the diet had taken away",
+    ev.PiecesRestored: _restored,
     ev.ChangeExamined: lambda e, s: "\n".join(
         f"[ADVISORY] {a.code}: {a.text} ({a.path}:{a.line})" for a in e.advisories
     ),

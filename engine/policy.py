@@ -130,7 +130,7 @@ def propose(state: RunState, limits: Limits) -> Proposal:
 
 def proposal_id(attempt: AttemptRow | None) -> str:
     """What a decision refers to. A change with pieces brought back is another one, to be decided anew."""
-    again = len(attempt.restored) if attempt else 0
+    again = attempt.again if attempt else 0
     return f"after-{attempt.number if attempt else 0}" + (f"-{again}" if again else "")
 
 

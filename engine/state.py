@@ -99,9 +99,10 @@ class AttemptRow(Noun, frozen=True):
     reasons: tuple[str, ...] = ()
     progress: Progress = Progress()
     diet: ev.DietFinished | None = None
-    removed: tuple[ev.Piece, ...] = ()  # by the diet, those that were brought back included
+    slim: ev.DietFinished | None = None  # what the diet by itself came to, whatever was brought back since
     whole: bool = True  # every suite ran in its verification
     restored: tuple[int, ...] = ()  # pieces a person brought back after the diet
+    again: int = 0  # times a person did so, or took them away again
     first_ran: str = ""  # what ran before the whole suite did, in a line
     notes: tuple[Advisory, ...] = ()  # of its verification
     suspicions: tuple[Advisory, ...] | None = None  # None: nobody has looked
@@ -115,6 +116,11 @@ class AttemptRow(Noun, frozen=True):
         if self.finished is not None:
             return DiffStat(len(self.finished.files), self.finished.added, self.finished.removed)
         return DiffStat()
+
+    @property
+    def removed(self) -> tuple[ev.Piece, ...]:
+        """What the diet took away, pieces that were brought back included."""
+        return self.slim.removed_pieces if self.slim is not None else ()
 
     @property
     def slimmed(self) -> str:
@@ -369,15 +375,16 @@ def _verification_finished(s: RunState, e: ev.VerificationFinished, at: float) -
 
 def _diet_finished(s: RunState, e: ev.DietFinished, at: float) -> RunState:
     row = next((a for a in s.attempts if a.number == e.attempt), None)
-    again = row is not None and bool(row.restored)
-    return _change_attempt(s, e.attempt, diet=e, **({} if again else {"removed": e.removed_pieces}))
+    again = row is not None and row.again > 0
+    return _change_attempt(s, e.attempt, diet=e, **({} if again else {"slim": e}))
 
 
 def _pieces_restored(s: RunState, e: ev.PiecesRestored, at: float) -> RunState:
     """The change is another one now: everything that was found out about it is open again."""
-    restored = next((a.restored for a in s.attempts if a.number == e.attempt), ())
+    row = next((a for a in s.attempts if a.number == e.attempt), AttemptRow(e.attempt))
+    restored = tuple(sorted({*row.restored, *e.pieces})) if e.pieces else ()
     open_again: dict[str, Any] = {"verdict": None, "reasons": (), "diet": None, "suspicions": None, "judged": False}
-    s = _change_attempt(s, e.attempt, restored=tuple(sorted({*restored, *e.pieces})), **open_again)
+    s = _change_attempt(s, e.attempt, restored=restored, again=row.again + 1, **open_again)
     return replace(s, proposal=None)
 
 

@@ -227,7 +227,7 @@ class BitnetApp(App[Exit]):
     def _restore(self, proposal: str, pieces: tuple[int, ...] | None) -> None:
         from tui.format.removed import sent
 
-        if not pieces:
+        if pieces is None:
             return
         if self.bridge.send(Restore(proposal, pieces)):
             self.say(sent(len(pieces)))

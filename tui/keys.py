@@ -66,6 +66,7 @@ KEYS: tuple[Key, ...] = (
     Key("diet.mark", "space", "mark", "mark a piece, or take its mark away", "removed"),
     Key("diet.mark_all", "asterisk", "mark_all", "mark all pieces, or none", "removed", shown="*"),
     Key("diet.bring_back", "enter", "bring_back", "bring the marked pieces back", "removed", shown="⏎"),
+    Key("diet.undo", "x", "undo", "take away again what was brought back", "removed"),
     Key("diet.leave", "escape,u,q", "park", "leave; nothing is sent", "removed", shown="esc"),
     Key("stop.step", "s", "stop('step')", "after this step", "stop"),
     Key("stop.now", "x", "stop('now')", "now", "stop"),

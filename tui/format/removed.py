@@ -32,7 +32,12 @@ def facts(attempt: AttemptRow | None, width: int) -> list[Content]:
         return []
     taken = attempt.diet.dropped
     said = f"No test needs {'this piece' if taken == 1 else f'these {taken} pieces'}: {attempt.change}."
+    if not taken:
+        said = f"All that the diet took away was brought back: {attempt.change}."
     then = "What you bring back stays; the change is verified and judged again."
+    if attempt.restored:
+        back = count(len(attempt.restored), "piece")
+        then = f"{back} came back; x takes {'it' if len(attempt.restored) == 1 else 'them'} away again. {then}"
     return [*wrapped(said, width, STRONG), *wrapped(then, width, MUTED)]
 
 
@@ -59,13 +64,10 @@ def rows(found: Sequence[Piece], marked: Collection[int], width: int) -> list[Ro
 def nothing(view: View) -> str:
     """Why there is nothing to bring back; empty if there is something."""
     attempt = view.state.attempt
-    if pieces(view):
-        return ""
-    if attempt is not None and attempt.restored:
-        return "all that the diet took away was brought back"
-    return "the diet took nothing away"
+    back = attempt is not None and attempt.restored
+    return "" if pieces(view) or back else "the diet took nothing away"
 
 
 def sent(number: int) -> str:
-    """What the toast says after pieces were brought back."""
-    return f"brought back {count(number, 'piece')}: verified again"
+    """What the toast says after pieces were brought back, or taken away again."""
+    return f"brought back {count(number, 'piece')}: verified again" if number else "taken away again: verified again"

@@ -72,7 +72,7 @@ class PieceList(RowList):
 
 
 class RemovedScreen(Over[tuple[int, ...] | None]):
-    """Answers with the pieces to bring back, or with nothing: the engine stays parked."""
+    """Answers with the pieces to bring back, none to take them away again, or not at all: the engine stays parked."""
 
     BINDINGS = keys.bindings("removed")
 
@@ -144,6 +144,13 @@ class RemovedScreen(Over[tuple[int, ...] | None]):
             self.dismiss(tuple(sorted(self._list.marked)))
         else:
             self.main.say("mark a piece first: space marks the one under the cursor", wrong=True)
+
+    def action_undo(self) -> None:
+        attempt = self._view.state.attempt
+        if attempt is not None and attempt.restored:
+            self.dismiss(())
+        else:
+            self.main.say("nothing was brought back", wrong=True)
 
     def action_park(self) -> None:
         self.dismiss(None)
