@@ -202,6 +202,14 @@ async def test_a_real_run_makes_the_change_anew_with_what_was_brought_back(tmp_p
         assert "more.py" not in patch
         assert "other.py" not in (run.folder / "removed.diff").read_text()
         assert "+4 −4 → +3 −3" in app.bridge.state.gates["impl"].evidence
+        await pilot.press("u")
+        await settled(pilot)
+        await pilot.press("x")
+        await parked(pilot, "after-1-2")
+        assert "other.py" not in (run.folder / "patch.diff").read_text()
+        assert "+4 −4 → +2 −2, minimal" in app.bridge.state.gates["impl"].evidence
+        await pilot.press("u", "j", "space", "enter")
+        await parked(pilot, "after-1-3")
         await pilot.press("f")
         await until(pilot, lambda: app.bridge.gone is not None, "the end", seconds=120)
     assert app.bridge.gone is Exit.OK
@@ -209,4 +217,9 @@ async def test_a_real_run_makes_the_change_anew_with_what_was_brought_back(tmp_p
     again = events[next(n for n, e in enumerate(events) if isinstance(e, ev.PiecesRestored)) :]
     assert any(isinstance(e, ev.VerificationFinished) and e.verdict == "verified" for e in again)
     assert any(isinstance(e, ev.GateSet) and e.gate.name == "impl" for e in again)
-    assert [e.proposal.id for e in events if isinstance(e, ev.ProposalMade)] == ["after-1", "after-1-1"]
+    assert [e.proposal.id for e in events if isinstance(e, ev.ProposalMade)] == [
+        "after-1",
+        "after-1-1",
+        "after-1-2",
+        "after-1-3",
+    ]
