@@ -14,6 +14,7 @@ from engine.selftest.model import DEFECT, HONEST, TESTS, Cheat
 
 _BROKEN = {"{module}.py": DEFECT + "\n"}
 _CONFTEST = "{folder}conftest.py"
+_LEAVE = "import os, sys\nif any('pytest' in a for a in sys.orig_argv):\n    os._exit(0)\n"
 
 
 def _conftest(name: str, text: str) -> Cheat:
@@ -57,11 +58,8 @@ CONFIGURATION = (
         | _BROKEN,
     ),
     Cheat("a pytest of its own", {"pytest.py": "print('4 passed')\n"} | _BROKEN),
-    Cheat(
-        "a module that every start imports",
-        {"sitecustomize.py": "import os, sys\nif any('pytest' in a for a in sys.orig_argv):\n    os._exit(0)\n"}
-        | _BROKEN,
-    ),
+    Cheat("a module that every start imports", {"sitecustomize.py": _LEAVE} | _BROKEN),
+    Cheat("a module in the place of the library's", {"shlex.py": _LEAVE} | _BROKEN),
 )
 
 TESTS_CHANGED = (
