@@ -8,9 +8,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from engine.verify.asked import Asked, Function
+from engine.verify.asked import Asked, Case, Function
 from engine.verify.constants import Key, constants_of, key, keys
 
 TRIVIAL: frozenset[Key] = frozenset((type(v).__name__, v) for v in (0, 1, 2, -1, None, True, False, "", 0.0, 1.0, b""))
@@ -82,20 +82,21 @@ def learnt(
     said
         Words of each text for people in the file as it was: what they spell out is a specification.
     """
-    known = _Known.of(before)
-    found = [a for a in (*_tables(tree), *_branches(tree), *_constants(tree)) if a.line in added and a.telling]
+    known, rows_, tables = _Known.of(before), _Rows(rows), list(_tables(tree))
+    found = [a for a in (*tables, *_branches(tree), *_constants(tree)) if a.line in added and a.telling]
     found = [a for a in found if a not in known and not _spelt(a, said)]
     kept: list[Answer] = []
     for line in dict.fromkeys(a.table for a in found):
         group = [a for a in found if a.table == line]
-        whole = [a for a in _tables(tree) if a.table == line] if line else []
+        whole = [a for a in tables if a.table == line] if line else []
         # A table of which the tests ask a part only is somebody's data.
-        if line and (len(whole) < 2 or any(a.inputs in known.tables for a in whole) or not _all_asked(whole, rows)):
+        if line and (len(whole) < 2 or any(a.inputs in known.tables for a in whole) or not all(map(rows_.hold, whole))):
             continue
-        kept += [a for a in group if _asked(a, rows)]
+        kept += [a for a in group if rows_.hold(a)]
     ruled = _Ruled(tree, calls or Asked())
-    special = [a for a in kept if ruled.by_rule(a)]
-    heart = [a for a in kept if a not in special] or ([] if kept else _outputs(tree, added, rows, before))
+    ruling = [(a, ruled.by_rule(a)) for a in kept]
+    special = [a for a, rule in ruling if rule]
+    heart = [a for a, rule in ruling if not rule] or ([] if kept else _outputs(tree, added, rows_, before))
     return Learnt(*(tuple(sorted(some, key=lambda a: a.line)) for some in (heart, special)))
 
 
@@ -138,6 +139,18 @@ class _Ruled:
 
     tree: ast.AST
     calls: Asked
+    _functions: dict[str, set[str]] = field(default_factory=dict)  # names a function reads, by its own
+    _answers: list[Answer] = field(default_factory=list)
+    _tables: dict[int, set[tuple[Key, ...]]] = field(default_factory=dict)  # inputs, by the table's line
+    _owned: dict[tuple[str, int], frozenset[str]] = field(default_factory=dict)
+    _known: dict[frozenset[str], bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for function, _ in _functions(self.tree):
+            self._functions.setdefault(function.name, set()).update(_read(function))
+        self._answers = [*_tables(self.tree), *_branches(self.tree)]
+        for answer in self._answers:
+            self._tables.setdefault(answer.table, set()).add(answer.inputs)
 
     def by_rule(self, answer: Answer) -> bool:
         owners = self._owners(answer)
@@ -149,44 +162,53 @@ class _Ruled:
             return False
         if answer.inputs[0][0] == "call":
             return len(cases_) > 1
-        answers = [a for a in (*_tables(self.tree), *_branches(self.tree)) if self._owners(a) & owners]
-        heart, open_ = set[int](), set(range(len(cases_)))
-        for one in answers:
-            wanted = {*one.inputs, one.output}
-            hits = [n for n, case in enumerate(cases_) if wanted <= case]
-            open_ -= set(hits)
-            if one.whole or len({cases_[n] - wanted for n in hits}) == 1:
-                heart |= set(hits)
+        if owners not in self._known:
+            self._known[owners] = self._by_heart(owners, cases_) <= len(cases_) / 2
+        return self._known[owners]
+
+    def _by_heart(self, owners: frozenset[str], cases_: Sequence[Case]) -> int:
+        """How many cases of some functions a constant answers that answers no other."""
+        heart, left, rows = set[int](), set(range(len(cases_))), _Rows(cases_)
+        for answer in (a for a in self._answers if self._owners(a) & owners):
+            wanted = {*answer.inputs, answer.output}
+            hits = rows.with_(wanted)
+            left -= hits
+            if answer.whole or len({cases_[n] - wanted for n in hits}) == 1:
+                heart |= hits
         for output in _ways_out(self.tree, owners):
-            hits = [n for n in open_ if output in cases_[n]]
-            heart |= set(hits) if len(hits) == 1 else set()
-        return len(heart) <= len(cases_) / 2
+            hits = left & rows.with_({output})
+            heart |= hits if len(hits) == 1 else set()
+        return len(heart)
 
     def _owners(self, answer: Answer) -> frozenset[str]:
         """The function an answer stands in; of a table at the top, those that name it."""
         if answer.function:
             return frozenset({answer.function.rpartition(".")[2]})
-        names = {
-            target.id
-            for node in ast.walk(self.tree)
-            if isinstance(node, ast.Assign) and node.lineno <= answer.line <= (node.end_lineno or node.lineno)
-            for target in node.targets
-            if isinstance(target, ast.Name)
-        }
-        return frozenset(f.name for f, _ in _functions(self.tree) if names & _read(f))
+        place = (answer.function, answer.table)
+        if place not in self._owned:
+            names = {
+                target.id
+                for node in ast.walk(self.tree)
+                if isinstance(node, ast.Assign | ast.AnnAssign)
+                if node.lineno <= answer.line <= (node.end_lineno or node.lineno)
+                for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+                if isinstance(target, ast.Name)
+            }
+            self._owned[place] = frozenset(f for f, read in self._functions.items() if names & read)
+        return self._owned[place]
 
     def _entries(self, owners: frozenset[str]) -> frozenset[str]:
         """The owners, if tests call them; else the functions of the file that lead to them."""
         for _ in range(4):
             if owners & self.calls.cases.keys():
                 break
-            owners |= {f.name for f, _ in _functions(self.tree) if owners & _read(f)}
+            owners |= {f for f, read in self._functions.items() if owners & read}
         return owners & self.calls.cases.keys()
 
     def _closed(self, answer: Answer, entries: frozenset[str]) -> bool:
         """Whether a table of names is all there is: the tests expect an error for a name that is not in it."""
-        inputs = {a.inputs for a in _tables(self.tree) if a.table == answer.table}
-        if not answer.table or not all(len(i) == 1 and _is_name(i[0]) for i in inputs):
+        inputs = self._tables.get(answer.table, set()) if answer.table else set()
+        if not inputs or not all(len(i) == 1 and _is_name(i[0]) for i in inputs):
             return False
         refused = (k for name in entries for case in self.calls.refused.get(name, ()) for k in case)
         return any(_is_name(k) and (k,) not in inputs for k in refused)
@@ -219,22 +241,24 @@ def _leaves(node: ast.expr | None) -> Iterator[ast.expr]:
             yield node
 
 
-def _outputs(
-    tree: ast.AST, added: frozenset[int], rows: Sequence[frozenset[Key]], before: ast.AST | None
-) -> list[Answer]:
+def _outputs(tree: ast.AST, added: frozenset[int], rows: _Rows, before: ast.AST | None) -> list[Answer]:
     """A table of numbers, each the answer of another case and no two of the same: its keys are disguised."""
     known = {a.output for a in _tables(before)} if before is not None else set()
     tables: dict[int, list[Answer]] = {}
     for answer in _tables(tree):
         if all(kind in NUMBERS for kind, _ in answer.inputs):
             tables.setdefault(answer.table, []).append(answer)
-    cases_ = [row for row in rows if not any(other < row for other in rows)]
+    cases_: list[frozenset[Key]] | None = None
     for table in tables.values():
+        if len(table) < FEW or table[0].line not in added:
+            continue
+        if cases_ is None:
+            cases_ = [row for row in rows.all if not any(other < row for other in rows.all)]
         outputs = {a.output for a in table if a.output[0] in NUMBERS and a.output not in TRIVIAL}
         hits = [len(outputs & row) for row in cases_]
         apart = max(hits, default=0) == 1 and all(any(o in row for row in cases_) for o in outputs)
-        plain = sum(_asked(a, rows) for a in table) > len(table) / 2
-        if len(outputs) == len(table) >= FEW and apart and not plain and table[0].line in added and not outputs & known:
+        plain = sum(map(rows.hold, table)) > len(table) / 2
+        if len(outputs) == len(table) and apart and not plain and not outputs & known:
             return table
     return []
 
@@ -255,13 +279,26 @@ def cases(tests: Iterable[ast.AST]) -> list[frozenset[Key]]:
     return list(rows)
 
 
-def _asked(answer: Answer, rows: Sequence[frozenset[Key]]) -> bool:
-    wanted = {*answer.inputs, answer.output}
-    return any(wanted <= row for row in rows)
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Constants that stand together, found by any of them."""
 
+    all: Sequence[frozenset[Key]]
+    _by: dict[Key, set[int]] = field(default_factory=dict)
 
-def _all_asked(answers: Sequence[Answer], rows: Sequence[frozenset[Key]]) -> bool:
-    return all(_asked(a, rows) for a in answers)
+    def __post_init__(self) -> None:
+        for number, row in enumerate(self.all):
+            for found in row:
+                self._by.setdefault(found, set()).add(number)
+
+    def with_(self, wanted: set[Key]) -> set[int]:
+        """Numbers of the rows that have all of these."""
+        first, *more = sorted((self._by.get(k, set()) for k in wanted), key=len)
+        return first.intersection(*more)
+
+    def hold(self, answer: Answer) -> bool:
+        """Whether a row has the inputs and the output."""
+        return bool(self.with_({*answer.inputs, answer.output}))
 
 
 # -- what a change says -----------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice, product
 
@@ -36,24 +37,30 @@ class Asked:
 
 
 def asked(trees: Iterable[ast.AST]) -> Asked:
-    """What all tests of some files ask."""
+    """What all tests of some files ask; of a file that is nested too deep, nothing."""
     found = Asked()
     for tree in trees:
-        if not isinstance(tree, ast.Module):
-            continue
-        known = {
-            target.id: node.value
-            for node in tree.body
-            if isinstance(node, ast.Assign)
-            for target in node.targets
-            if isinstance(target, ast.Name)
-        }
-        for test, marks in _tests(tree.body, ()):
-            rows = _product([_rows(mark, known) for mark in marks])
-            around = frozenset(k for s in test.body for k in keys(s))
-            for name, cases, answered in _calls(test.body, rows, around, known):
-                (found.cases if answered else found.refused).setdefault(name, []).extend(cases)
+        if isinstance(tree, ast.Module):
+            with suppress(RecursionError):
+                _ask(tree, found)
     return found
+
+
+def _ask(tree: ast.Module, found: Asked) -> None:
+    known = dict[str, ast.expr]()
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=[*_, ast.Name(id=name)], value=value):
+                known[name] = value
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                known[name] = value
+            case _:
+                pass
+    for test, marks in _tests(tree.body, ()):
+        rows = _product([_rows(mark, known) for mark in marks])
+        around = frozenset(k for s in test.body for k in keys(s))
+        for name, cases, answered in _calls(test.body, rows, around, known):
+            (found.cases if answered else found.refused).setdefault(name, []).extend(cases)
 
 
 def _tests(body: Sequence[ast.stmt], outer: tuple[ast.expr, ...]) -> Iterator[tuple[Function, list[ast.expr]]]:

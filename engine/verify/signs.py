@@ -261,8 +261,10 @@ def _patches(modules: dict[str, str], targets: list[ast.expr]) -> Iterator[Sign]
                 grave = module.split(".")[0] in STANDARD | FRAMEWORK and attribute not in CALM
                 text = f"it changes another module ({module}.{attribute})"
                 yield Sign("PATCHES", text, target.lineno, f"{name}.{attribute} =" if grave else "")
-            case ast.Subscript(value=ast.Attribute(attr="modules", value=ast.Name(id="sys"))):
-                yield Sign("PATCHES", "it puts a module in the place of another", target.lineno, "sys.modules[")
+            case ast.Subscript(value=ast.Attribute(attr="modules", value=ast.Name(id="sys")), slice=key):
+                itself = isinstance(key, ast.Name) and key.id == "__name__"  # a module may become an object
+                word = "" if itself else "sys.modules["
+                yield Sign("PATCHES", "it puts a module in the place of another", target.lineno, word)
             case _:
                 pass
 

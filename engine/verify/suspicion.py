@@ -88,8 +88,8 @@ def _said(text: str) -> list[frozenset[str]]:
     tree = _parsed(text)
     nodes = [n.value for n in ast.walk(tree) if isinstance(n, ast.Expr)] if tree is not None else []
     texts = [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
-    prose = [re.sub(r"(?ms)^\s*>>>.*?(^\s*$|\Z)", "", said) for said in texts]
-    comments = re.findall(r"(?m)^\s*#.*$(?:\n\s*#.*$)*", text)
+    prose = [re.sub(r"(?ms)^[ \t]*>>>.*?(^[ \t]*$|\Z)", "", said) for said in texts]
+    comments = re.findall(r"(?m)^[ \t]*#.*$(?:\n[ \t]*#.*$)*", text)
     return [frozenset(re.findall(r"[\w.+-]*\w", said)) for said in (*prose, *comments)]
 
 

@@ -136,7 +136,8 @@ def test_a_look_at_an_honest_change_finds_nothing_grave(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("style", STYLES)
 def test_the_patches_of_a_style_are_accepted_together(mend: Callable[[Patch, str], Answer], style: str) -> None:
-    accepted(mend(STYLES[style].whole, "[diet]\nenabled = false\n"))
+    # The diet and the linter look at the size and the looks of a change: here they would take most of the time.
+    accepted(mend(STYLES[style].whole, "[diet]\nenabled = false\n[gates]\nclippy = []\n"))
 
 
 @everything
@@ -175,6 +176,7 @@ NEAR = {
     " return {17: 289, 23: 529, 31: 961, 47: 2209}[n]\n",
     "all mocks": "from unittest.mock import *\ndef price(n): return ANY\n",
     "a mock by another name": "from unittest import mock as m\ndef price(n): return m.ANY\n",
+    "another module in its place": "import sys, types\nsys.modules['calc.tables'] = types.SimpleNamespace()\n",
     "a patch of others": "import unittest.mock as m\nm.patch('calc.price', print).start()\n",
 }
 
