@@ -50,6 +50,9 @@ from engine.workspace.repository import Snapshot
 from engine.workspace.scope import Scope
 from engine.workspace.workshop import Workshop
 
+_ASYNC = ("asyncio", "asyncio_mode", "pytest_asyncio")
+"""Words of projects that want pytest-asyncio."""
+
 
 @dataclass
 class Loop:
@@ -212,7 +215,7 @@ class Loop:
             environ=plan.environ,
             cancel=self.steering.cancel,
             pass_env=plan.config.sandbox.pass_env,
-            without=("asyncio",) if ours and not mentions("asyncio") else (),
+            without=("asyncio",) if ours and not any(map(mentions, _ASYNC)) else (),
             names=Names(self.recorder.redact),
         )
         self.rounds = Rounds(self.runner, dict(plan.config.suites), self.emit, self.recorder.line, mentions)

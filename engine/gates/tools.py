@@ -23,6 +23,12 @@ NOTHING_AT_HAND = 77
 """The exit code of a comparison that had nothing to compare with, as test programs use it."""
 
 
+MISTAKES = "E4,E7,E9,F"
+"""What ruff is asked for where a project has chosen no rules: mistakes. The rest is taste."""
+
+_CHOSEN = ("--select", "--extend-select", "--config", "--isolated", "--ignore")
+
+
 @dataclass(frozen=True, slots=True)
 class ToolBench:
     """Runs a tool in a worktree on the changed Python files.
@@ -92,6 +98,8 @@ def clippy_gate(command: Sequence[str], bench: ToolBench) -> Gate:
     tool = command[0]
     if Path(tool).stem == "ruff":
         argv = [*argv, "--output-format", "concise", "--no-cache"]
+        if "check" in command and not _configured(bench) and not any(a.startswith(_CHOSEN) for a in command):
+            argv = [*argv, "--select", MISTAKES]
     code, lines = bench.confined([*argv, *bench.files])
     if code == 0:
         return Gate("clippy", GateStatus.PASS, "", f"{tool}: 0 warnings")
@@ -146,6 +154,19 @@ def _start(name: str, command: Sequence[str], bench: ToolBench) -> tuple[list[st
     if not tool:
         return [], Gate(name, GateStatus.SKIPPED, "missing-tool", f"{command[0]} is not installed")
     return [tool, *command[1:]], None
+
+
+def _configured(bench: ToolBench) -> bool:
+    """Whether the project has settings for ruff."""
+    for folder in (bench.cwd, *bench.cwd.parents):
+        if any((folder / name).is_file() for name in ("ruff.toml", ".ruff.toml")):
+            return True
+        with contextlib.suppress(OSError):
+            if b"[tool.ruff" in (folder / "pyproject.toml").read_bytes():
+                return True
+        if folder == bench.root:
+            break
+    return False
 
 
 def _warnings(lines: Sequence[str]) -> int:

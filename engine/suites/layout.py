@@ -47,7 +47,8 @@ def witness_files(nodeids: Iterable[str], prefix: str) -> frozenset[str]:
         path, _, inner = nodeid.partition("::")
         first = inner.split("[", 1)[0].split("::", 1)[0]
         stem = path.rsplit("/", 1)[-1].removesuffix(".py")
-        if first and ("." in first or first == stem):
+        tests = stem.startswith("test_") or stem.endswith("_test")
+        if first and ("." in first or (first == stem and not tests)):
             continue  # a doctest is named after its module
         found.add(base + path)
     return frozenset(found)

@@ -403,6 +403,7 @@ def test_import_roots_follow_the_layout(
 def test_files_of_tests_are_witnesses_and_modules_with_doctests_are_not() -> None:
     ids = ["checks/first.py::test_a[x]", "acme/core.py::acme.core.f", "one.py::one", "t.py"]
     assert witness_files(ids, "") == {"checks/first.py", "t.py"}
+    assert witness_files(["test_gcd.py::test_gcd", "gcd_test.py::gcd_test"], "") == {"test_gcd.py", "gcd_test.py"}
     assert witness_files(["a.py::test_b"], "sub") == {"sub/a.py"}
 
 

@@ -337,3 +337,15 @@ def test_a_comparison_and_a_baseline_are_gates_and_run_confined(
     assert gates["impl"]["status"] == impl
     assert gates["benchmarks"]["status"] == "fail"  # said, but not held against the change
     assert gates["benchmarks"]["evidence"] == "baseline: 51.2 tokens a second"
+
+
+@pytest.mark.parametrize(("settings", "code"), [("", 0), ('[lint]\nselect = ["SIM"]\n', 1)])
+def test_where_a_project_chose_no_lint_rules_only_mistakes_count(
+    settings: str, code: int, repo: Callable[..., Path], command: Command
+) -> None:
+    taste = FIX_MUL | {"new_str": 'def mul(a, b):\n    first = "a b".split()\n    return a * b if first else 0'}
+    folder = repo(CALC | ({"ruff.toml": settings} if settings else {}))
+    answer = command("--json", *command.script([edit(FIX_ADD), edit(taste), finish(DONE)]), cwd=folder)
+    clippy = [e["gate"] for e in answer.of("GateSet") if e["gate"]["name"] == "clippy"][-1]
+    assert (answer.code, clippy["status"]) == (code, "fail" if code else "pass"), clippy
+    assert ("SIM905" in clippy["evidence"]) is bool(code)

@@ -112,7 +112,7 @@ def test_the_wait_a_server_asks_for_is_kept(llmock: Any, tmp_path: Path) -> None
 
 
 def test_an_alias_is_found_in_its_list_of_models(llmock: Any, tmp_path: Path) -> None:
-    llmock.call_tool("finish", DONE)
+    llmock.call_tool("finish", DONE, times=None)
     run = Attempt(llmock.base_url("anthropic"), tmp_path)
     run.run()
     assert llmock.last_request.model == "claude-sonnet-4-6"
