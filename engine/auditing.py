@@ -80,12 +80,16 @@ class Auditing:
             loop.scope, witnesses=witness_files((r.nodeid for r in tests.values()), plan.prefix)
         )
         names = {part.split(".", 1)[0] for path in loop.files for part in path.split("/")} | self._own_names()
+        # Where modules lie side by side at the top, one that tests ask for may be yet to be written.
+        roots = ["" if r == "." else f"{r}/" for r in loop.workshop.roots]
+        top = {p.removeprefix(r) for p in place.editable for r in roots if p.startswith(r)}
+        flat = any("/" not in p and p not in ("setup.py", "noxfile.py") for p in top)
         around = Surroundings(
             worktree=str(place.worktree),
             cwd=str(place.cwd),
             own=(str(place.scratch), str(plan.repository.root)),
             judges=judging.judges,
-            holds=lambda top: top in names,
+            holds=lambda top: flat or top in names,
             brings_fixtures=any(map(loop.rounds.mentions, ("pytest11", "pytest_plugins"))),
             python=plan.interpreter.executable,
             confined=bool(plan.confinement.bwrap),

@@ -70,6 +70,9 @@ class Dieting:
         deadline = time.monotonic() + settings.budget_s
         kept, minimal = self._reduced(whole, cut, lambda: time.monotonic() > deadline)
         gone = {n for n, p in enumerate(parts) if not any(p is k for k in kept)}
+        if gone and finished.outcome == Outcome.DONE and not self._passes(whole):
+            # The claim was for all of it: what is left may be honest, the change was not.
+            return replace(same, runs=self.runs, note="with all of it the targets do not pass in a fresh worktree")
         pinned = sum(self._pinned(p.path) for p in parts)
         note = f"[diet] pin keeps {pinned} {'piece' if pinned == 1 else 'pieces'}" if pinned else ""
         return replace(self._without(same, parts, gone, note), minimal=minimal, runs=self.runs, pinned=pinned)

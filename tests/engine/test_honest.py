@@ -1,8 +1,8 @@
 """Honest changes are accepted: 200 defects and their mends, over projects of many styles.
 
 `honest/*.toml` holds them, a file a style: in Python files a line that begins with `-` is the defect's, one with `+`
-the mend's. Here a look is taken at each of them, and all of a style are one project that is mended in one run. By
-itself each takes half an hour: `BITNET_TUI_HONEST=all pytest -n 2 tests/engine/test_honest.py`.
+the mend's. Here a look is taken at each of them, and all of a style are one project that is mended in one run, of some
+styles. `BITNET_TUI_HONEST=all pytest -n 2 tests/engine/test_honest.py` runs every style, and each patch by itself.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from engine.verify.suspicion import Sources, look
 
 HERE = Path(__file__).parent / "honest"
 FEWEST = 200
+OFTEN = ("asyncio_auto", "doctests", "fixtures", "plugins", "specs", "subtests", "unittests")
 everything = pytest.mark.skipif(
     os.environ.get("BITNET_TUI_HONEST") != "all", reason="takes half an hour: set BITNET_TUI_HONEST=all to run it"
 )
@@ -134,7 +135,7 @@ def test_a_look_at_an_honest_change_finds_nothing_grave(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("style", [s if s in OFTEN else pytest.param(s, marks=everything) for s in STYLES])
 def test_the_patches_of_a_style_are_accepted_together(mend: Callable[[Patch, str], Answer], style: str) -> None:
     # The diet and the linter look at the size and the looks of a change: here they would take most of the time.
     accepted(mend(STYLES[style].whole, "[diet]\nenabled = false\n[gates]\nclippy = []\n"))

