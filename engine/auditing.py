@@ -89,7 +89,7 @@ class Auditing:
             cwd=str(place.cwd),
             own=(str(place.scratch), str(plan.repository.root)),
             judges=judging.judges,
-            holds=lambda top: flat or top in names,
+            holds=lambda top: top in names or (flat and not self._declared(top)),
             brings_fixtures=any(map(loop.rounds.mentions, ("pytest11", "pytest_plugins"))),
             python=plan.interpreter.executable,
             confined=bool(plan.confinement.bwrap),
@@ -108,6 +108,14 @@ class Auditing:
         links = [e.path for e in loop.plan.repository.entries(loop.workshop.snapshot.tree) if e.mode == "120000"]
         real = {path: os.path.realpath(os.path.join(root, path)) for path in links}
         return [path for path, leads in real.items() if not f"{leads}/".startswith(f"{root}/")]
+
+    def _declared(self, top: str) -> bool:
+        """Whether the project says somewhere that it needs a package of this name."""
+        loop = self.loop
+        where = ("*.toml", "*.cfg", "*.txt", "*.in", "*.lock", "*.yml", "*.yaml", "*.md", "*.rst")
+        words = [word for name in {top, top.replace("_", "-")} for word in ("-e", name)]
+        args = ("grep", "-l", "-i", "-w", "-F", "-I", *words, loop.workshop.snapshot.tree, "--", *where)
+        return loop.plan.repository.succeeds(*args)
 
     def _own_names(self) -> set[str]:
         """What the project says it is called: a module of that name may be yet to be written."""

@@ -187,7 +187,8 @@ LACKS = {
 
 
 def test_what_no_change_can_bring_is_named_and_ends_the_run(repo: Repo, command: Command) -> None:
-    folder = repo({"m.py": M, "test_a.py": KEEPS} | {f"test_{name}.py": text for name, (text, _) in LACKS.items()})
+    tests = {f"test_{name}.py": text for name, (text, _) in LACKS.items()}
+    folder = repo({"m.py": M, "requirements.txt": "no-such-package\n", "test_a.py": KEEPS} | tests)
     before = walk(folder)
     answer = command("--json", *command.script([finish(DONE)]), cwd=folder)
     assert unfit(answer) == {f"test_cpu_{name}": "environment-broken" for name in LACKS}, answer.result
@@ -206,7 +207,9 @@ def test_what_no_change_can_bring_is_named_and_ends_the_run(repo: Repo, command:
 
 
 def test_the_rest_is_mended_all_the_same(repo: Repo, command: Command) -> None:
-    folder = repo({"m.py": M, "test_a.py": RED, "test_b.py": LACKS["module"][0], "test_c.py": LACKS["fixture"][0]})
+    needs = {"requirements.txt": "no_such_package>=1\n"}
+    tests = {"test_a.py": RED, "test_b.py": LACKS["module"][0], "test_c.py": LACKS["fixture"][0]}
+    folder = repo({"m.py": M} | needs | tests)
     answer = command("--json", *command.script([FIX, finish(DONE)]), cwd=folder)
     assert answer.code == 0, answer.result
     assert targets(answer) == ["test_cpu_f"]
