@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -110,8 +111,10 @@ class Auditing:
         return [path for path, leads in real.items() if not f"{leads}/".startswith(f"{root}/")]
 
     def _declared(self, top: str) -> bool:
-        """Whether the project says somewhere that it needs a package of this name."""
+        """Whether there is a package of this name already, or the project says somewhere that it needs one."""
         loop = self.loop
+        if top == "pytest" or top in sys.stdlib_module_names:
+            return True
         where = ("*.toml", "*.cfg", "*.txt", "*.in", "*.lock", "*.yml", "*.yaml", "*.md", "*.rst")
         words = [word for name in {top, top.replace("_", "-")} for word in ("-e", name)]
         args = ("grep", "-l", "-i", "-w", "-F", "-I", *words, loop.workshop.snapshot.tree, "--", *where)
