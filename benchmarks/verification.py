@@ -98,7 +98,7 @@ def diet(name: str, sizes: list[int], spares: int = 0) -> None:
 
 
 def main() -> None:
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 4.0
     verification(seconds)
     print("diet of ten hunks   (goal: at most 5 short runs)")
     diet("one in each of ten functions, all needed", [1] * 10)
