@@ -139,13 +139,16 @@ class Story:
 
     # -- the plot -----------------------------------------------------------------------------------------------------
 
-    def _play(self) -> None:
+    def _audit(self) -> None:
         for event in opening():
             self.emit(event)
         for number in (1, 2):
             self._round(Purpose.AUDIT, number, dict.fromkeys((*TARGETS, *EARLY), RED), hold=number == 1)
         self.emit(ev.AuditFinished(tuple(test_key(*k) for k in (*TARGETS, *EARLY))))
         self.emit(ev.StepFinished(Step.ANALYZE))
+
+    def _play(self) -> None:
+        self._audit()
         self._attempt(1, "finish", left=TARGETS)
         if not self._decide().retry:
             return self._close(Exit.NOT_GREEN)
@@ -255,12 +258,7 @@ class Fat(Story):
         self.pieces = PIECES if pieces is None else pieces
 
     def _play(self) -> None:
-        for event in opening():
-            self.emit(event)
-        for number in (1, 2):
-            self._round(Purpose.AUDIT, number, dict.fromkeys((*TARGETS, *EARLY), RED), hold=number == 1)
-        self.emit(ev.AuditFinished(tuple(test_key(*k) for k in (*TARGETS, *EARLY))))
-        self.emit(ev.StepFinished(Step.ANALYZE))
+        self._audit()
         self._attempt(1, "finish", left=())
         self._decide()
         return self._close(Exit.OK)
