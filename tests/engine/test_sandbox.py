@@ -384,8 +384,9 @@ def test_endless_output_is_cut_and_the_test_ended(bench: Callable[..., Bench]) -
 
 ESCAPES = """
 import os, signal, subprocess, sys
-LOST = "import os, sys, time\\n"
-LOST += "if os.fork(): os._exit(0)\\nos.setsid()\\nif os.fork(): os._exit(0)\\n{more}\\ntime.sleep(300)"
+LOST = "import os, sys, time\\nhear, tell = os.pipe()\\n"
+LOST += "if os.fork(): os.read(hear, 1); os._exit(0)\\nos.setsid()\\nif os.fork(): os._exit(0)\\n"
+LOST += "{more}\\nos.write(tell, b'x')\\ntime.sleep(300)"
 def test_leaves(): subprocess.run([sys.executable, "-c", LOST, "{name}"], env={{}}, check=True)
 {last}
 """
@@ -422,7 +423,7 @@ def test_what_has_ended_who_watches_over_it_is_found_by_its_mark(bench: Callable
     made = bench("off")
     report = made.run({"test_out.py": ESCAPES.format(name=name, more=more, last=last)})
     assert outcomes(report)["test_kills"] == "crashed"
-    assert len(alive(name)) <= 1  # another test's engine in this process may have swept it already: it is its orphan
+    assert len(alive(name)) == 1
     Home.end_processes(made.runner.run)
     assert alive(name) == []
 
