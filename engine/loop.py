@@ -50,8 +50,11 @@ from engine.workspace.repository import Snapshot
 from engine.workspace.scope import Scope
 from engine.workspace.workshop import Workshop
 
-_ASYNC = ("asyncio", "asyncio_mode", "pytest_asyncio")
-"""Words of projects that want pytest-asyncio."""
+_LENT = {
+    "asyncio": ("asyncio", "asyncio_mode", "pytest_asyncio"),
+    "benchmark": ("benchmark", "pytest_benchmark"),
+}
+"""Plug-ins our own interpreter brings, and the words of projects that want them."""
 
 
 @dataclass
@@ -206,7 +209,7 @@ class Loop:
             carry=plan.config.workspace.carry,
         )
         mentions = self._mentions(snapshot.tree)
-        # Our own interpreter, lent to a project without one, brings a plug-in that warns where it is not wanted.
+        # Our own interpreter, lent to a project without one, brings plug-ins that warn where they are not wanted.
         ours = plan.interpreter.executable == sys.executable
         self.runner = SuiteRunner(
             run=self.run,
@@ -215,7 +218,7 @@ class Loop:
             environ=plan.environ,
             cancel=self.steering.cancel,
             pass_env=plan.config.sandbox.pass_env,
-            without=("asyncio",) if ours and not any(map(mentions, _ASYNC)) else (),
+            without=tuple(p for p, words in _LENT.items() if ours and not any(map(mentions, words))),
             names=Names(self.recorder.redact),
         )
         self.rounds = Rounds(self.runner, dict(plan.config.suites), self.emit, self.recorder.line, mentions)
