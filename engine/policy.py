@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.flow.routes import MEANT
 from engine.model import GateStatus, Noun, Option, Outcome, Proposal, Route, RouteKind, Verdict
 from engine.state import AttemptRow, RunState
 from engine.verify.contradiction import CODE as CONTRADICTION
@@ -11,16 +12,19 @@ RETRY = Route(RouteKind.NEXT, "self")
 REVIEW = Route(RouteKind.NEXT, "code-reviewer")
 
 # The outcomes of the specification that hand over to a specialist, in the order a person reads them.
-SPECIALISTS: tuple[tuple[Outcome, str, str, bool], ...] = (
+SPECIALISTS: tuple[tuple[Outcome, str, str, bool], ...] = tuple(
     # outcome, target, what it stands for, needs gate impl to pass
-    (Outcome.OPTIMISE, "code-refiner", "needs specialist: optimisation", True),
-    (Outcome.HARDEN, "test-hardener", "needs specialist: robustness", True),
-    (Outcome.ARCHITECTURE, "spec-analyzer", "architectural issue", False),
-    (Outcome.DEPENDENCY, "issue-creator", "dependency issue", False),
-    (Outcome.PERFORMANCE, "generative-benchmark-runner", "performance concern", True),
-    (Outcome.SECURITY, "security-scanner", "security finding", True),
-    (Outcome.DOCS, "doc-updater", "documentation gap", True),
-    (Outcome.INTEGRATION, "generative-fixture-builder", "integration concern", True),
+    (outcome, MEANT[outcome], stands_for, needs_impl)
+    for outcome, stands_for, needs_impl in (
+        (Outcome.OPTIMISE, "needs specialist: optimisation", True),
+        (Outcome.HARDEN, "needs specialist: robustness", True),
+        (Outcome.ARCHITECTURE, "architectural issue", False),
+        (Outcome.DEPENDENCY, "dependency issue", False),
+        (Outcome.PERFORMANCE, "performance concern", True),
+        (Outcome.SECURITY, "security finding", True),
+        (Outcome.DOCS, "documentation gap", True),
+        (Outcome.INTEGRATION, "integration concern", True),
+    )
 )
 
 
@@ -82,7 +86,7 @@ def _recommend(state: RunState, options: tuple[Option, ...]) -> tuple[int, str]:
     by_target = {o.route.target: i for i, o in enumerate(options)}
     attempt = state.attempt
     said = attempt.finished.outcome if attempt and attempt.finished else ""
-    special = {str(outcome): target for outcome, target, _, _ in SPECIALISTS}
+    special = {str(outcome): target for outcome, target in MEANT.items()}
     if options[0].allowed:
         if said in special and options[by_target[special[said]]].allowed:
             return by_target[special[said]], f"gate impl passes; the provider asks for {special[said]}"

@@ -276,6 +276,21 @@ def ledger_lint(file: Path) -> None:
     sys.exit(1 if found else 0)
 
 
+@cli.group()
+def routes() -> None:
+    """Look at the agents a run can be routed to."""
+
+
+@routes.command("check")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="The findings as one JSON list.")
+def routes_check(files: tuple[Path, ...], as_json: bool) -> None:
+    """Say who routes to whom, and what is wrong with it; agent FILES come in the place of ours. Exit 1 on errors."""
+    from tui.routes import report
+
+    sys.exit(report(files, as_json=as_json))
+
+
 @cli.command()
 @click.argument("target", default=".", type=click.Path(path_type=Path))
 @click.option("--config", type=click.Path(path_type=Path), help="Settings file in place of the project's.")

@@ -9,28 +9,26 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ConfigError
+from engine.flow import routes as ways
+from engine.flow.routes import ALIASES, CONTRACTS, SCOPES, Routes
 
 _OURS = Path(__file__).parent / "agents"
 SIZE_LIMIT = 1_000_000
-
-# Names that mean the same agent in the wild.
-ALIASES: Mapping[str, str] = {
-    "safety-scanner": "security-scanner",
-    "generative-code-reviewer": "code-reviewer",
-    "generative-code-refiner": "code-refiner",
-    "generative-spec-analyzer": "spec-analyzer",
-    "generative-doc-updater": "doc-updater",
-    "fixture-builder": "generative-fixture-builder",
-    "benchmark-runner": "generative-benchmark-runner",
-}
+TOOLS = ("str_replace_based_edit_tool", "search", "run_tests", "finish")
 
 
 @dataclass(frozen=True, slots=True)
 class Agent:
+    """An agent file, read. What it does not say of itself follows from its name, where the flow knows it."""
+
     name: str
     body: str
     model: str = ""
     description: str = ""
+    tools: tuple[str, ...] = TOOLS
+    scope: str | tuple[str, ...] = "impl"  # one of SCOPES, or patterns of what it may write
+    gate: str = ""
+    routes: Routes = Routes()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -86,9 +84,65 @@ def parse(text: str, source: str) -> Agent:
     name = data.pop("name", None)
     if not isinstance(name, str) or not name.strip():
         raise ConfigError(f"{source}: name = {name!r}; want a word", hint="add a line `name: my-agent`")
-    model = data.pop("model", "")
-    description = data.pop("description", "")
-    return Agent(name.strip(), body.partition("\n")[2].strip(), str(model or ""), str(description or ""), data)
+    name = name.strip()
+    model, description = data.pop("model", ""), data.pop("description", "")
+    gate, scope = CONTRACTS.get(ways.canonical(name), ("", "impl"))
+    return Agent(
+        name,
+        body.partition("\n")[2].strip(),
+        str(model or ""),
+        str(description or ""),
+        tools=_tools(data.pop("tools", None)),
+        scope=_scope(data.pop("scope", scope), source),
+        gate=_gate(data.pop("gate", gate), source),
+        routes=_routes(data.pop("routes", None), name, source),
+        extra=data,
+    )
+
+
+def _tools(given: Any) -> tuple[str, ...]:
+    """Those of our four that the file asks for. Files written for other programs name tools of theirs: then all four.
+
+    ``finish`` is always among them: without it an attempt has no end.
+    """
+    named = given.split(",") if isinstance(given, str) else given if isinstance(given, list) else []
+    asked = {str(n).strip() for n in named}
+    known = tuple(t for t in TOOLS if t in asked or t == "finish")
+    return known if asked & set(TOOLS) else TOOLS
+
+
+def _scope(given: Any, source: str) -> str | tuple[str, ...]:
+    if isinstance(given, str) and given in SCOPES:
+        return given
+    if isinstance(given, list) and given and all(isinstance(p, str) and p.strip() for p in given):
+        return tuple(given)
+    raise ConfigError(
+        f"{source}: scope = {given!r}; want {', '.join(SCOPES)}, or a list of patterns", hint="try scope: impl"
+    )
+
+
+def _gate(given: Any, source: str) -> str:
+    if isinstance(given, str) and (not given or given.replace("-", "").isalnum()):
+        return given
+    raise ConfigError(f"{source}: gate = {given!r}; want a word", hint="try gate: impl")
+
+
+def _routes(given: Any, name: str, source: str) -> Routes:
+    if given is None:
+        return _usual_routes(name)
+    try:
+        return ways.read(given)
+    except ValueError as error:
+        raise ConfigError(f"{source}: routes: {error}", hint="see the agent files of bitnet-tui") from error
+
+
+def _usual_routes(name: str) -> Routes:
+    """The routes of our own agent of that name: a file that lists none means the usual ones."""
+    own = _OURS / f"{ways.canonical(name)}.md"
+    if ways.canonical(name) not in CONTRACTS or not own.is_file():
+        return Routes()
+    head = own.read_text(encoding="utf-8")[3:].partition("\n---")[0]
+    return ways.read(_front_matter(head, own.name)["routes"])
 
 
 def _front_matter(head: str, source: str) -> dict[str, Any]:
