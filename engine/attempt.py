@@ -119,7 +119,7 @@ class Attempting:
         return [n for n in running if n in asked] or running
 
     def _ask(self, name: str, place: Place, toolbox: Toolbox, hint: str, lessons: Sequence[str]) -> Finish:
-        provider = self._provider(name)
+        provider = self.provider(name)
         try:
             finish = provider.attempt(
                 self._brief(place, hint, lessons), toolbox, self.loop.emit, self.loop.steering.cancel
@@ -142,7 +142,8 @@ class Attempting:
     def _last(self) -> bool:
         return self.number > self.loop.plan.config.retries.limit
 
-    def _provider(self, name: str) -> Provider:
+    def provider(self, name: str) -> Provider:
+        """A provider by its name, with the run's settings."""
         plan = self.loop.plan
         made: Provider
         if name == "anthropic":
@@ -192,7 +193,7 @@ class Attempting:
             worktree=place.worktree,
             targets=self._targets(),
             green=tuple(loop.runner.names.real(k.split(" ", 1)[1]) for k in sorted(loop.baseline.green)),
-            suites=tuple(SuiteBrief(n, self._command(n), config.suites[n].args) for n in loop.plan.suites),
+            suites=tuple(SuiteBrief(n, self.command(n), config.suites[n].args) for n in loop.plan.suites),
             scope=loop.scope.editable(loop.files),
             scope_rules=loop.scope.words,
             earlier=(*earlier, *lessons),
@@ -212,7 +213,8 @@ class Attempting:
     def _confined(self, argv: Sequence[str], writable: Path, cwd: Path) -> list[str]:
         return self.loop.plan.confinement.wrap(argv, writable=(writable,), cwd=cwd)
 
-    def _command(self, suite: str) -> str:
+    def command(self, suite: str) -> str:
+        """What runs a suite, for people."""
         settings = self.loop.plan.config.suites[suite]
         words = ["pytest", *settings.args] + (["-m", repr(settings.marker)] if settings.marker else [])
         return " ".join(words)

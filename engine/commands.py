@@ -11,6 +11,7 @@ class Decide(Noun, frozen=True):
     id: str
     route: Route
     hint: str = ""  # typed by a person, handed to the provider with a retry
+    dispatch: bool = False  # run the agent of the route here, in this run
 
 
 class Restore(Noun, frozen=True):

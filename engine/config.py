@@ -18,6 +18,8 @@ from engine.errors import ConfigError
 class Flow:
     agent: str = "impl-creator"
     decide: str = "ask"  # ask (in the dashboard) or auto
+    follow: str = "hand-over"  # hand-over or auto: run the agents a route names
+    max_hops: int = 3  # of those, in one run
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +175,8 @@ _RULES: dict[tuple[str, str], tuple[str, Any]] = {
     ("retries", "limit"): ("an integer from 0 to 2", lambda v: 0 <= v <= 2),
     ("audit", "rounds"): ("an integer from 2 to 9", lambda v: 2 <= v <= 9),
     ("flow", "decide"): ('"ask" or "auto"', lambda v: v in ("ask", "auto")),
+    ("flow", "follow"): ('"hand-over" or "auto"', lambda v: v in ("hand-over", "auto")),
+    ("flow", "max_hops"): ("an integer, 0 or more", lambda v: v >= 0),
     ("sandbox", "mode"): ('"auto", "on" or "off"', lambda v: v in ("auto", "on", "off")),
     ("anthropic", "profile"): ('"auto", "claude" or "plain"', lambda v: v in ("auto", "claude", "plain")),
     ("tui", "glyphs"): ('"auto", "unicode" or "ascii"', lambda v: v in ("auto", "unicode", "ascii")),

@@ -6,6 +6,7 @@ are its only writer and reader.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -264,10 +265,38 @@ class DecisionTaken(Noun, frozen=True):
     route: Route
     by: str  # user or policy
     hint: str = ""
+    dispatch: bool = False  # the agent is to be run here
 
 
 class HopAdded(Noun, frozen=True):
     hop: Hop
+    specialist: int = 0  # which specialist of the run made it; 0: an attempt
+
+
+class SpecialistStarted(Noun, frozen=True):
+    """An agent a route names is run: ``hop`` counts them from 1."""
+
+    hop: int
+    agent: str
+    tree: str  # it begins with
+
+
+class SpecialistFinished(Noun, frozen=True):
+    hop: int
+    agent: str
+    gate: Gate  # its own
+    tree: str  # it leaves
+    outcome: str = ""  # what its model says; empty: there was none
+    summary: str = ""
+    evidence: str = ""
+    model: str = ""  # who it was, or why none
+    undone: str = ""  # why its change was taken back
+    files: tuple[str, ...] = ()  # it changed
+    added: int = 0
+    removed: int = 0
+    kept: tuple[str, ...] = ()  # what it wrote into the run's folder
+    concerns: Mapping[str, str] = msgspec.field(default_factory=dict)  # reasons by the name of another agent
+    commit: str = ""  # on the run's branch
 
 
 class AdvisoryRaised(Noun, frozen=True):
@@ -356,6 +385,8 @@ Event = (
     | ProposalMade
     | DecisionTaken
     | HopAdded
+    | SpecialistStarted
+    | SpecialistFinished
     | AdvisoryRaised
     | Paused
     | Continued
@@ -384,6 +415,7 @@ DURABLE: tuple[type[Any], ...] = (
     ProposalMade,
     DecisionTaken,
     HopAdded,
+    SpecialistFinished,
     CommitCreated,
     ReceiptWritten,
     LedgerWritten,

@@ -38,6 +38,7 @@ from engine.recorder import Recorder
 from engine.records.keep import Keeper
 from engine.selecting import Selecting
 from engine.session import Steering
+from engine.specialists.dispatch import Dispatching
 from engine.state import AttemptRow, RunState
 from engine.suites.layout import import_roots
 from engine.suites.names import Names
@@ -360,7 +361,7 @@ class Loop:
     # -- decision -----------------------------------------------------------------------------------------------------
 
     def _decided(self, number: int) -> ev.DecisionTaken | None:
-        return next((d for d in self.state.decisions if d.id.split("-")[1] == str(number)), None)
+        return next((d for d in self.state.decisions if d.id.split("-")[:2] == ["after", str(number)]), None)
 
     def _decide(self, number: int) -> Route | None:
         """Propose, and wait for the person or take the recommendation; None: the change is another one now."""
@@ -371,7 +372,7 @@ class Loop:
         self.keeper.write_patch(self.workshop.snapshot.tree, self.row(number))
         self.checkpoint()
         self.emit(ev.ProposalMade(proposal))
-        route, by, hint = proposal.best.route, "policy", ""
+        route, by, hint, dispatch = proposal.best.route, "policy", "", False
         if self.steering.ask:
             while True:
                 answer = self.steering.answer(proposal)
@@ -381,10 +382,10 @@ class Loop:
                         self.emit(ev.PiecesRestored(number, tuple(sorted(pieces))))
                         return None
                 elif policy.legal(proposal, answer.route):
-                    route, by, hint = answer.route, "user", answer.hint
+                    route, by, hint, dispatch = answer.route, "user", answer.hint, answer.dispatch
                     break
                 self.steering.refuse(proposal)
-        self.emit(ev.DecisionTaken(proposal.id, route, by, hint))
+        self.emit(ev.DecisionTaken(proposal.id, route, by, hint, dispatch))
         return route
 
     def _removed(self, number: int) -> set[int]:
@@ -413,17 +414,22 @@ class Loop:
     def _conclude(self, route: Route) -> Exit:
         row = self.state.attempts[-1]
         passes = policy.impl_passes(self.state)
-        self.keeper.compare(self.workshop.snapshot)
         if row.tree in ("", self.workshop.snapshot.tree):  # no patch will ever need what it was made from
             self.plan.repository.delete_ref(f"refs/bitnet-tui/{self.run}/base")
         if route.kind is RouteKind.FINALIZE and self.state.commit is None:
             self.emit(self.keeper.commit(self.workshop.snapshot, row))
+        specialists = Dispatching(self)
+        route = specialists.follow(route)
+        self.keeper.compare(self.workshop.snapshot)
         self.keeper.write(route)
         if passes:
             if self.plan.apply:
                 self.keeper.apply()
             if self.state.commit is not None:
                 self.plan.repository.delete_ref(f"refs/bitnet-tui/{self.run}/base")
+            if (gate := specialists.failed) is not None:
+                why = f"gate impl passed and verified; gate {gate.name} does not hold: {gate.evidence}"
+                return self._finish(Exit.NOT_GREEN, why, route)
             return self._finish(Exit.OK, "gate impl passed and verified", route)
         if row.verdict in (Verdict.CLAIMED, Verdict.TAMPERED):
             return self._finish(Exit.INTEGRITY, f"green was claimed, not verified: {row.reasons[0]}", route)

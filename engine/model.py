@@ -88,6 +88,7 @@ class Purpose(StrEnum):
     ATTEMPT = "attempt"
     VERIFY = "verify"
     REACH = "reach"  # targets, and the tests a change can reach
+    REVIEW = "review"  # after a specialist's change
     DIET = "diet"  # in journals of before the whole suite ran last
 
 

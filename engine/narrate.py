@@ -111,6 +111,14 @@ def _proposal(e: ev.ProposalMade, s: RunState) -> str:
     return f"recommended: {e.proposal.best.route}: {e.proposal.reason}"
 
 
+def _specialist(e: ev.SpecialistFinished, s: RunState) -> str:
+    lines = [f"{e.agent} ended{f': {e.outcome}' if e.outcome else ''} ({e.model})"]
+    lines += [e.summary.replace("\n", "\n  ")] if e.summary else []
+    lines += [f"changed {', '.join(e.files)}: +{e.added} -{e.removed}"] if e.files else []
+    lines += [f"its change was undone: {e.undone}"] if e.undone else []
+    return "\n  ".join([*lines, *(f"kept {path}" for path in e.kept)])
+
+
 def _ended(e: Any, s: RunState) -> str:
     word = "interrupted" if isinstance(e, ev.RunInterrupted) else "failed"
     return f"{word}: {e.why}" + (f"\n  {e.hint}" if e.hint else "")
@@ -140,6 +148,8 @@ _LINES: dict[type, Callable[[Any, RunState], str]] = {
     ev.ProposalMade: _proposal,
     ev.DecisionTaken: lambda e, s: f"decided by {e.by}: {e.route}",
     ev.HopAdded: lambda e, s: f"hop: [{e.hop.agent}] {e.hop.text}; {e.hop.route}",
+    ev.SpecialistStarted: lambda e, s: f"agent {e.hop} · {e.agent}",
+    ev.SpecialistFinished: _specialist,
     ev.AdvisoryRaised: lambda e, s: f"[ADVISORY] {e.advisory.code}: {e.advisory.text}",
     ev.Paused: lambda e, s: "paused",
     ev.Continued: lambda e, s: "going on",

@@ -168,6 +168,16 @@ class AttemptRow(Noun, frozen=True):
         return self.finished.tree if self.finished else ""
 
 
+class SpecialistRow(Noun, frozen=True):
+    """An agent that was run because a route named it."""
+
+    hop: int
+    agent: str
+    started: ev.SpecialistStarted
+    finished: ev.SpecialistFinished | None = None
+    hopped: bool = False  # its hop line is written
+
+
 def _pieces(number: int) -> str:
     return f"{number} {'piece' if number == 1 else 'pieces'}"
 
@@ -188,6 +198,7 @@ class RunState(Noun, frozen=True):
     tests: Mapping[str, TestRow] = field(default_factory=dict)
     suites: Mapping[str, SuiteRow] = field(default_factory=dict)
     attempts: tuple[AttemptRow, ...] = ()
+    specialists: tuple[SpecialistRow, ...] = ()
     retries: RetryBudget = RetryBudget()
     gates: Mapping[str, Gate] = field(default_factory=dict)
     hops: tuple[Hop, ...] = ()
@@ -211,6 +222,10 @@ class RunState(Noun, frozen=True):
     @property
     def attempt(self) -> AttemptRow | None:
         return self.attempts[-1] if self.attempts else None
+
+    def specialist(self, hop: int) -> SpecialistRow | None:
+        """The ``hop``-th agent that was run after the attempts, counted from 1."""
+        return next((r for r in self.specialists if r.hop == hop), None)
 
     @property
     def deciding(self) -> bool:
@@ -274,7 +289,9 @@ def _run_resumed(s: RunState, e: ev.RunResumed, at: float) -> RunState:
     # What was under way when the run stopped has no witness any more: it is done again from its step's start.
     suites = {n: replace(r, running="", done=0) for n, r in s.suites.items()}
     attempts = tuple(a for a in s.attempts if a.finished is not None)
-    return replace(s, ended=None, stopping=False, paused=False, suites=suites, attempts=attempts, proposal=None)
+    followed = tuple(r for r in s.specialists if r.finished is not None)
+    s = replace(s, ended=None, stopping=False, paused=False, suites=suites, attempts=attempts, proposal=None)
+    return replace(s, specialists=followed)
 
 
 def _suite_started(s: RunState, e: ev.SuiteStarted, at: float) -> RunState:
@@ -310,7 +327,9 @@ def _tests_finished(s: RunState, batch: list[ev.TestFinished]) -> RunState:
         result = e.result
         row = tests.get(result.key) or TestRow(result.suite, result.nodeid)
         outcomes = {**row.outcomes, stage(e.purpose, e.round): result.outcome}
-        if e.purpose is not Purpose.ALONE:
+        if e.purpose is Purpose.REVIEW and result.key not in tests:
+            continue  # a test a specialist adds is not one this run began with
+        if e.purpose not in (Purpose.ALONE, Purpose.REVIEW):
             tests[result.key] = replace(row, outcomes=outcomes, latest=result)
         elif row.latest is not None:  # how it stands is what the whole suite shows
             tests[result.key] = replace(row, outcomes=outcomes)
@@ -415,6 +434,20 @@ def _decision_taken(s: RunState, e: ev.DecisionTaken, at: float) -> RunState:
     return replace(s, proposal=None, decision=e, decisions=(*s.decisions, e), retries=replace(s.retries, used=used))
 
 
+def _change_specialist(s: RunState, hop: int, **change: Any) -> RunState:
+    return replace(s, specialists=tuple(replace(r, **change) if r.hop == hop else r for r in s.specialists))
+
+
+def _specialist_started(s: RunState, e: ev.SpecialistStarted, at: float) -> RunState:
+    kept = tuple(r for r in s.specialists if r.hop != e.hop)
+    return replace(s, specialists=(*kept, SpecialistRow(e.hop, e.agent, e)), activity=())
+
+
+def _hop_added(s: RunState, e: ev.HopAdded, at: float) -> RunState:
+    s = replace(s, hops=(*s.hops, e.hop), hop_times=(*s.hop_times, at))
+    return _change_specialist(s, e.specialist, hopped=True)
+
+
 def _ended(s: RunState, e: ev.RunFinished | ev.RunInterrupted | ev.RunFailed, at: float) -> RunState:
     suites = {n: replace(r, running="") for n, r in s.suites.items()}
     return replace(s, ended=e, suites=suites, stopping=False)
@@ -455,7 +488,9 @@ _FOLDS: dict[type, Callable[[RunState, Any, float], RunState]] = {
     ev.GateSet: lambda s, e, at: replace(s, gates={**s.gates, e.gate.name: e.gate}),
     ev.ProposalMade: lambda s, e, at: replace(s, proposal=e.proposal),
     ev.DecisionTaken: _decision_taken,
-    ev.HopAdded: lambda s, e, at: replace(s, hops=(*s.hops, e.hop), hop_times=(*s.hop_times, at)),
+    ev.HopAdded: _hop_added,
+    ev.SpecialistStarted: _specialist_started,
+    ev.SpecialistFinished: lambda s, e, at: _change_specialist(s, e.hop, finished=e),
     ev.AdvisoryRaised: lambda s, e, at: replace(s, advisories=(*s.advisories, e.advisory)),
     ev.Paused: lambda s, e, at: replace(s, paused=True),
     ev.Continued: lambda s, e, at: replace(s, paused=False),

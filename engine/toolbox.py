@@ -22,9 +22,10 @@ from engine.providers import ToolResult
 from engine.workspace.area import Area, Refused, Text
 from engine.workspace.changes import line_counts
 from engine.workspace.repository import Repository
-from engine.workspace.scope import Scope
+from engine.workspace.scope import Writable
 
 EDITOR = "str_replace_based_edit_tool"
+NAMES = (EDITOR, "search", "run_tests", "finish")
 VIEW_LINES, VIEW_CHARS = 400, 15_000
 SEARCH_LINES = 120
 DETAIL_CHARS = 1800
@@ -45,18 +46,21 @@ class Toolbox:
         What may be written.
     run_tests
         Runs a suite, or some tests of it (node ids); None means all.
+    tools
+        Names of those that are lent.
     claim
         Asked when a provider says it is done: whether every suite agrees, and what it showed.
     """
 
     repository: Repository
     area: Area
-    scope: Scope
+    scope: Writable
     run_tests: RunTests
     claim: Callable[[], tuple[bool, str]]
     suites: tuple[str, ...]
     report: Callable[[Event], None]
     cancel: CancelToken
+    tools: tuple[str, ...] = NAMES
     claim_holds: bool = False
     refused_claims: int = 0
     finished: Mapping[str, Any] | None = None
@@ -82,6 +86,8 @@ class Toolbox:
         return result
 
     def _dispatch(self, name: str, arguments: Mapping[str, Any]) -> ToolResult:
+        if name in NAMES and name not in self.tools:
+            raise Refused(f"this agent has no {name}; its tools are {', '.join(self.tools)}")
         match name:
             case "str_replace_based_edit_tool":
                 return self._editor(arguments)

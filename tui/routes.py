@@ -10,6 +10,7 @@ import click
 
 from engine.flow import agents, check
 from engine.flow.agents import Agent
+from engine.flow.routes import canonical
 from engine.plain import safe
 
 
@@ -22,7 +23,7 @@ def report(files: Sequence[Path], *, as_json: bool) -> int:
         A file is no agent file.
     """
     given = {str(path): agents.load(str(path.absolute())) for path in files}
-    taken = {check.canonical(agent.name) for agent in given.values()}
+    taken = {canonical(agent.name) for agent in given.values()}
     own = {f"{name}.md": agents.load(name) for name in agents.known() if name not in taken}
     flow = own | given
     found = check.check(flow)

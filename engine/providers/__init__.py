@@ -58,6 +58,9 @@ class Brief:
     advisories: tuple[Advisory, ...] = ()
     hint: str = ""  # typed by the person with the retry
     sandbox: Sandbox | None = None
+    tools: tuple[str, ...] = ()  # names of those that are lent; empty: all four
+    task: str = ""  # what is asked of an agent that is handed a change, in place of targets to mend
+    facts: tuple[tuple[str, str], ...] = ()  # what it is handed: a heading and text of the repository each
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from engine import events as ev
 from engine.errors import EnvironmentFailure
 from engine.gates.tools import PATIENCE, ToolBench
 from engine.launch import Plan
-from engine.model import Route
+from engine.model import GateStatus, Route
 from engine.policy import impl_passes
 from engine.recorder import Recorder
 from engine.records import ledger, receipt
@@ -117,6 +117,8 @@ class Keeper:
         """Renew the ledger from the state; its digest."""
         state = self.recorder.state
         passes = impl_passes(state)
+        followed = [r.finished.gate for r in state.specialists if r.finished is not None]
+        passes = passes and not any(g.status is GateStatus.FAIL for g in followed)
         status = "ready" if passes or route is None else "in-progress" if route.retry else "needs-rework"
         why = state.gates["impl"].evidence if "impl" in state.gates else ""
         after = state.hops[-1].route if state.hops else None

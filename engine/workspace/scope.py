@@ -7,6 +7,7 @@ import sys
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import pathspec
 
@@ -82,6 +83,20 @@ def of_git(path: str) -> bool:
     """Whether some file system takes a part of ``path`` for a repository's own folder."""
     known = plain(path)
     return ".git" in known.split("/") or _SHORT_GIT.search(known) is not None
+
+
+class Writable(Protocol):
+    """What a toolbox asks before it writes."""
+
+    @property
+    def prefix(self) -> str: ...
+
+    @property
+    def words(self) -> str: ...
+
+    def refusal(self, path: str) -> str: ...
+
+    def editable(self, paths: Iterable[str]) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)

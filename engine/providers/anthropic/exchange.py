@@ -6,7 +6,7 @@ Every wait and every read ends at once when the token is cancelled.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -56,6 +56,7 @@ class Exchange:
         model: Model,
         shape: Shape,
         system: str,
+        lent: Sequence[str],
         meter: Meter,
         backoff: Backoff,
         report: Reporter,
@@ -63,7 +64,7 @@ class Exchange:
         log: Callable[[dict[str, Any]], None],
     ) -> None:
         self._where, self._wire, self._settings = where, wire, settings
-        self._model, self._shape, self._system = model, shape, system
+        self._model, self._shape, self._system, self._lent = model, shape, system, lent
         self._meter, self._backoff = meter, backoff
         self._report, self._cancel, self._log = report, cancel, log
 
@@ -138,7 +139,7 @@ class Exchange:
             "model": model.id,
             "max_tokens": min(shape.max_tokens, model.max_tokens or shape.max_tokens),
             "system": self._system,
-            "tools": tools.schemas(shape.profile),
+            "tools": [t for t in tools.schemas(shape.profile) if not self._lent or t["name"] in self._lent],
             "messages": history.render(shape.profile),
         }
         if shape.profile.rich:

@@ -18,6 +18,7 @@ from engine.providers.anthropic import history as turns
 from engine.providers.anthropic import models, profile, prompt
 from engine.providers.anthropic.client import Endpoint, Wire, endpoint
 from engine.providers.anthropic.exchange import DoesNotFit, Exchange, Shape
+from engine.providers.anthropic.handover import handed_over
 from engine.providers.anthropic.history import History
 from engine.providers.anthropic.meter import Meter
 from engine.providers.anthropic.models import Model
@@ -118,6 +119,7 @@ class AnthropicProvider:
             model=model,
             shape=self._shapes[model.id],
             system=system,
+            lent=brief.tools,
             meter=self._meter,
             backoff=self._backoff,
             report=report,
@@ -134,7 +136,8 @@ class Conversation:
     ) -> None:
         self._exchange, self._tools, self._report, self._cancel = exchange, tools, report, cancel
         self._history = History(limit)
-        self._history.user(turns.text(prompt.first_turn(brief)))
+        told = handed_over(brief) if brief.task else prompt.first_turn(brief)
+        self._history.user(turns.text(told))
         self._in_a_row: dict[str, int] = {}
 
     def run(self) -> Finish:
