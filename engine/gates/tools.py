@@ -90,16 +90,22 @@ def format_gate(command: Sequence[str], bench: ToolBench) -> Gate:
     return Gate("format", GateStatus.FAIL, "", f"{tool}: a changed file is not formatted any more")
 
 
-def clippy_gate(command: Sequence[str], bench: ToolBench) -> Gate:
-    """Linter without new warnings on the changed files."""
+def linter(command: Sequence[str], bench: ToolBench) -> tuple[list[str], Gate | None]:
+    """The command line of the linter, or the gate that says why it does not run."""
     argv, gate = _start("clippy", command, bench)
-    if gate is not None:
-        return gate
-    tool = command[0]
-    if Path(tool).stem == "ruff":
+    if gate is None and Path(command[0]).stem == "ruff":
         argv = [*argv, "--output-format", "concise", "--no-cache"]
         if "check" in command and not _configured(bench) and not any(a.startswith(_CHOSEN) for a in command):
             argv = [*argv, "--select", MISTAKES]
+    return argv, gate
+
+
+def clippy_gate(command: Sequence[str], bench: ToolBench) -> Gate:
+    """Linter without new warnings on the changed files."""
+    argv, gate = linter(command, bench)
+    if gate is not None:
+        return gate
+    tool = command[0]
     code, lines = bench.confined([*argv, *bench.files])
     if code == 0:
         return Gate("clippy", GateStatus.PASS, "", f"{tool}: 0 warnings")
