@@ -213,16 +213,16 @@ class BitnetApp(App[Exit]):
 
             self.push_screen(HintScreen(), lambda hint: None if hint is None else self._decide(answer[0], hint))
         elif answer is not None:
-            self._decide(answer[0])
+            self._decide(answer[0], dispatch=answer[1] == "w")
 
-    def _decide(self, option: Option, hint: str = "") -> None:
+    def _decide(self, option: Option, hint: str = "", *, dispatch: bool = False) -> None:
         from tui.format.decision import taken
 
         proposal = self.bridge.state.proposal
-        if proposal is None or not self.bridge.send(Decide(proposal.id, option.route, hint)):
+        if proposal is None or not self.bridge.send(Decide(proposal.id, option.route, hint, dispatch)):
             self.say("too late: this question was answered already", wrong=True)
         else:
-            self.say(taken(option, hint))
+            self.say(taken(option, hint, dispatch=dispatch))
 
     def _restore(self, proposal: str, pieces: tuple[int, ...] | None) -> None:
         from tui.format.removed import sent

@@ -59,6 +59,7 @@ KEYS: tuple[Key, ...] = (
     Key("decide.down", "j,down", "move(1)", "down", "decision", shown="j ↓"),
     Key("decide.up", "k,up", "move(-1)", "up", "decision", shown="k ↑"),
     Key("decide.pick", "enter", "pick", "take the marked route", "decision", shown="⏎"),
+    Key("decide.here", "w", "here", "run the agent of the marked route, or of the recommended one, here", "decision"),
     Key("decide.diff", "d", "look('diff')", "leave it parked and look at the diff", "decision"),
     Key("decide.log", "l", "look('log')", "leave it parked and look at the log", "decision"),
     Key("decide.restore", "u", "look('diet')", "what the diet took away, to be brought back", "decision"),

@@ -95,6 +95,17 @@ def canonical(name: str) -> str:
     return ALIASES.get(name, name)
 
 
+def runnable(target: str) -> bool:
+    """Whether a route's target is an agent that can be run where the route is taken.
+
+    Examples
+    --------
+    >>> runnable("safety-scanner"), runnable("quality-finalizer"), runnable("impl-creator")
+    (True, False, False)
+    """
+    return canonical(target) in CONTRACTS and canonical(target) != IMPL
+
+
 def read(data: Any) -> Routes:
     """Routes as an agent file has them: ``{finalize: name, next: [name, {to: name, at-most: 1}]}``.
 

@@ -14,7 +14,7 @@ from engine import events as ev
 from engine.commands import Restore
 from engine.flow import agents
 from engine.flow.agents import Agent
-from engine.flow.routes import HANDOVER, IMPL, canonical
+from engine.flow.routes import canonical, runnable
 from engine.model import Gate, Hop, Noun, Option, Proposal, Route, Step
 from engine.providers import Finish
 from engine.records import receipt
@@ -258,12 +258,6 @@ class Dispatching:
             sha = loop.plan.repository.commit(tree, parent, message)
             loop.plan.repository.set_branch(first.branch, sha)
         return sha
-
-
-def runnable(target: str) -> bool:
-    """Whether a route's target is an agent that is run here, and not by another program."""
-    name = canonical(target)
-    return name in LOOKS and name not in HANDOVER and name != IMPL
 
 
 def _legal(proposal: Proposal, route: Route) -> bool:

@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 from textual.content import Content
 
+from engine.events import SpecialistFinished
 from engine.model import Option, Proposal, RouteKind
+from engine.state import SpecialistRow
 from tui.format import removed
 from tui.format.status import retries
 from tui.format.text import clean, count, cut, fit, line, wrapped
@@ -43,6 +45,8 @@ def choices(proposal: Proposal) -> list[Choice]:
 
 def question(view: View) -> str:
     number = view.state.attempt.number if view.state.attempt else 0
+    if (last := _last(view)) is not None:
+        return f"{view.glyphs.asks} Where next, after {clean(last.agent)}"
     return f"{view.glyphs.asks} Where next, after attempt {number}" if number else f"{view.glyphs.asks} Where next"
 
 
@@ -51,6 +55,8 @@ def facts(view: View, width: int) -> list[Content]:
     attempt = view.state.attempt
     dots, words = retries(view)
     lines: list[Content] = []
+    if (last := _last(view)) is not None and last.finished is not None:
+        return _of_specialist(last.finished, width)
     if attempt is not None and attempt.failing_after is not None:
         p = attempt.progress
         broken = f"{len(p.broken)} newly broken" if p.broken else "none newly broken"
@@ -64,6 +70,24 @@ def facts(view: View, width: int) -> list[Content]:
         lines.append(line(said, ("u", STRONG), " brings back"))
     lines.append(Content(f"Retries {dots} {words} used."))
     return lines
+
+
+def _last(view: View) -> SpecialistRow | None:
+    """The agent the question is about, if it is not about an attempt."""
+    asked = view.state.proposal
+    return next((r for r in view.state.specialists if asked is not None and asked.id == f"hop-{r.hop}"), None)
+
+
+def _of_specialist(done: SpecialistFinished, width: int) -> list[Content]:
+    """What an agent that a route named came to."""
+    rows = wrapped(f"Gate {clean(done.gate.name)}: {clean(done.gate.word)}  {clean(done.gate.evidence)}", width, STRONG)
+    if done.summary:
+        rows.append(line((cut(f"{clean(done.agent)} says: {clean(done.summary)}", width), MUTED)))
+    if done.files:
+        rows.append(Content(cut(f"It changed {clean(', '.join(done.files))}: +{done.added} −{done.removed}.", width)))
+    if done.undone:
+        rows += wrapped(f"Its change was undone: {clean(done.undone)}", width)
+    return rows
 
 
 def choice_row(choice: Choice, width: int) -> Content:
@@ -88,6 +112,10 @@ def rows(proposal: Proposal, width: int) -> list[tuple[Choice | None, Content]]:
     return out
 
 
-def taken(option: Option, hint: str) -> str:
+def taken(option: Option, hint: str, *, dispatch: bool = False) -> str:
     """What the toast says after a choice."""
-    return f"{option.route}" + (f", with a hint of {count(len(hint.split()), 'word')}" if hint else "")
+    return (
+        f"{option.route}"
+        + (", which runs here" if dispatch else "")
+        + (f", with a hint of {count(len(hint.split()), 'word')}" if hint else "")
+    )

@@ -8,6 +8,7 @@ from textual.content import Content
 from textual.events import Click
 from textual.widgets import Static
 
+from engine.flow.routes import runnable
 from engine.model import Option, Proposal
 from tui import keys
 from tui.format import decision
@@ -49,7 +50,7 @@ class DecisionScreen(Over[tuple[Option, str] | str | None]):
     def on_mount(self) -> None:
         super().on_mount()
         self.query_one("#choices").styles.height = "auto"
-        self.edges(decision.question(self._view), "d diff   l log   esc leave parked")
+        self.edges(decision.question(self._view), "w run it here   d diff   l log   esc leave parked")
 
     def show(self, view: View) -> None:
         """The question may be answered, or the run may end, while this is open."""
@@ -82,6 +83,17 @@ class DecisionScreen(Over[tuple[Option, str] | str | None]):
             self._take(found[self._here].choice)
         else:
             self.main.say("move to a route first, or press its key", wrong=True)
+
+    def action_here(self) -> None:
+        """Run the agent of a route in this run, and not only record the route."""
+        found = list(self.query(ChoiceLine))
+        choice = found[max(0, self._here)].choice
+        if not choice.option.allowed:
+            self._take(choice)
+        elif choice.option.route.retry or not runnable(choice.option.route.target):
+            self.main.say(f"{choice.option.route.target} is not run here: move to an agent that is", wrong=True)
+        else:
+            self.dismiss((choice.option, "w"))
 
     def action_look(self, face: str) -> None:
         self.dismiss(face)
