@@ -1,0 +1,154 @@
+"""The fixture-builder's evidence: every fixture in an index with its digest, and generators that give the same twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from engine.model import Gate, GateStatus
+from engine.specialists.case import Case, Evidence, Fact
+from engine.specialists.change import cut
+
+INDEX = "index.json"
+MOST = 2000
+"""Fixtures that are looked at."""
+MOST_FACTS = 40
+GENERATING_S = 60.0
+_FOLDER = re.compile(r"(^|/)(tests?|testing)/(?:.+/)?fixtures/")
+_GENERATOR = re.compile(r"(^|/)(generate|make|build|gen|create)\w*\.py$")
+# The child stands where the project would be, with a copy of the fixtures below it.
+_BOOT = "import os, runpy, sys; os.chdir(sys.argv[1]); sys.argv = sys.argv[2:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+
+
+def look(case: Case) -> Evidence:
+    """Compare index and files, and run the generators twice; the gate holds when all of it agrees."""
+    paths = [p for p in case.files if _FOLDER.search(p) and _ours(case, p)][:MOST]
+    fixtures = [p for p in paths if _is_fixture(p)]
+    if not fixtures:
+        return Evidence(Gate("fixtures", GateStatus.SKIPPED, "n/a-surface", "no file below tests/fixtures"))
+    generators = [p for p in paths if _GENERATOR.search(p)]
+    root = top(fixtures)
+    digests = {p: _digest(case.place.worktree / p) for p in fixtures}
+    makers = {p: _maker(p, generators) for p in fixtures}
+    wanted = index(case.place.worktree, root, digests, makers)
+    faults = _differences(_read(case.place.worktree / root / INDEX), wanted)
+    runs = [fault for g in generators for fault in _twice(case, root, g, digests, makers)]
+    keep = {INDEX: (json.dumps(wanted, indent=2, sort_keys=True) + "\n").encode("utf-8", "surrogateescape")}
+    facts = [Fact("index", cut(f)) for f in faults] + [Fact("generator", cut(f)) for f in runs]
+    many = f"{len(fixtures)} {'fixture' if len(fixtures) == 1 else 'fixtures'}"
+    made = f"{len(generators)} {'generator' if len(generators) == 1 else 'generators'} run twice"
+    said = [f"fixtures: {many}", f"{root}/{INDEX}" + (f": {cut(faults[0], 160)}" if faults else " agrees")]
+    said += [f"{made}: {cut(runs[0], 160) if runs else 'same bytes'}"] if generators else []
+    status = GateStatus.FAIL if faults or runs else GateStatus.PASS
+    return Evidence(Gate("fixtures", status, "", "; ".join(said)), tuple(facts[:MOST_FACTS]), keep)
+
+
+def _ours(case: Case, path: str) -> bool:
+    file = case.place.worktree / path
+    return (not case.prefix or path.startswith(f"{case.prefix}/")) and file.is_file() and not file.is_symlink()
+
+
+def _is_fixture(path: str) -> bool:
+    name = PurePosixPath(path).name
+    return name != INDEX and name != "__init__.py" and not _GENERATOR.search(path) and not name.startswith(".")
+
+
+def top(fixtures: Sequence[str]) -> str:
+    """The folder of the first fixtures there are: where their index lies.
+
+    Examples
+    --------
+    >>> top(["tests/fixtures/a/b.bin"])
+    'tests/fixtures'
+    """
+    first = _FOLDER.search(fixtures[0])
+    assert first is not None
+    return fixtures[0][: fixtures[0].index("fixtures/", first.start()) + len("fixtures")]
+
+
+def index(worktree: Path, root: str, digests: Mapping[str, str], makers: Mapping[str, str]) -> dict[str, Any]:
+    """What the index should say: each fixture with its digest, its size and how it was made."""
+    rows = {
+        _inside(path, root): {
+            "sha256": digest,
+            "bytes": (worktree / path).stat().st_size,
+            "made": f"by {_inside(makers[path], root)}" if makers[path] else "by hand",
+        }
+        for path, digest in sorted(digests.items())
+    }
+    return {"fixtures": rows}
+
+
+def _inside(path: str, root: str) -> str:
+    return path.removeprefix(f"{root}/")
+
+
+def _maker(path: str, generators: Sequence[str]) -> str:
+    """The generator beside a fixture or the nearest above it; empty: there is none."""
+    folder = PurePosixPath(path).parent
+    near = [g for g in generators if folder.is_relative_to(PurePosixPath(g).parent)]
+    return max(near, key=lambda g: len(PurePosixPath(g).parent.parts), default="")
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as data:
+        return hashlib.file_digest(data, "sha256").hexdigest()
+
+
+def _read(file: Path) -> Mapping[str, Any] | None:
+    """The rows of an index; None if there is none that can be read."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    rows = found.get("fixtures") if isinstance(found, Mapping) else None
+    return rows if isinstance(rows, Mapping) else None
+
+
+def _differences(rows: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> list[str]:
+    """What an index gets wrong, by name; how a fixture was made is for people to say."""
+    known: Mapping[str, Any] = wanted["fixtures"]
+    if rows is None:
+        return [f"there is no index of {len(known)} files"]
+    faults = [f"{name} is not in it" for name in known if name not in rows]
+    faults += [f"{name} is in it and not there" for name in rows if name not in known]
+    for name, row in known.items():
+        told = rows.get(name)
+        if told is not None and not (isinstance(told, Mapping) and told.get("sha256") == row["sha256"]):
+            faults.append(f"{name} has another digest")
+    return faults
+
+
+def _twice(case: Case, root: str, generator: str, digests: Mapping[str, str], makers: Mapping[str, str]) -> list[str]:
+    """Run a generator in two copies, with another order of sets in each; what differs, or from what is committed."""
+    made = []
+    for number in (1, 2):
+        folder = case.scratch / "fixtures" / str(number)
+        shutil.rmtree(folder, ignore_errors=True)
+        project = folder / case.prefix
+        shutil.copytree(case.place.worktree / root, folder / root, symlinks=True)
+        argv = ["env", f"PYTHONHASHSEED={number}", case.interpreter.executable, "-c", _BOOT, str(project)]
+        code, lines = case.confined([*argv, str(folder / generator)], GENERATING_S)
+        if code:
+            return [f"{generator} failed: {lines[-1] if lines else f'exit {code}'}"]
+        made.append({p: _digest(f) for p, f in _files(folder, root) if _is_fixture(p)})
+    first, second = made
+    faults = [
+        f"{p} differs from one run to the next"
+        for p in sorted(first.keys() | second.keys())
+        if first.get(p) != second.get(p)
+    ]
+    if not faults:
+        mine = {p for p in first if makers.get(p, generator) == generator}
+        faults = [f"{p} is not what {generator} makes" for p in sorted(mine) if digests.get(p) != first[p]]
+    return faults
+
+
+def _files(folder: Path, root: str) -> list[tuple[str, Path]]:
+    found = sorted(f for f in (folder / root).rglob("*") if f.is_file() and not f.is_symlink())
+    return [(str(PurePosixPath(f.relative_to(folder))), f) for f in found if "__pycache__" not in f.parts][:MOST]
