@@ -1,4 +1,4 @@
-"""The fixture-builder's evidence: every fixture in an index with its digest, and generators that give the same twice."""
+"""The fixture-builder's evidence: an index with every digest, and generators that give the same twice."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ GENERATING_S = 60.0
 _FOLDER = re.compile(r"(^|/)(tests?|testing)/(?:.+/)?fixtures/")
 _GENERATOR = re.compile(r"(^|/)(generate|make|build|gen|create)\w*\.py$")
 # The child stands where the project would be, with a copy of the fixtures below it.
-_BOOT = "import os, runpy, sys; os.chdir(sys.argv[1]); sys.argv = sys.argv[2:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+_BOOT = (
+    "import os, runpy, sys; os.chdir(sys.argv[1]); sys.argv = sys.argv[2:]; "
+    "runpy.run_path(sys.argv[0], run_name='__main__')"
+)
 
 
 def look(case: Case) -> Evidence:
@@ -31,8 +34,8 @@ def look(case: Case) -> Evidence:
     fixtures = [p for p in paths if _is_fixture(p)]
     if not fixtures:
         return Evidence(Gate("fixtures", GateStatus.SKIPPED, "n/a-surface", "no file below tests/fixtures"))
-    generators = [p for p in paths if _GENERATOR.search(p)]
     root = top(fixtures)
+    generators = [p for p in paths if _GENERATOR.search(p) and p.startswith(f"{root}/")]
     digests = {p: _digest(case.place.worktree / p) for p in fixtures}
     makers = {p: _maker(p, generators) for p in fixtures}
     wanted = index(case.place.worktree, root, digests, makers)

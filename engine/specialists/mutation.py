@@ -1,0 +1,233 @@
+"""The test-hardener's evidence: how many mutants of the touched functions the tests notice, by mutmut, in a copy."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli
+
+from engine.model import Gate, GateStatus
+from engine.specialists.case import Case, Evidence, Fact
+from engine.specialists.change import MOST, cut, edited, inside, installed, judging
+from engine.suites.impact import Imports
+
+WANTED = 80
+"""Percent of the mutants that tests have to notice."""
+MUTANTS = 60
+SECONDS = 240
+"""What one look may cost: mutants, and time for all of them; of more mutants every n-th is tried."""
+SPARE = 60.0
+"""Seconds the child gets beyond that, to write down what it has."""
+OLDEST = (3, 8)
+WORKERS = 4
+MOST_FACTS = 20
+_ANSWER_BYTES = 10_000_000
+_CHILD = Path(__file__).parents[1] / "suites" / "child" / "mutate.py"
+_KILLED = frozenset({"killed", "timeout", "segfault", "caught by type check"})
+_ALIVE = frozenset({"survived", "no tests"})
+_SKIPPED = (".git", ".venv", "venv", ".bitnet-tui", "node_modules", "__pycache__", ".tox", ".nox", "mutants")
+_IMPORT = re.compile(r"^\s*(?:from|import)\s.*$", re.MULTILINE)
+_OWN = re.compile(r"^\[tool\.mutmut[\].][^\n]*\n(?:(?!\[)[^\n]*\n?)*", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What became of the mutants that were tried."""
+
+    killed: int
+    alive: int
+    all: int
+    functions: tuple[str, ...]
+
+    @property
+    def tried(self) -> int:
+        return self.killed + self.alive
+
+    @property
+    def percent(self) -> int:
+        """Rounded down: 79.9 is not 80."""
+        return 100 * self.killed // self.tried if self.tried else 0
+
+    def __str__(self) -> str:
+        part = f" ({self.tried} of {self.all} tried)" if self.tried < self.all else ""
+        named = cut(", ".join(self.functions), 120)
+        return f"mutation: {self.percent} %, {self.killed}/{self.tried} killed{part}; {named}"
+
+
+def look(case: Case) -> Evidence:
+    """Mutate the touched functions; the gate holds from 80 % noticed on."""
+    judges = judging(case)
+    touched = {
+        inside(case, c.path): tuple(f.name for f in c.touched)
+        for c in edited(case)
+        if c.touched and not judges(c.path) and (not case.prefix or c.path.startswith(f"{case.prefix}/"))
+    }
+    if not touched:
+        return _skipped("n/a-surface", "no function of the code was touched")
+    if not mutmut(case):
+        wanted = f"mutmut {'.'.join(map(str, OLDEST))} or newer"
+        return _skipped(
+            "missing-tool", f"{wanted} is not installed for {case.interpreter.executable}: pip install mutmut"
+        )
+    files = tests_of(case, touched)
+    if not files:
+        return _skipped("n/a-surface", f"no passing test file reaches {cut(', '.join(touched), 160)}")
+    copy = case.scratch / "mutation" / "project"
+    problem = prepare(case, copy, touched, files)
+    if problem:
+        return _skipped("n/a-surface", problem)
+    answer, said = _run(case, copy, touched)
+    return judged(answer, said, touched)
+
+
+def _skipped(reason: str, why: str) -> Evidence:
+    return Evidence(Gate("mutation", GateStatus.SKIPPED, reason, why))
+
+
+def mutmut(case: Case) -> bool:
+    """Whether the target's interpreter has a mutmut that is new enough; asked of the disk."""
+    if not installed(case, "mutmut"):
+        return False
+    for folder in case.interpreter.path:
+        for info in Path(folder).glob("mutmut-*.dist-info"):
+            numbers = re.findall(r"\d+", info.name)[:2]
+            return tuple(map(int, numbers)) >= OLDEST
+    return False
+
+
+def tests_of(case: Case, touched: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Files of passing tests that import what was touched, as the project has them; those of the targets first."""
+    passing = {row.nodeid.split("::", 1)[0] for row in _passing(case)}
+    texts = {}
+    for path in case.files:
+        file = case.place.worktree / path
+        if path.endswith(".py") and file.is_file() and file.stat().st_size <= MOST:
+            texts[path] = file.read_text(encoding="utf-8", errors="replace")
+    lines = [(path, line) for path, text in texts.items() for line in _IMPORT.findall(text)]
+    imports = Imports(frozenset(texts), lines, case.place.import_roots)
+    whole = f"{case.prefix}/" if case.prefix else ""
+    reached = imports.reached(f"{whole}{path}" for path in touched)
+    targets = {row.nodeid.split("::", 1)[0] for row in case.state.targets}
+    chosen = {path for path in passing if f"{whole}{path}" in reached} | (targets & passing)
+    return tuple(sorted(chosen, key=lambda p: (p not in targets, p)))
+
+
+def _passing(case: Case) -> list[Any]:
+    return [row for row in case.state.tests.values() if row.outcome is not None and row.outcome.passed]
+
+
+def prepare(case: Case, copy: Path, touched: Mapping[str, Sequence[str]], files: Sequence[str]) -> str:
+    """Copy the project and tell mutmut there what to do; why that cannot be, or an empty text."""
+    shutil.rmtree(copy.parent, ignore_errors=True)
+    shutil.copytree(case.place.cwd, copy, symlinks=True, ignore=shutil.ignore_patterns(*_SKIPPED))
+    tops = sorted({path.split("/", 1)[0] for path in touched})
+    others = sorted(p.name for p in copy.iterdir() if p.name not in tops and p.name != "pyproject.toml")
+    settings = {
+        "source_paths": tops,
+        "only_mutate": sorted(touched),
+        "also_copy": others,
+        "pytest_add_cli_args": _options(case, files),
+        "pytest_add_cli_args_test_selection": list(files),
+        "use_setproctitle": False,
+        "use_git_change_detection": False,
+    }
+    rows = "".join(f"{key} = {_toml(value)}\n" for key, value in settings.items())
+    file = copy / "pyproject.toml"
+    there = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+    text = f"{_OWN.sub('', there)}\n[tool.mutmut]\n{rows}"
+    try:
+        read = tomli.loads(text)["tool"]["mutmut"]
+    except (tomli.TOMLDecodeError, KeyError):
+        read = None
+    if read != settings:
+        return "pyproject.toml cannot be given settings for mutmut"
+    file.unlink(missing_ok=True)
+    file.write_text(text, encoding="utf-8")
+    return ""
+
+
+def _options(case: Case, files: Sequence[str]) -> list[str]:
+    """What pytest is told: no tests but those known to pass."""
+    options = ["-p", "no:cacheprovider"]
+    if installed(case, "xdist"):
+        options += ["-n", "0"]  # mutmut sees what runs in its own process
+    passing = _passing(case)
+    markers = {s.marker for row in passing if (s := case.settings.suites.get(row.suite)) is not None}
+    if markers and all(markers):
+        options += ["-m", " or ".join(f"({marker})" for marker in sorted(markers))]
+    good = {row.nodeid for row in passing}
+    others = {row.nodeid for row in case.state.tests.values()} - good
+    return [*options, *(w for n in sorted(others) if n.split("::", 1)[0] in files for w in ("--deselect", n))]
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    # A text of JSON is one of TOML, too, but for characters beyond the first plane in its escaped form.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _run(case: Case, copy: Path, touched: Mapping[str, Sequence[str]]) -> tuple[Mapping[str, Any], str]:
+    """The child's answer, and the last thing it said."""
+    folder = copy.parent
+    script, asked, answer = folder / "mutate.py", folder / "asked.json", folder / "answer.json"
+    shutil.copy2(_CHILD, script)
+    wanted = {
+        "copy": str(copy),
+        "functions": touched,
+        "most": MUTANTS,
+        "seconds": SECONDS,
+        "workers": min(WORKERS, os.cpu_count() or 1),
+        "answer": str(answer),
+    }
+    asked.write_text(json.dumps(wanted), encoding="utf-8")
+    _, lines = case.confined([case.interpreter.executable, str(script), str(asked)], SECONDS + SPARE)
+    said = cut(next((line for line in reversed(lines) if _SAYS.search(line)), lines[-1] if lines else ""), 200)
+    try:
+        found = json.loads(answer.read_text(encoding="utf-8")) if answer.stat().st_size < _ANSWER_BYTES else {}
+    except (OSError, ValueError, RecursionError):
+        found = {}
+    return found if isinstance(found, Mapping) else {}, said
+
+
+_SAYS = re.compile(r"^(Stopping early|failed to|Failed to|FAILED|ERROR|E  )|Error\b")
+_UNTESTED = "could not find any test case"
+
+
+def judged(answer: Mapping[str, Any], said: str, touched: Mapping[str, Sequence[str]]) -> Evidence:
+    """The gate and the survivors, from what the child wrote down."""
+    functions = tuple(f"{path}: {', '.join(names)}" for path, names in touched.items())
+    status = answer.get("status")
+    chosen = answer.get("chosen")
+    status = status if isinstance(status, Mapping) else {}
+    if not chosen and not answer.get("why"):
+        if answer:
+            return _skipped("n/a-surface", f"nothing to mutate in {cut('; '.join(functions), 160)}")
+        return _skipped("missing-tool", f"mutmut gave no answer: {said or 'it was ended'}")
+    words = list(status.values())
+    killed, alive = sum(w in _KILLED for w in words), sum(w in _ALIVE for w in words)
+    score = Score(killed, alive, int(answer.get("all", 0)), functions)
+    if not score.tried:
+        if _UNTESTED in said:
+            gate = Gate(
+                "mutation", GateStatus.FAIL, "", f"mutation: 0 %, no test runs {cut('; '.join(functions), 160)}"
+            )
+            return Evidence(gate, (Fact("untested", cut("; ".join(functions))),))
+        why = "time was up before the first mutant" if answer.get("why") == "time" else said or answer.get("why")
+        reason = "bounded-by-policy" if answer.get("why") == "time" else "missing-tool"
+        return _skipped(reason, f"mutmut tried nothing: {why}")
+    shown = answer.get("shown")
+    facts = [
+        Fact("survives" if status.get(name) == "survived" else "no test runs it", str(diff)[:1200])
+        for name, diff in (shown.items() if isinstance(shown, Mapping) else ())
+    ]
+    holds = score.percent >= WANTED
+    gate = Gate("mutation", GateStatus.PASS if holds else GateStatus.FAIL, "", str(score))
+    return Evidence(gate, tuple(facts[:MOST_FACTS]))
