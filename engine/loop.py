@@ -416,9 +416,10 @@ class Loop:
         passes = policy.impl_passes(self.state)
         if row.tree in ("", self.workshop.snapshot.tree):  # no patch will ever need what it was made from
             self.plan.repository.delete_ref(f"refs/bitnet-tui/{self.run}/base")
-        if route.kind is RouteKind.FINALIZE and self.state.commit is None:
-            self.emit(self.keeper.commit(self.workshop.snapshot, row))
         specialists = Dispatching(self)
+        finalized = route.kind is RouteKind.FINALIZE or (passes and specialists.wanted(1, route))
+        if finalized and self.state.commit is None:
+            self.emit(self.keeper.commit(self.workshop.snapshot, row))
         route = specialists.follow(route)
         self.keeper.compare(self.workshop.snapshot)
         self.keeper.write(route)

@@ -54,7 +54,7 @@ class Dispatching:
     def follow(self, route: Route) -> Route:
         """Run whom ``route`` names, then whom that one names, as long as somebody asks; the route that is left."""
         hop = 1
-        while self._wanted(hop, route):
+        while self.wanted(hop, route):
             route = self._hop(hop, canonical(route.target))
             hop += 1
         return route
@@ -68,7 +68,8 @@ class Dispatching:
 
     # -- whether ------------------------------------------------------------------------------------------------------
 
-    def _wanted(self, hop: int, route: Route) -> bool:
+    def wanted(self, hop: int, route: Route) -> bool:
+        """Whether the agent of ``route`` is to be run here, as the ``hop``-th of the run."""
         if route.retry or not runnable(route.target):
             return False
         if self.loop.state.specialist(hop) is not None:

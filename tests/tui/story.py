@@ -93,6 +93,7 @@ class Story:
         self.folder = folder
         self.state = RunState()
         self.answers: list[Route] = []
+        self.dispatched: list[bool] = []
         self.hints: list[str] = []
         self.restored: list[tuple[int, ...]] = []
         self.reached = threading.Event()
@@ -226,6 +227,7 @@ class Story:
                 self._verify(self.state.attempts[-1].number, ())
                 return self._decide()
             route, by, hint = answer.route, "user", answer.hint
+            self.dispatched.append(answer.dispatch)
         else:
             route, by, hint = proposal.best.route, "policy", ""
         self.answers.append(route)

@@ -54,6 +54,20 @@ async def test_esc_in_the_hint_sends_nothing() -> None:
         assert app.bridge.state.deciding
 
 
+async def test_w_runs_the_agent_of_the_marked_route_here_and_says_where_it_cannot() -> None:
+    run = Story()
+    app = make(run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await deciding(pilot)
+        await pilot.press("o", "w")
+        assert "self is not run here" in said(app)
+        await pilot.press("j", "j", "j", "j", "w")
+        await until(pilot, lambda: run.answers)
+        assert str(run.answers[0]) == "NEXT → spec-analyzer"
+        assert run.dispatched == [True]
+        assert "NEXT → spec-analyzer, which runs here" in said(app)
+
+
 async def test_f_says_why_it_is_off_and_finalizes_when_it_is_not() -> None:
     run = Story()
     app = make(run)

@@ -1,0 +1,149 @@
+"""Agents a route names are run: with a model inside their own bounds, without one by their tools, hop after hop."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import CALC, DONE, FIX_ADD, FIX_MUL, Answer, Command, edit, finish, git, leftovers
+
+from tests.engine.anthropic.double import Double, Say, use
+
+EDITOR = "str_replace_based_edit_tool"
+FOLLOW = '[flow]\nfollow = "auto"\n'
+README = "# calc\n\n`add` adds.\n"
+
+
+@pytest.fixture
+def double() -> Iterator[Double]:
+    with Double() as server:
+        yield server
+
+
+def _says(*calls: Mapping[str, Any]) -> list[Say]:
+    """One answer a call."""
+    return [Say([use(c["tool"], **c["input"])]) for c in calls]
+
+
+def _write(path: str, text: str) -> dict[str, Any]:
+    return edit({"command": "create", "path": path, "file_text": text})
+
+
+def _end(outcome: str, summary: str) -> dict[str, Any]:
+    return finish({"outcome": outcome, "summary": summary})
+
+
+def _show(folder: Path, branch: str) -> list[str]:
+    return git(folder, "log", "--format=%s", f"main..{branch}").splitlines()
+
+
+def _told(body: Mapping[str, Any]) -> str:
+    return json.dumps(body["messages"], ensure_ascii=False)
+
+
+def _ends(answer: Answer) -> dict[str, dict[str, Any]]:
+    return {e["agent"]: e for e in answer.of("SpecialistFinished")}
+
+
+def test_documents_and_analysis_are_written_inside_their_bounds_and_committed_on_top(
+    double: Double, repo: Callable[..., Path], command: Command
+) -> None:
+    folder = repo({**CALC, "README.md": README, "bitnet-tui.toml": FOLLOW})
+    double.script = [
+        *_says(edit(FIX_ADD), edit(FIX_MUL), _end("docs", "mul multiplies now; the README lacks it")),
+        # doc-updater
+        *_says(
+            _write("calc/__init__.py", "def add(a, b):\n    return 0\n"),
+            _write("README.md", README + "\n`mul` multiplies.\n"),
+            _end("architecture", "the README promised another mul"),
+        ),
+        # spec-analyzer
+        *_says(_write("docs/explanation/analysis-mul.md", "# mul\n\nIt multiplies.\n"), _end("done", "one page")),
+    ]
+    server = {"ANTHROPIC_API_KEY": "sk-ant-nobody", "ANTHROPIC_BASE_URL": double.url}
+    answer = command("--json", cwd=folder, **server)
+    assert not double.violations
+    assert answer.code == 0, answer.result
+    assert answer.result["route"] == "FINALIZE → spec-finalizer"
+    ends = _ends(answer)
+    assert list(ends) == ["doc-updater", "spec-analyzer"]
+    assert ends["doc-updater"]["files"] == ["README.md"]
+    assert ends["spec-analyzer"]["files"] == ["docs/explanation/analysis-mul.md"]
+    refused = [e for e in answer.of("ToolCalled") if not e["ok"]]
+    assert "calc/__init__.py is not open to this agent" in refused[0]["answer"]
+    branch = answer.of("CommitCreated")[0]["branch"]
+    assert [line.split(":")[0] for line in _show(folder, branch)] == ["docs", "docs", "fix(calc)"]
+    assert git(folder, "show", f"{branch}:calc/__init__.py").count("return") == 2
+    # The production change, its gate and its receipt are what they were.
+    assert answer.result["gate"]["verified"]
+    assert "README" not in Path(answer.result["patch"]).read_text(encoding="utf-8")
+    ledger = Path(answer.result["ledger"]).read_text(encoding="utf-8")
+    assert [line.split("]")[0] for line in ledger.splitlines() if line.startswith("- [")] == [
+        "- [impl-creator",
+        "- [doc-updater",
+        "- [spec-analyzer",
+    ]
+    # Each agent is told its own role and handed the change.
+    systems = [json.dumps(b["system"]) for b in double.bodies]
+    assert "You bring the documentation up to a verified change" in systems[3]
+    assert "+    return a * b" in _told(double.bodies[3])
+    assert not leftovers(folder, answer.result["run"])
+
+
+def test_a_change_that_loses_something_is_undone_and_the_chain_goes_on(
+    double: Double, repo: Callable[..., Path], command: Command
+) -> None:
+    folder = repo({**CALC, "bitnet-tui.toml": FOLLOW})
+    fixed = "def add(a, b):\n    return a + b\n\n\ndef mul(a, b):\n    return a * b\n"
+    weaker = CALC["tests/test_calc.py"].replace("mul(2, 3) == 6", "mul(2, 3) > 0")
+    stronger = (
+        CALC["tests/test_calc.py"] + "\n\ndef test_cpu_zero():\n    assert mul(0, 3) == 0\n    assert add(0, 3) == 3\n"
+    )
+    double.script = [
+        *_says(edit(FIX_ADD), edit(FIX_MUL), finish(DONE)),
+        # code-reviewer: breaks what was green
+        *_says(_write("calc/__init__.py", fixed.replace("a * b", "6")), _end("optimise", "simpler")),
+        # code-refiner: keeps it
+        *_says(_write("calc/__init__.py", fixed.replace("return a + b", "return b + a")), _end("done", "plainer")),
+        # test-hardener: weakens one test while it adds another
+        *_says(
+            _write("tests/test_calc.py", weaker + stronger[len(CALC["tests/test_calc.py"]) :]), _end("done", "more")
+        ),
+    ]
+    server = {"ANTHROPIC_API_KEY": "sk-ant-nobody", "ANTHROPIC_BASE_URL": double.url}
+    answer = command("--json", cwd=folder, **server)
+    assert not double.violations
+    ends = _ends(answer)
+    assert list(ends) == ["code-reviewer", "code-refiner", "test-hardener"]
+    assert "test_cpu_two" in ends["code-reviewer"]["undone"]
+    assert not ends["code-reviewer"]["files"]
+    assert ends["code-refiner"]["files"] == ["calc/__init__.py"]
+    assert "test_cpu_mul in tests/test_calc.py" in ends["test-hardener"]["undone"]
+    branch = answer.of("CommitCreated")[0]["branch"]
+    assert [line.split(":")[0] for line in _show(folder, branch)] == ["refactor", "fix(calc)"]
+    assert git(folder, "show", f"{branch}:tests/test_calc.py") == CALC["tests/test_calc.py"].strip()
+    assert (answer.code == 0) == (ends["test-hardener"]["gate"]["status"] != "fail")
+    # What a specialist's runs showed is no outcome of this run's own tests.
+    assert answer.result["tests"]["red_after"] == 0
+    assert not leftovers(folder, answer.result["run"])
+
+
+def test_without_a_model_the_tools_speak_and_hops_are_bounded(repo: Callable[..., Path], command: Command) -> None:
+    folder = repo({**CALC, "bitnet-tui.toml": FOLLOW + "max_hops = 1\n"})
+    script = command.script([edit(FIX_ADD), edit(FIX_MUL), finish({"outcome": "security", "summary": "look"})])
+    answer = command("--json", *script, cwd=folder)
+    assert answer.code == 0, answer.result
+    [end] = answer.of("SpecialistFinished")
+    assert (end["agent"], end["gate"]["name"], end["gate"]["status"]) == ("security-scanner", "security", "pass")
+    assert end["model"] == "no model: its tools alone"
+    assert answer.result["route"] == "FINALIZE → quality-finalizer"
+
+
+def test_by_itself_a_route_is_handed_over(repo: Callable[..., Path], command: Command) -> None:
+    script = command.script([edit(FIX_ADD), edit(FIX_MUL), finish(DONE)])
+    answer = command("--json", *script, cwd=repo(CALC))
+    assert answer.result["route"] == "FINALIZE → code-reviewer"
+    assert not answer.of("SpecialistStarted")
