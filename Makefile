@@ -6,7 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(shell command -v uv 2>/dev/null)
 # Tests wait for processes most of their time; WORKERS= runs them in one.
-WORKERS := -n auto --maxprocesses=4
+WORKERS := -n auto --maxprocesses=4 --dist worksteal
 PIP_QUIET := --quiet --disable-pip-version-check --no-input
 
 .PHONY: demo test check format lint types arrows tests lock clean help

@@ -1,24 +1,22 @@
 """A run that ends at any instant (killed, or without power) goes on to the same ledger, and leaves nothing behind.
 
-Here every event of a tiny run is taken as the last that reached the disk. Kills for real at each of them, with a retry
-in the run, take minutes: `BITNET_TUI_CRASHES=all pytest -n auto tests/engine/test_crashes.py`.
+Here every third event of a tiny run is taken as the last that reached the disk. Each of them, and kills for real with a
+retry in the run, take minutes: `BITNET_TUI_THOROUGH=1 pytest -n auto tests/engine/test_crashes.py`.
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 from crashes import ONE, TWO, Finished
+from often import everything, step
 
 from engine import events as ev
 
 PARTS = 4
 ALL_PARTS = 16
-everything = pytest.mark.skipif(
-    os.environ.get("BITNET_TUI_CRASHES") != "all", reason="takes minutes: set BITNET_TUI_CRASHES=all to run it"
-)
+EVERY = step(3)
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +34,8 @@ def retried(lean_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Fini
 def test_a_run_goes_on_from_each_of_its_events(finished: Finished, part: int) -> None:
     """Whole and half lines take turns; where nothing slow is left to do, each instant has both."""
     verified = finished.number(ev.VerificationFinished)
-    for number in range(1 + part, len(finished.records), PARTS):
-        turn = (number // PARTS) % 2 == 1
+    for number in range(1 + part * EVERY, len(finished.records), PARTS * EVERY):
+        turn = (number // PARTS // EVERY) % 2 == 1
         for torn in (False, True) if number >= verified - 1 else (turn,):
             finished.check(number, torn=torn)
 

@@ -2,13 +2,12 @@
 
 `honest/*.toml` holds them, a file a style: in Python files a line that begins with `-` is the defect's, one with `+`
 the mend's. Here a look is taken at each of them, and all of a style are one project that is mended in one run, of some
-styles. `BITNET_TUI_HONEST=all pytest -n 2 tests/engine/test_honest.py` runs every style, and each patch by itself.
+styles. `BITNET_TUI_THOROUGH=1 pytest -n 2 tests/engine/test_honest.py` runs every style, and each patch by itself.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import os
 import sys
 import tomllib
 from collections.abc import Callable, Iterable
@@ -16,16 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from often import everything
 from support import DONE, Answer, Command, edit, finish, make_repo
 
 from engine.verify.suspicion import Sources, look
 
 HERE = Path(__file__).parent / "honest"
 FEWEST = 200
-OFTEN = ("asyncio_auto", "doctests", "fixtures", "plugins", "specs", "subtests", "unittests")
-everything = pytest.mark.skipif(
-    os.environ.get("BITNET_TUI_HONEST") != "all", reason="takes half an hour: set BITNET_TUI_HONEST=all to run it"
-)
+OFTEN = ("asyncio_auto", "doctests", "plugins", "unittests")
 
 
 def side(text: str, sign: str) -> str:

@@ -2,10 +2,12 @@
 
 import gc
 import weakref
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
+from often import some
 from ops_checks import equal, in_pieces
 
 from kernels import InputError
@@ -28,8 +30,10 @@ def logits(model, pieces, cache=None):
     return in_pieces(model, TOKENS, pieces, cache)
 
 
-@pytest.mark.parametrize("head", ["f16", "int8"])
-@pytest.mark.parametrize("name", ["tiny-i2_s", "tiny-TQ2_0-bitnet"])
+@pytest.mark.parametrize(
+    ("name", "head"),
+    some(list(product(("tiny-i2_s", "tiny-TQ2_0-bitnet"), ("f16", "int8"))), (0, 3)),
+)
 def test_gpu_model_gives_the_bits_of_the_cpu(gpu, name, head):
     expected = logits(loaded("numpy", name, head=head), (24,))
     model = loaded("gpu", name, head=head)
