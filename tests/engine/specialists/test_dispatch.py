@@ -10,6 +10,13 @@ from typing import Any
 import pytest
 from support import CALC, DONE, FIX_ADD, FIX_MUL, Answer, Command, edit, finish, git, leftovers
 
+from engine.cancel import CancelToken
+from engine.commands import Decide, Restore
+from engine.feed import Feed
+from engine.launch import Options, prepare
+from engine.model import Exit, Proposal
+from engine.run import Run
+from engine.session import Steering
 from tests.engine.anthropic.double import Double, Say, use
 
 EDITOR = "str_replace_based_edit_tool"
@@ -147,3 +154,38 @@ def test_by_itself_a_route_is_handed_over(repo: Callable[..., Path], command: Co
     answer = command("--json", *script, cwd=repo(CALC))
     assert answer.result["route"] == "FINALIZE → code-reviewer"
     assert not answer.of("SpecialistStarted")
+
+
+class Dispatcher(Steering):
+    """A person who has the agent of each route run here, twice, then hands over."""
+
+    asked: tuple[str, ...] = ()
+
+    def answer(self, proposal: Proposal) -> Decide | Restore:
+        self.cancel.check()
+        self.asked += (proposal.id,)
+        route = next(o.route for o in proposal.options if o.allowed)
+        return Decide(proposal.id, route, dispatch=len(self.asked) < 3)
+
+
+def test_a_person_has_agents_run_and_is_asked_after_each_also_after_a_kill(
+    repo: Callable[..., Path], command: Command
+) -> None:
+    folder = repo()
+    script = Path(command.script([edit(FIX_ADD), edit(FIX_MUL), finish(DONE)])[-1])
+    plan = prepare(Options(folder, providers=("scripted",), script=script), command.environment())
+    run, person = Run(plan), Dispatcher(CancelToken(), ask=True)
+    assert run(Feed(lambda: None), person) is Exit.OK
+    assert person.asked == ("after-1", "hop-1")
+    assert [row.agent for row in run.state.specialists] == ["code-reviewer"]
+    assert str(run.state.hops[-1].route) == "FINALIZE → impl-finalizer"
+    # Without what came after the specialist began, a resumed run does the rest as it was decided.
+    path = run.folder / "journal.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    begun = next(i for i, line in enumerate(lines) if b'"SpecialistStarted"' in line)
+    path.write_bytes(b"".join(lines[: begun + 1]))
+    again = Run(plan, resume=run.id)
+    assert again(Feed(lambda: None), Dispatcher(CancelToken(), ask=True)) is Exit.OK
+    assert again.state.hops == run.state.hops
+    assert again.state.gates == run.state.gates
+    assert not leftovers(folder, run.id)
