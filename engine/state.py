@@ -228,6 +228,12 @@ class RunState(Noun, frozen=True):
         return next((r for r in self.specialists if r.hop == hop), None)
 
     @property
+    def asking(self) -> SpecialistRow | None:
+        """The specialist the open question is about, if it is not about an attempt."""
+        asked = self.proposal
+        return next((r for r in self.specialists if asked is not None and asked.id == f"hop-{r.hop}"), None)
+
+    @property
     def deciding(self) -> bool:
         return self.proposal is not None and self.ended is None
 

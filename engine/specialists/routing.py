@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from engine.flow.agents import Agent
 from engine.flow.routes import MEANT
 from engine.model import Gate, GateStatus, Option, Outcome, Proposal, Route, RouteKind
+from engine.policy import SPECIALISTS
 
 
 def propose(
@@ -48,8 +49,7 @@ def _stands_for(gate: Gate) -> str:
 
 
 def _meaning(target: str) -> str:
-    outcome = next((o for o, agent in MEANT.items() if agent == target), None)
-    return f"what it names {outcome}" if outcome is not None else "handed over"
+    return next((stands_for for _, agent, stands_for, _ in SPECIALISTS if agent == target), "handed over")
 
 
 def _recommend(options: list[Option], gate: Gate, said: str, concerns: Mapping[str, str]) -> tuple[int, str]:

@@ -8,7 +8,6 @@ from textual.content import Content
 
 from engine.events import SpecialistFinished
 from engine.model import Option, Proposal, RouteKind
-from engine.state import SpecialistRow
 from tui.format import removed
 from tui.format.status import retries
 from tui.format.text import clean, count, cut, fit, line, wrapped
@@ -45,7 +44,7 @@ def choices(proposal: Proposal) -> list[Choice]:
 
 def question(view: View) -> str:
     number = view.state.attempt.number if view.state.attempt else 0
-    if (last := _last(view)) is not None:
+    if (last := view.state.asking) is not None:
         return f"{view.glyphs.asks} Where next, after {clean(last.agent)}"
     return f"{view.glyphs.asks} Where next, after attempt {number}" if number else f"{view.glyphs.asks} Where next"
 
@@ -55,7 +54,7 @@ def facts(view: View, width: int) -> list[Content]:
     attempt = view.state.attempt
     dots, words = retries(view)
     lines: list[Content] = []
-    if (last := _last(view)) is not None and last.finished is not None:
+    if (last := view.state.asking) is not None and last.finished is not None:
         return _of_specialist(last.finished, width)
     if attempt is not None and attempt.failing_after is not None:
         p = attempt.progress
@@ -70,12 +69,6 @@ def facts(view: View, width: int) -> list[Content]:
         lines.append(line(said, ("u", STRONG), " brings back"))
     lines.append(Content(f"Retries {dots} {words} used."))
     return lines
-
-
-def _last(view: View) -> SpecialistRow | None:
-    """The agent the question is about, if it is not about an attempt."""
-    asked = view.state.proposal
-    return next((r for r in view.state.specialists if asked is not None and asked.id == f"hop-{r.hop}"), None)
 
 
 def _of_specialist(done: SpecialistFinished, width: int) -> list[Content]:

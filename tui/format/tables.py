@@ -104,6 +104,8 @@ def hop_row(hop: Hop, at: float, glyphs: Glyphs) -> Content:
 def waiting_row(view: View) -> Content:
     """The hop that is not written yet: the run waits for a person."""
     agent = view.state.started.agent if view.state.started else "the agent"
+    if (last := view.state.asking) is not None:
+        agent = last.agent
     at = time.strftime("%H:%M:%S ", time.localtime(view.state.updated_at))
     return line((at, MUTED), (f"{view.glyphs.asks} ", WANTS), f"{clean(agent)}  ", ("awaiting your decision", WANTS))
 
