@@ -132,6 +132,11 @@ class Gates:
 
 
 @dataclass(frozen=True, slots=True)
+class GitHubSettings:
+    publish: str = "auto"  # auto (in GitHub Actions), on or off
+
+
+@dataclass(frozen=True, slots=True)
 class Workspace:
     carry: tuple[str, ...] = ()
 
@@ -166,6 +171,7 @@ class Config:
     diet: Diet = Diet()
     features: Features = Features()
     gates: Gates = Gates()
+    github: GitHubSettings = GitHubSettings()
     workspace: Workspace = Workspace()
     tui: Tui = Tui()
 
@@ -178,6 +184,7 @@ _RULES: dict[tuple[str, str], tuple[str, Any]] = {
     ("flow", "follow"): ('"hand-over" or "auto"', lambda v: v in ("hand-over", "auto")),
     ("flow", "max_hops"): ("an integer, 0 or more", lambda v: v >= 0),
     ("sandbox", "mode"): ('"auto", "on" or "off"', lambda v: v in ("auto", "on", "off")),
+    ("github", "publish"): ('"auto", "on" or "off"', lambda v: v in ("auto", "on", "off")),
     ("anthropic", "profile"): ('"auto", "claude" or "plain"', lambda v: v in ("auto", "claude", "plain")),
     ("tui", "glyphs"): ('"auto", "unicode" or "ascii"', lambda v: v in ("auto", "unicode", "ascii")),
     ("budget", "usd"): ("a number, 0 or more", lambda v: v >= 0),

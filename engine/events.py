@@ -49,6 +49,7 @@ class RunStarted(Noun, frozen=True):
     agent_source: str = ""
     script: str = ""
     apply: bool = False
+    publish: str = ""
 
 
 class RunResumed(Noun, frozen=True):
@@ -332,6 +333,15 @@ class ReceiptWritten(Noun, frozen=True):
     check: str = ""  # CHECK-SKIPPED: reason=… when no check run could be written
 
 
+class Published(Noun, frozen=True):
+    """Something was written to GitHub, or (no ``url``) was not, and why."""
+
+    kind: str  # check run, commit status, comment
+    url: str
+    reason: str = ""  # one word
+    words: str = ""
+
+
 class LedgerWritten(Noun, frozen=True):
     path: str
     sha256: str
@@ -395,6 +405,7 @@ Event = (
     | CommitCreated
     | ReceiptWritten
     | LedgerWritten
+    | Published
     | RunFinished
     | RunInterrupted
     | RunFailed
@@ -419,6 +430,7 @@ DURABLE: tuple[type[Any], ...] = (
     CommitCreated,
     ReceiptWritten,
     LedgerWritten,
+    Published,
     RunFinished,
     RunInterrupted,
     RunFailed,

@@ -44,6 +44,7 @@ class Options:
     tests: tuple[str, ...] = ()
     script: Path | None = None
     apply: bool = False
+    publish: str = ""  # on, off
     max_retries: int | None = None
     max_usd: float | None = None
     max_minutes: float | None = None
@@ -67,6 +68,7 @@ class Plan:
     interpreter: Interpreter
     confinement: Confinement
     apply: bool
+    publish: str = ""
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
@@ -98,12 +100,14 @@ def prepare(options: Options, environ: Mapping[str, str]) -> Plan:
     repository, prefix = locate(options.target)
     project = repository.root / prefix
     config, source = settings.discover(project, _here(options.config))
+    _speak_for(config, source, options.config is not None, options.publish)
     config = settings.override(
         config,
         provider={"order": options.providers or None},
         flow={"agent": _agent(options.agent, Path.cwd()) or _agent(config.flow.agent, project)},
         retries={"limit": options.max_retries},
         budget={"usd": options.max_usd, "minutes": options.max_minutes, "turns": options.max_turns},
+        github={"publish": options.publish or None},
         scripted={"file": str(_here(options.script) or (config.scripted.file and project / config.scripted.file))},
     )
     _trust(config, source, options.config is not None, environ)
@@ -128,6 +132,7 @@ def prepare(options: Options, environ: Mapping[str, str]) -> Plan:
         interpreter=probed,
         confinement=_confined(config, visible, found, clean),
         apply=options.apply,
+        publish=options.publish,
         environ=environ,
     )
 
@@ -182,6 +187,22 @@ def _trust(config: Config, source: str, named: bool, environ: Mapping[str, str])
     raise ConfigError(
         f"{source}: [anthropic] base_url = {url!r} would get your key",
         hint="if you trust it, say so outside the repository: ANTHROPIC_BASE_URL, or --config with a file of yours",
+    )
+
+
+def _speak_for(config: Config, source: str, named: bool, asked: str) -> None:
+    """A repository may not decide that something is written to GitHub in the user's name.
+
+    Raises
+    ------
+    ConfigError
+        Its settings do.
+    """
+    if config.github.publish != "on" or named or asked:
+        return
+    raise ConfigError(
+        f"{source}: [github] publish = 'on' would write to GitHub in your name",
+        hint='if you want that, say --publish, or --config with a file of yours; "auto" writes in GitHub Actions alone',
     )
 
 

@@ -144,6 +144,7 @@ class Loop:
             agent_source=plan.config.flow.agent,
             script=plan.config.scripted.file,
             apply=plan.apply,
+            publish=plan.publish,
         )
 
     def _guard(self) -> None:
@@ -223,7 +224,7 @@ class Loop:
             names=Names(self.recorder.redact),
         )
         self.rounds = Rounds(self.runner, dict(plan.config.suites), self.emit, self.recorder.line, mentions)
-        self.keeper = Keeper(self.run, plan, self.recorder)
+        self.keeper = Keeper(self.run, plan, self.recorder, self.steering.cancel)
         self.selecting = Selecting(self)
 
     def _editable_roots(self) -> list[str]:

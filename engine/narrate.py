@@ -119,6 +119,11 @@ def _specialist(e: ev.SpecialistFinished, s: RunState) -> str:
     return "\n  ".join([*lines, *(f"kept {path}" for path in e.kept)])
 
 
+def _published(e: ev.Published, s: RunState) -> str:
+    # Why there is no check run has a line of its own, at the end.
+    return f"{e.kind}: {e.url}" if e.url else "" if e.kind == "check run" else f"no {e.kind}: {e.words}"
+
+
 def _ended(e: Any, s: RunState) -> str:
     word = "interrupted" if isinstance(e, ev.RunInterrupted) else "failed"
     return f"{word}: {e.why}" + (f"\n  {e.hint}" if e.hint else "")
@@ -155,6 +160,7 @@ _LINES: dict[type, Callable[[Any, RunState], str]] = {
     ev.Continued: lambda e, s: "going on",
     ev.CheckoutCompared: lambda e, s: "" if e.untouched else f"note: {e.note}",
     ev.CommitCreated: lambda e, s: f"commit {e.sha[:10]} on {e.branch}: {e.subject}",
+    ev.Published: _published,
     ev.ReceiptWritten: lambda e, s: e.check,
     ev.RunInterrupted: _ended,
     ev.RunFailed: _ended,

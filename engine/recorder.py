@@ -51,6 +51,12 @@ class Recorder:
         self._unfolded.append(record)
         self.feed.publish(record)
 
+    def keep_secret(self, name: str, value: str) -> None:
+        """Let no key that was found on the way pass from now on."""
+        more = Redactor.of({f"{name} token": value})
+        self.redact = Redactor({**more.known, **self.redact.known})
+        self._lines = self.redact.lines()
+
     def line(self, text: str) -> None:
         """Keep a line of a child's output."""
         text = self._lines(text)

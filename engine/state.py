@@ -217,6 +217,7 @@ class RunState(Noun, frozen=True):
     commit: ev.CommitCreated | None = None
     receipt: ev.ReceiptWritten | None = None
     ledger: ev.LedgerWritten | None = None
+    published: tuple[ev.Published, ...] = ()
     ended: ev.RunFinished | ev.RunInterrupted | ev.RunFailed | None = None
 
     @property
@@ -505,6 +506,7 @@ _FOLDS: dict[type, Callable[[RunState, Any, float], RunState]] = {
     ev.CommitCreated: lambda s, e, at: replace(s, commit=e),
     ev.ReceiptWritten: lambda s, e, at: replace(s, receipt=e),
     ev.LedgerWritten: lambda s, e, at: replace(s, ledger=e),
+    ev.Published: lambda s, e, at: replace(s, published=(*s.published, e)),
     ev.RunFinished: _ended,
     ev.RunInterrupted: _ended,
     ev.RunFailed: _ended,

@@ -178,6 +178,7 @@ def choices(target: Path, run: str) -> dict[str, Any]:
         "agent": started.agent_source,
         "script": Path(started.script) if started.script else None,
         "apply": started.apply,
+        "publish": {"on": True, "off": False}.get(started.publish),
         "max_retries": started.retry_limit,
     }
 

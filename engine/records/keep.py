@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from engine import events as ev
+from engine.cancel import CancelToken
 from engine.errors import EnvironmentFailure
 from engine.gates.tools import PATIENCE, ToolBench
+from engine.github.publish import Publishing
 from engine.launch import Plan
 from engine.model import GateStatus, Route
 from engine.policy import impl_passes
@@ -29,6 +31,7 @@ class Keeper:
     run: str
     plan: Plan
     recorder: Recorder
+    cancel: CancelToken
 
     @property
     def folder(self) -> Path:
@@ -115,6 +118,12 @@ class Keeper:
 
     def write_ledger(self, route: Route | None) -> str:
         """Renew the ledger from the state; its digest."""
+        now = self._ledger(route)
+        there = self.ledger_path.read_text(encoding="utf-8") if self.ledger_path.is_file() else ""
+        text = self.recorder.redact.text(ledger.update(there, now))
+        return receipt.write_atomically(self.ledger_path, text.encode("utf-8", "replace"))
+
+    def _ledger(self, route: Route | None) -> ledger.Ledger:
         state = self.recorder.state
         passes = impl_passes(state)
         followed = [r.finished.gate for r in state.specialists if r.finished is not None]
@@ -123,10 +132,7 @@ class Keeper:
         why = state.gates["impl"].evidence if "impl" in state.gates else ""
         after = state.hops[-1].route if state.hops else None
         decision = ledger.Decision(status, why, after)
-        now = ledger.Ledger(tuple(state.gates.values()), self._trace(), state.hops, decision)
-        there = self.ledger_path.read_text(encoding="utf-8") if self.ledger_path.is_file() else ""
-        text = self.recorder.redact.text(ledger.update(there, now))
-        return receipt.write_atomically(self.ledger_path, text.encode("utf-8", "replace"))
+        return ledger.Ledger(tuple(state.gates.values()), self._trace(), state.hops, decision)
 
     def _trace(self) -> tuple[ledger.Trace, ...]:
         """Which tests led to which code."""
@@ -174,8 +180,9 @@ class Keeper:
             digest = self.write_ledger(route)
             self.recorder.emit(ev.LedgerWritten(str(self.ledger_path), digest))
         if state.receipt is None:
-            remotes = self.plan.repository.run("remote").split()
-            check = receipt.why_no_check(self.plan.environ, remotes)
+            # First, so that the receipt names what was written; what is not is no reason to wait for longer.
+            clean = ledger.parse(self.recorder.redact.text(ledger.render(self._ledger(route))))
+            check = Publishing(self.run, self.plan, self.recorder, self.cancel).go(clean)
             digest = receipt.write_atomically(self.receipt_path, receipt.dumps(self._receipt()))
             self.recorder.emit(ev.ReceiptWritten(str(self.receipt_path), digest, check))
 

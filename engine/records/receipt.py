@@ -41,6 +41,7 @@ def build(state: RunState, facts: Facts) -> dict[str, Any]:
         "program": f"bitnet-tui {__version__}",
         "run": state.started.run if state.started else "",
         "check": check_run(state),
+        "published": [msgspec.to_builtins(p) for p in state.published],
         "snapshot": msgspec.to_builtins(state.snapshot),
         "head": {"tree": attempt.tree if attempt else "", "commit": state.commit.sha if state.commit else ""},
         "protected": dict(sorted(facts.protected.items())),
@@ -83,15 +84,6 @@ def check_run(state: RunState) -> dict[str, str]:
         "title": f"{gate.name}: {gate.word}",
         "summary": gate.evidence or gate.word,
     }
-
-
-def why_no_check(environ: Mapping[str, str], remotes: Sequence[str]) -> str:
-    """Why no check run is written to a server; the ledger is authoritative then."""
-    if not remotes:
-        return "CHECK-SKIPPED: reason=no-remote"
-    if not environ.get("GITHUB_TOKEN"):
-        return "CHECK-SKIPPED: reason=no-token"
-    return "CHECK-SKIPPED: reason=no-app-permission"
 
 
 def sha256(path: Path) -> str:

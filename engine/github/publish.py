@@ -1,0 +1,154 @@
+"""Writes down on GitHub how a run ended: check run, else commit status; then the ledger, as a comment. Or says why not.
+
+Nothing here ends a run or changes how it ended: the ledger on the disk holds all of it. What was written is an event,
+so a run that goes on after a kill writes the rest; and each write finds what an earlier one left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from engine import events as ev
+from engine.cancel import CancelToken
+from engine.errors import Stopped
+from engine.github import check, pull, remote, thread, token
+from engine.github.pull import Pull
+from engine.github.remote import Remote
+from engine.github.unwritten import Unreachable, Unwritten, line
+from engine.github.wire import Patience, Wire
+from engine.launch import Plan
+from engine.recorder import Recorder
+from engine.records.ledger import Ledger
+
+CHECK_RUN, STATUS, COMMENT = "check run", "commit status", "comment"
+
+
+@dataclass(slots=True)
+class Publishing:
+    """The end of one run, on GitHub."""
+
+    run: str
+    plan: Plan
+    recorder: Recorder
+    cancel: CancelToken
+    patience: Patience | None = None
+
+    def go(self, ours: Ledger) -> str:
+        """Write what is not written yet; the line that says why there is no check run, or nothing.
+
+        Parameters
+        ----------
+        ours
+            The ledger of this run, without keys.
+        """
+        try:
+            wire = self._wire(self._where())
+        except Unwritten as refused:
+            self._left_out(CHECK_RUN, refused)
+        else:
+            with wire, contextlib.suppress(Unreachable):  # which was said
+                self._speak(wire, ours)
+        return skipped(self.recorder.state.published)
+
+    # -- may it, and where --------------------------------------------------------------------------------------------
+
+    def _where(self) -> Remote:
+        wish, environ = self.plan.config.github.publish, self.plan.environ
+        if wish == "off":
+            raise Unwritten("off", "as asked")
+        snapshot = self.recorder.state.snapshot
+        found = remote.find(self.plan.repository, snapshot.branch if snapshot else "", environ)
+        if wish == "auto" and not remote.in_actions(environ):
+            raise Unwritten("not-asked", f"--publish writes to {found}; in GitHub Actions it is not needed")
+        return found
+
+    def _wire(self, where: Remote) -> Wire:
+        address = remote.api(where.host, self.plan.environ)
+        found = token.find(where.host, self.plan.environ)
+        self.recorder.keep_secret(found.source, found.value)
+        self._note(f"writing to {where} on {where.host} with {found}")
+        return Wire(where, address, found, self.cancel, lambda text: self._note(text, "retry"), self.patience)
+
+    # -- the rungs ----------------------------------------------------------------------------------------------------
+
+    def _speak(self, wire: Wire, ours: Ledger) -> None:
+        about = pull.of_environment(self.plan.environ)
+        try:
+            verdict = self._verdict(about)
+        except Unwritten as refused:
+            self._left_out(CHECK_RUN, refused)
+        else:
+            if not self._rung(CHECK_RUN, lambda: check.write_check(wire, verdict)):
+                self._rung(STATUS, lambda: check.write_status(wire, verdict))
+        self._rung(COMMENT, lambda: self._comment(wire, about, ours))
+
+    def _rung(self, kind: str, write: Callable[[], str]) -> bool:
+        """Whether it is written.
+
+        Raises
+        ------
+        Unreachable
+            Neither would anything else be.
+        """
+        if any(p.kind == kind and p.url for p in self.recorder.state.published):
+            return True
+        try:
+            self.recorder.emit(ev.Published(kind, write()))
+        except Unwritten as refused:
+            self._left_out(kind, refused)
+            if refused.final:
+                raise
+            return False
+        except Stopped:
+            # All that is left of the run takes a moment; a stop is not to cost its result.
+            stopped = Unreachable("stopped", "stopped on request")
+            self._left_out(kind, stopped)
+            raise stopped from None
+        return True
+
+    def _verdict(self, about: Pull) -> check.Verdict:
+        state, environ = self.recorder.state, self.plan.environ
+        taken = state.snapshot
+        if taken is None:
+            raise Unwritten("no-snapshot", "the run ended before it knew a commit")
+        if taken.dirty or taken.untracked:
+            files = f"{taken.dirty} changed and {taken.untracked} untracked files"
+            raise Unwritten("dirty", f"{files} were part of what was tested: no commit on GitHub is that")
+        sha = about.commit(taken.head, environ)
+        note = "" if sha == taken.head else f"Tested as merged into its base: {taken.head}."
+        redact = self.recorder.redact.text
+        return check.verdict(state, sha, redact, note=note, details=_workflow(environ))
+
+    def _comment(self, wire: Wire, about: Pull, ours: Ledger) -> str:
+        taken = self.recorder.state.snapshot
+        branch = taken.branch if taken else ""
+        number = about.number or pull.of_branch(wire, branch and remote.followed(self.plan.repository, branch))
+        return thread.write(wire, number, ours, self.run, thread.author(wire))
+
+    # -- saying so ----------------------------------------------------------------------------------------------------
+
+    def _left_out(self, kind: str, refused: Unwritten) -> None:
+        self.recorder.emit(ev.Published(kind, "", refused.reason, refused.words))
+
+    def _note(self, text: str, kind: str = "note") -> None:
+        self.recorder.emit(ev.ActivityReported(kind, f"github: {text}"))
+
+
+def skipped(published: tuple[ev.Published, ...]) -> str:
+    """``CHECK-SKIPPED: reason=…`` where there is no check run, and what there is in its place."""
+    if any(p.kind == CHECK_RUN and p.url for p in published):
+        return ""
+    why = next((p for p in reversed(published) if p.kind == CHECK_RUN), ev.Published(CHECK_RUN, "", "unknown"))
+    instead = [p.kind for p in published if p.url]
+    words = "; ".join(w for w in (why.words, f"in its place: {' and '.join(instead)}" if instead else "") if w)
+    return line(why.reason, words)
+
+
+def _workflow(environ: Mapping[str, str]) -> str:
+    """The page of the workflow's run."""
+    number, where = environ.get("GITHUB_RUN_ID", ""), environ.get("GITHUB_REPOSITORY", "")
+    if not (remote.in_actions(environ) and number.isdecimal() and where):
+        return ""
+    return f"{environ.get('GITHUB_SERVER_URL', 'https://github.com').rstrip('/')}/{where}/actions/runs/{number}"
