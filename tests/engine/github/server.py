@@ -108,6 +108,7 @@ class Server:
         self.faults: list[Fault] = []
         self.commits: set[str] | None = None  # known ones; None: every
         self.seen: list[tuple[str, str]] = []
+        self.versions: set[str] = set()  # of the API, that were asked for
         self.violations: list[str] = []
         self.released = threading.Event()  # of silent requests
         self._next = 100
@@ -247,7 +248,11 @@ class Server:
         rows = [c for c in self.checks if c["head_sha"] == sha and c["name"] == query.get("check_name", c["name"])]
         if query.get("filter", "latest") == "latest":
             rows = list({(c["name"], c["app"]["id"]): c for c in rows}.values())
-        return 200, {"total_count": len(rows), "check_runs": rows}, models.ReposOwnerRepoCommitsRefCheckRunsGetResponse200
+        return (
+            200,
+            {"total_count": len(rows), "check_runs": rows},
+            models.ReposOwnerRepoCommitsRefCheckRunsGetResponse200,
+        )
 
     def _make_check(self, query: Data, body: Any) -> tuple[int, Any, Any]:
         if (bad := self._fits(models.ReposOwnerRepoCheckRunsPostBodyOneof0, body)) is not None:
@@ -271,7 +276,9 @@ class Server:
 
     def _of_check(self, body: Data) -> Data:
         output = sample(models.CheckRunPropOutput, **body["output"])
-        return {k: body[k] for k in ("conclusion", "external_id", "details_url", "status") if k in body} | {"output": output}
+        return {k: body[k] for k in ("conclusion", "external_id", "details_url", "status") if k in body} | {
+            "output": output
+        }
 
     def _list_statuses(self, sha: str, query: Data, body: Any) -> tuple[int, Any, Any]:
         return 200, [s for s in reversed(self.statuses) if s["url"].endswith(sha)], list[models.Status]
@@ -389,6 +396,7 @@ class _Handler(BaseHTTPRequestHandler):
         github = self.github
         if method != "GET" and any(self.headers.get(h) for h in ("if-match", "if-unmodified-since", "if-none-match")):
             github.violations.append("a condition on a write: GitHub answers 400")
+        github.versions.add(self.headers.get("x-github-api-version", ""))
         if not self.headers.get("user-agent"):
             github.violations.append("no user-agent: GitHub answers 403")
         if "application/vnd.github" not in self.headers.get("accept", ""):
