@@ -39,19 +39,23 @@ class Verdict:
 
 def verdict(state: RunState, sha: str, redact: Callable[[str], str], *, note: str = "", details: str = "") -> Verdict:
     """What the run's gates say of the commit it started from."""
-    said = check_run(state)
-    rows = [f"| {escape(g.name)} | {escape(g.word)} | {escape(g.evidence)} |" for g in state.gates.values()]
+    said = {name: redact(text) for name, text in check_run(state).items()}
+
+    def cell(text: str) -> str:
+        return escape(quiet(redact(text)))
+
+    rows = [f"| {cell(g.name)} | {cell(g.word)} | {cell(g.evidence)} |" for g in state.gates.values()]
     table = "\n".join(["| Gate | Status | Evidence |", "| ---- | ------ | -------- |", *rows])
     run = state.started.run if state.started else ""
-    parts = [escape(said["summary"]), table, note, f"Run `{run}` of bitnet-tui."]
-    summary = quiet("\n\n".join(p for p in parts if p))
+    parts = [cell(said["summary"]), table, note, f"Run `{run}` of bitnet-tui."]
+    summary = "\n\n".join(p for p in parts if p)
     return Verdict(
         sha=sha,
         run=run,
         conclusion=said["conclusion"],
-        title=_cut(redact(said["title"]), TITLE_CHARS),
-        evidence=redact(said["summary"]),
-        summary=_cut(redact(summary), SUMMARY_CHARS),
+        title=_cut(said["title"], TITLE_CHARS),
+        evidence=said["summary"],
+        summary=_cut(summary, SUMMARY_CHARS),
         details=details,
     )
 

@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 
 from engine.github.unwritten import Unwritten
-from engine.model import Gate, Hop
+from engine.model import Gate, Hop, Route
 from engine.records import ledger
 from engine.records.ledger import Ledger, LedgerError
 
@@ -20,7 +20,7 @@ _CAPS = (None, 4000, 1000, 250, 60)
 _SECTIONS = ("gates", "hoplog", "decision")
 _SECTION = re.compile(r"<!-- (gates|trace|hoplog|decision):start -->.*?<!-- \1:end -->", re.DOTALL)
 _MARK = re.compile(r"\n?<!-- bitnet-tui:ledger((?: [0-9A-Za-z_-]{1,60}:[0-9]{1,6})*) -->\n?")
-_LOUD = re.compile(r"(?<![A-Za-z0-9_])@(?=[A-Za-z0-9])|#(?=[0-9])|\bGH-(?=[0-9])", re.IGNORECASE)
+_LOUD = re.compile(r"(?<![A-Za-z0-9_])@(?=[A-Za-z0-9])|#(?=[0-9])|\bGH-(?=[0-9])|\](?=[(\[:])", re.IGNORECASE)
 _SILENT = "\u200b"
 
 
@@ -77,7 +77,7 @@ def of_people(body: str) -> str:
 
 
 def quiet(text: str) -> str:
-    """Text from elsewhere that calls nobody: no mention, no reference to an issue.
+    """Text from elsewhere that calls nobody: no mention, no reference to an issue, no link by another name.
 
     Examples
     --------
@@ -140,7 +140,7 @@ def _said(ours: Ledger, cap: int | None) -> Ledger:
         return Gate(g.name, g.status, fit(g.reason), fit(g.evidence))
 
     def hop(h: Hop) -> Hop:
-        return Hop(h.agent, fit(h.text), h.route)
+        return Hop(quiet(h.agent), fit(h.text), Route(h.route.kind, quiet(h.route.target)))
 
     decision = replace(ours.decision, why=fit(ours.decision.why))
     trace = tuple(ledger.Trace(*map(fit, (t.story, t.schema, t.tests, t.code))) for t in ours.trace)

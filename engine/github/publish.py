@@ -7,12 +7,13 @@ so a run that goes on after a kill writes the rest; and each write finds what an
 from __future__ import annotations
 
 import contextlib
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from engine import events as ev
 from engine.cancel import CancelToken
-from engine.errors import Stopped
+from engine.errors import BitnetError, Stopped
 from engine.github import check, pull, remote, thread, token
 from engine.github.pull import Pull
 from engine.github.remote import Remote
@@ -48,9 +49,20 @@ class Publishing:
         except Unwritten as refused:
             self._left_out(CHECK_RUN, refused)
         else:
+            self._guarded(wire, ours)
+        return skipped(self.recorder.state.published)
+
+    def _guarded(self, wire: Wire, ours: Ledger) -> None:
+        """Speak; a defect of ours costs what is on GitHub, not the run."""
+        try:
             with wire, contextlib.suppress(Unreachable):  # which was said
                 self._speak(wire, ours)
-        return skipped(self.recorder.state.published)
+        except (BitnetError, OSError):  # the run's own: its journal cannot be written
+            raise
+        except Exception:  # noqa: BLE001  # said, with its traceback in a file
+            file = self.plan.home.run(self.run) / "crash-github.txt"
+            file.write_text(self.recorder.redact.text(traceback.format_exc()), encoding="utf-8")
+            self._left_out(CHECK_RUN, Unwritten("defect", f"a defect of bitnet-tui: the traceback is in {file}"))
 
     # -- may it, and where --------------------------------------------------------------------------------------------
 

@@ -88,7 +88,7 @@ def _renew(wire: Wire, entry: int, change: Callable[[str], str]) -> str:
     if before is None:
         raise Clash("the comment is gone")
     wanted = change(_body(before))
-    if wanted == _body(before):
+    if _same(wanted, _body(before)):
         return str(before.html_url)
     try:
         wire.rest.issues.update_comment(*wire.where, entry, data={"body": wanted})
@@ -97,7 +97,7 @@ def _renew(wire: Wire, entry: int, change: Callable[[str], str]) -> str:
             raise Clash("GitHub did not take the comment") from error
         raise
     after = _get(wire, entry)
-    if after is None or change(_body(after)) != _body(after):
+    if after is None or not _same(change(_body(after)), _body(after)):
         raise Clash("the comment was changed by others while it was written")
     return str(after.html_url)
 
@@ -130,6 +130,11 @@ def _unless_gone(ask: Callable[[], Any]) -> Any:
 def _status(error: Exception) -> int:
     """The status of an answer that the client raised; 0 for any other error."""
     return int(getattr(getattr(error, "response", None), "status_code", 0))
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two texts differ in nothing but the ends of their lines and of themselves, which a server may change."""
+    return one.replace("\r\n", "\n").strip() == other.replace("\r\n", "\n").strip()
 
 
 def _body(entry: Any) -> str:

@@ -48,6 +48,8 @@ def closing(view: View, width: int) -> list[Content]:
     if s.receipt is not None:
         lines += field("receipt", clean(s.receipt.path), width)
         lines += field("", clean(s.receipt.check), width, MUTED) if s.receipt.check else []
+    for entry in (p for p in s.published if p.url):
+        lines += field("github", f"{clean(entry.kind)} {clean(entry.url)}", width)
     if s.checkout is not None:
         words = "untouched" if s.checkout.untouched else "changed while this ran"
         lines += field("checkout", f"{words}{'; ' + clean(s.checkout.note) if s.checkout.note else ''}", width)

@@ -131,3 +131,8 @@ def test_text_from_elsewhere_cannot_end_a_section_or_forge_our_line() -> None:
     assert comment.merged(body, said(evil, evidence=evil), "run-1") == body
     assert "run-9:9 -->" not in body
     assert comment.of_people(body) == ""
+
+
+def test_a_links_name_from_elsewhere_is_no_link() -> None:
+    body = comment.merged("", said("[click](http://evil.example) ![x](http://evil.example/y)"), "run-1")
+    assert "](" not in body
