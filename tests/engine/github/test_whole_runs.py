@@ -67,7 +67,7 @@ def test_a_workflows_runs_leave_one_check_run_and_one_comment(
     github.edit(comment, lambda body: "Alice: nice.\n\n" + body)
     github.faults = [refuse("POST", ".*/check-runs", 403, NO_APP), refuse("GET", ".*/check-runs", 403, NO_APP)]
     second = command("--no-tui", *command.script([finish(DONE)]), cwd=folder, **environ)
-    assert second.code == 3, second.out + second.err
+    assert second.code == 1, second.out + second.err
     assert "CHECK-SKIPPED: reason=no-app-permission" in second.out
     assert "in its place: commit status and comment" in second.out
     assert len(github.checks) == 1
