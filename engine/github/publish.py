@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from engine import events as ev
 from engine.cancel import CancelToken
 from engine.errors import BitnetError, Stopped
-from engine.github import check, pull, remote, thread, token
+from engine.github import check, pull, remote, thread
+from engine.github.connect import connect
 from engine.github.pull import Pull
-from engine.github.remote import Remote
 from engine.github.unwritten import Unreachable, Unwritten, line
 from engine.github.wire import Patience, Wire
 from engine.launch import Plan
@@ -45,7 +45,7 @@ class Publishing:
             The ledger of this run, without keys.
         """
         try:
-            wire = self._wire(self._where())
+            wire = connect(self.plan, self.recorder, self.cancel, self.patience)
         except Unwritten as refused:
             self._left_out(CHECK_RUN, refused)
         else:
@@ -63,25 +63,6 @@ class Publishing:
             file = self.plan.home.run(self.run) / "crash-github.txt"
             file.write_text(self.recorder.redact.text(traceback.format_exc()), encoding="utf-8")
             self._left_out(CHECK_RUN, Unwritten("defect", f"a defect of bitnet-tui: the traceback is in {file}"))
-
-    # -- may it, and where --------------------------------------------------------------------------------------------
-
-    def _where(self) -> Remote:
-        wish, environ = self.plan.config.github.publish, self.plan.environ
-        if wish == "off":
-            raise Unwritten("off", "as asked")
-        snapshot = self.recorder.state.snapshot
-        found = remote.find(self.plan.repository, snapshot.branch if snapshot else "", environ)
-        if wish == "auto" and not remote.in_actions(environ):
-            raise Unwritten("not-asked", f"--publish writes to {found}; in GitHub Actions it is not needed")
-        return found
-
-    def _wire(self, where: Remote) -> Wire:
-        address = remote.api(where.host, self.plan.environ)
-        found = token.find(where.host, self.plan.environ)
-        self.recorder.keep_secret(found.source, found.value)
-        self._note(f"writing to {where} on {where.host} with {found}")
-        return Wire(where, address, found, self.cancel, lambda text: self._note(text, "retry"), self.patience)
 
     # -- the rungs ----------------------------------------------------------------------------------------------------
 
@@ -143,9 +124,6 @@ class Publishing:
 
     def _left_out(self, kind: str, refused: Unwritten) -> None:
         self.recorder.emit(ev.Published(kind, "", refused.reason, refused.words))
-
-    def _note(self, text: str, kind: str = "note") -> None:
-        self.recorder.emit(ev.ActivityReported(kind, f"github: {text}"))
 
 
 def skipped(published: tuple[ev.Published, ...]) -> str:
