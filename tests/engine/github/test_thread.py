@@ -217,11 +217,14 @@ def test_an_issue_is_opened_once_and_has_no_label(github: Server, kit: Kit) -> N
         assert create_issue(wire, "another", "x", "other") != first
         with pytest.raises(ValueError, match="no key"):
             create_issue(wire, "t", "b", "--> evil")
+        create_issue(wire, "code", "ask @bob, not\n\n```python\n@pytest.fixture\n```\n`#1` and #2\n", "code")
+    assert "\n@pytest.fixture\n```\n`#1` and " in github.issues[3]["body"]
+    assert "@bob" not in github.issues[3]["body"]
     made = github.issues[1]
     assert made["title"] == "numpy is missing"
     assert made["labels"] == []
     assert "@alice" not in made["body"]
-    assert len(github.issues) == 3
+    assert len(github.issues) == 4
 
 
 def test_a_users_issue_is_found_by_its_author(github: Server, kit: Kit) -> None:
