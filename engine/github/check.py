@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from engine.github.comment import quiet
+from engine.github.comment import quiet, sendable
 from engine.github.wire import Wire
 from engine.records.ledger import escape
 from engine.records.receipt import CHECK, check_run
@@ -39,7 +39,7 @@ class Verdict:
 
 def verdict(state: RunState, sha: str, redact: Callable[[str], str], *, note: str = "", details: str = "") -> Verdict:
     """What the run's gates say of the commit it started from."""
-    said = {name: redact(text) for name, text in check_run(state).items()}
+    said = {name: sendable(redact(text)) for name, text in check_run(state).items()}
 
     def cell(text: str) -> str:
         return escape(quiet(redact(text)))

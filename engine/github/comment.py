@@ -84,7 +84,12 @@ def quiet(text: str) -> str:
     >>> quiet("@octo").encode("ascii", "backslashreplace")
     b'@\\\\u200bocto'
     """
-    return _LOUD.sub(lambda m: m[0] + _SILENT, text)
+    return _LOUD.sub(lambda m: m[0] + _SILENT, sendable(text))
+
+
+def sendable(text: str) -> str:
+    """Text as it can be sent: a file's name need not be text."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _merge(body: str, said: Ledger, known: int) -> str:

@@ -21,6 +21,7 @@ from engine.github.unwritten import Unreachable, Unwritten, line
 from engine.github.wire import Patience, Wire
 from engine.launch import Plan
 from engine.recorder import Recorder
+from engine.records import ledger
 from engine.records.ledger import Ledger
 
 CHECK_RUN, STATUS, COMMENT = "check run", "commit status", "comment"
@@ -42,7 +43,7 @@ class Publishing:
         Parameters
         ----------
         ours
-            The ledger of this run, without keys.
+            The ledger of this run.
         """
         try:
             wire = connect(self.plan, self.recorder, self.cancel, self.patience)
@@ -118,7 +119,8 @@ class Publishing:
         taken = self.recorder.state.snapshot
         branch = taken.branch if taken else ""
         number = about.number or pull.of_branch(wire, branch and remote.followed(self.plan.repository, branch))
-        return thread.write(wire, number, ours, self.run, thread.author(wire))
+        clean = ledger.parse(self.recorder.redact.text(ledger.render(ours)))
+        return thread.write(wire, number, clean, self.run, thread.author(wire))
 
     # -- saying so ----------------------------------------------------------------------------------------------------
 

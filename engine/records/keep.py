@@ -181,8 +181,7 @@ class Keeper:
             self.recorder.emit(ev.LedgerWritten(str(self.ledger_path), digest))
         if state.receipt is None:
             # First, so that the receipt names what was written; what is not is no reason to wait for longer.
-            clean = ledger.parse(self.recorder.redact.text(ledger.render(self._ledger(route))))
-            check = Publishing(self.run, self.plan, self.recorder, self.cancel).go(clean)
+            check = Publishing(self.run, self.plan, self.recorder, self.cancel).go(self._ledger(route))
             digest = receipt.write_atomically(self.receipt_path, receipt.dumps(self._receipt()))
             self.recorder.emit(ev.ReceiptWritten(str(self.receipt_path), digest, check))
 

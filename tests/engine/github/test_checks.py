@@ -225,9 +225,10 @@ def test_a_lost_answer_leaves_one_status(github: Server, kit: Kit) -> None:
 
 
 def test_the_summary_is_bounded_and_calls_and_shows_nothing() -> None:
-    gate = Gate("impl", GateStatus.FAIL, "", "@octo | <img src=x> key-1234 " + "e" * 70_000)
+    gate = Gate("impl", GateStatus.FAIL, "", "@octo | <img src=x> key-1234 \udcff " + "e" * 70_000)
     said = verdict(RunState(gates={"impl": gate}), SHA, lambda text: text.replace("key-1234", "‹redacted›"))
     assert said.conclusion == "failure"
+    assert len((said.summary + said.title + said.evidence).encode()) > 130_000
     assert len(said.summary) <= 65_535
     assert "@octo" not in said.summary
     assert "<img" not in said.summary

@@ -118,7 +118,7 @@ def test_only_so_many_runs_are_remembered() -> None:
 
 
 def test_text_from_elsewhere_calls_nobody() -> None:
-    loud = "test_x[@torvalds] like #1 in octo/calc#22 and gh-3; mail a@b.org stays"
+    loud = "test_\udcff[@torvalds] like #1 in octo/calc#22 and gh-3; mail a@b.org stays"
     body = comment.merged("", said(loud, evidence=loud), "run-1")
     for call in ("@torvalds", "#1", "#22", "gh-3"):
         assert call not in body
