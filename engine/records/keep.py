@@ -12,7 +12,6 @@ from engine import events as ev
 from engine.cancel import CancelToken
 from engine.errors import EnvironmentFailure
 from engine.gates.tools import PATIENCE, ToolBench
-from engine.github.publish import Publishing
 from engine.launch import Plan
 from engine.model import GateStatus, Route
 from engine.policy import impl_passes
@@ -180,6 +179,8 @@ class Keeper:
             digest = self.write_ledger(route)
             self.recorder.emit(ev.LedgerWritten(str(self.ledger_path), digest))
         if state.receipt is None:
+            from engine.github.publish import Publishing  # at the end only: a run starts fast
+
             # First, so that the receipt names what was written; what is not is no reason to wait for longer.
             check = Publishing(self.run, self.plan, self.recorder, self.cancel).go(self._ledger(route))
             digest = receipt.write_atomically(self.receipt_path, receipt.dumps(self._receipt()))
