@@ -14,6 +14,7 @@ from support import git, make_repo
 
 from engine import events as ev
 from engine.cancel import CancelToken
+from engine.config import GitHubSettings
 from engine.feed import Feed
 from engine.github.publish import Publishing
 from engine.github.wire import Patience
@@ -80,6 +81,29 @@ def test_a_check_run_and_the_comment_of_the_branchs_pull_request(end: End) -> No
     assert end.go() == ""
     assert end.written == ["check run", "comment"]
     assert hops(end.server.comments[0]["body"]) == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("publish", "environ", "reason"),
+    [
+        ("auto", {}, "not-asked"),
+        ("auto", {"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "octo/other"}, "other-repository"),
+        ("auto", {"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "octo/calc"}, ""),
+        ("off", {"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "octo/calc"}, "off"),
+        ("on", {"GITHUB_TOKEN": "", "PATH": ""}, "no-token"),
+        ("on", {"GITHUB_API_URL": "http://api.example.org"}, "insecure-api"),
+    ],
+)
+def test_nothing_is_sent_unless_somebody_asked_and_it_can_be(
+    end: End, publish: str, environ: dict[str, str], reason: str
+) -> None:
+    config = dataclasses.replace(end.plan.config, github=GitHubSettings(publish))
+    end.plan = dataclasses.replace(end.plan, config=config, environ={**end.plan.environ, **environ})
+    if reason:
+        assert end.go().startswith(f"CHECK-SKIPPED: reason={reason} (")
+        assert end.server.seen == []
+    else:
+        assert end.go() == ""
 
 
 def test_what_is_written_is_not_written_again_by_a_run_that_goes_on(end: End) -> None:
