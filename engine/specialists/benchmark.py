@@ -39,6 +39,8 @@ def look(case: Case) -> Evidence:
     answer = case.scratch / "benchmarks.json"
     answer.unlink(missing_ok=True)
     argv = [case.interpreter.executable, "-m", "pytest", "-q", "--color=no", "--no-header", "-p", "no:cacheprovider"]
+    argv += ["-p", "benchmark"]  # a project may leave it out of its everyday runs
+    argv += ["-n", "0"] if installed(case, "xdist") else []
     argv += ["--benchmark-only", f"--benchmark-json={answer}", *(f"./{f}" for f in files)]
     code, lines = case.confined(argv, PATIENCE)
     report = _report(answer)
