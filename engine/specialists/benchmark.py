@@ -11,13 +11,12 @@ from typing import Any
 from engine.gates.tools import benchmarks_gate
 from engine.model import Gate, GateStatus
 from engine.specialists.case import Case, Evidence, Fact
-from engine.specialists.change import PATIENCE, bench, cut, inside, installed
+from engine.specialists.change import PATIENCE, answer, bench, cut, inside, installed, read
 
 BASELINE = "baseline.json"
 MOST = 500
 """Benchmarks that are recorded; facts name fewer."""
 MOST_FACTS = 40
-_ANSWER_BYTES = 200_000_000
 _MENTION = re.compile(r"\bbenchmark\b")
 _FIXTURES = frozenset({"benchmark", "benchmark_weave"})
 _OLDER = re.compile(r"(^|/)(\.benchmarks/.+\.json|[\w.-]*baseline[\w.-]*\.json)$")
@@ -36,14 +35,14 @@ def look(case: Case) -> Evidence:
     if not installed(case, "pytest_benchmark"):
         why = f"pytest-benchmark is not installed for {len(files)} files of benchmarks"
         return Evidence(Gate("benchmarks", GateStatus.SKIPPED, "missing-tool", why), tuple(facts))
-    answer = case.scratch / "benchmarks.json"
-    answer.unlink(missing_ok=True)
+    written = case.scratch / "benchmarks.json"
+    written.unlink(missing_ok=True)
     argv = [case.interpreter.executable, "-m", "pytest", "-q", "--color=no", "--no-header", "-p", "no:cacheprovider"]
     argv += ["-p", "benchmark"]  # a project may leave it out of its everyday runs
     argv += ["-n", "0"] if installed(case, "xdist") else []
-    argv += ["--benchmark-only", f"--benchmark-json={answer}", *(f"./{f}" for f in files)]
+    argv += ["--benchmark-only", f"--benchmark-json={written}", *(f"./{f}" for f in files)]
     code, lines = case.confined(argv, PATIENCE)
-    report = _report(answer)
+    report = answer(written)
     rows = _rows(report)
     said = _last(lines, code)
     if not rows:
@@ -74,7 +73,7 @@ def benchmark_files(case: Case) -> list[str]:
             continue
         if not (name.startswith(("test_", "bench_")) or name.endswith(("_test.py", "_bench.py"))):
             continue
-        text = (case.place.worktree / path).read_text(encoding="utf-8", errors="replace")
+        text = read(case, path)
         if _MENTION.search(text) and _asks(text):
             found.append(inside(case, path))
     return found
@@ -89,16 +88,6 @@ def _asks(text: str) -> bool:
         isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _FIXTURES & {a.arg for a in node.args.args}
         for node in ast.walk(tree)
     )
-
-
-def _report(path: Any) -> Mapping[str, Any]:
-    try:
-        if path.stat().st_size > _ANSWER_BYTES:
-            return {}
-        report = json.loads(path.read_text(encoding="utf-8", errors="replace"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return report if isinstance(report, Mapping) else {}
 
 
 def _rows(report: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -61,7 +61,18 @@ def test_a_change_of_neither_code_nor_pages_has_nothing_to_document(case: Make) 
     assert documentation.look(made).gate.word == "skipped (n/a-surface)"
 
 
-NUMPY = 'def f(a, b):\n    """Do.\n\n    Parameters\n    ----------\n    a : int\n        One.\n    b\n        Two.\n    """\n'
+NUMPY = """\
+def f(a, b):
+    '''Do.
+
+    Parameters
+    ----------
+    a : int
+        One.
+    b
+        Two.
+    '''
+"""
 
 
 @pytest.mark.parametrize(

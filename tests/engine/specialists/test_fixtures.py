@@ -23,7 +23,8 @@ def test_an_index_with_every_digest_and_a_steady_generator_pass(case: Make) -> N
     wanted = fixtures.look(made)
     assert (wanted.gate.name, wanted.gate.status) == ("fixtures", GateStatus.FAIL)
     assert wanted.gate.evidence == (
-        "fixtures: 2 fixtures; tests/fixtures/index.json: there is no index of 2 files; 1 generator run twice: same bytes"
+        "fixtures: 2 fixtures; tests/fixtures/index.json: there is no index of 2 files; "
+        "1 generator run twice: same bytes"
     )
     rows = json.loads(wanted.keep["index.json"])["fixtures"]
     assert {name: (row["bytes"], row["made"]) for name, row in rows.items()} == {
