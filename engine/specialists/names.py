@@ -10,9 +10,9 @@ from pathlib import PurePosixPath
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
-_HEADING = re.compile(r"^(\s*)(?:(?:Other )?Parameters|Attributes)\s*\n\s*-{3,}\s*\n", re.MULTILINE)
+_HEADING = re.compile(r"^([ \t]*)(?:(?:Other )?Parameters|Attributes)\s*\n\s*-{3,}\s*\n", re.MULTILINE)
 _NUMPY = re.compile(r"^([*\w]+(?:\s*,\s*[*\w]+)*)\s*(?::.*)?$")
-_GOOGLE = re.compile(r"^(\s*)(?:Args|Arguments|Parameters|Keyword Args):\s*\n", re.MULTILINE)
+_GOOGLE = re.compile(r"^([ \t]*)(?:Args|Arguments|Parameters|Keyword Args):\s*\n", re.MULTILINE)
 _GOOGLE_ROW = re.compile(r"^\*{0,2}(\w+)\s*(?:\([^)]*\))?\s*:")
 _SPHINX = re.compile(r"^\s*:param(?:eter)?\s+(?:[\w\[\], .|]+\s+)?\*{0,2}(\w+)\s*:", re.MULTILINE)
 
@@ -45,7 +45,7 @@ def public(text: str, path: str = "") -> dict[str, Public]:
     >>> list(public("def f(a): ...\\ndef _g(): ...\\nclass C:\\n    def m(self): ...\\n"))
     ['f', 'C', 'C.m']
     """
-    parts = PurePosixPath(path).with_suffix("").parts
+    parts = PurePosixPath(path.removesuffix(".py")).parts
     if any(part.startswith("_") and part != "__init__" for part in parts):
         return {}
     try:

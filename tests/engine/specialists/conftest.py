@@ -18,6 +18,12 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Interpreter:
     return ours(tmp_path_factory.mktemp("checkout"))
 
 
+@pytest.fixture(scope="session")
+def lean(lean_python: Path) -> Interpreter:
+    """One with pytest and nothing else, which starts sooner."""
+    return ours(lean_python, str(lean_python / "bin" / "python"))
+
+
 @pytest.fixture
 def case(tmp_path: Path, python: Interpreter) -> Callable[..., Case]:
     def make(before: Mapping[str, str], after: Mapping[str, str | None], **given: Any) -> Case:

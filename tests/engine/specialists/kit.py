@@ -33,9 +33,9 @@ FIXED = "def add(a, b):\n    return a + b\n"
 TESTS = "from calc import add\n\n\ndef test_add():\n    assert add(2, 3) == 5\n"
 
 
-def ours(folder: Path) -> Interpreter:
-    """This interpreter, with every tool there is."""
-    return probe(sys.executable, folder, scrubbed(os.environ))
+def ours(folder: Path, executable: str = sys.executable) -> Interpreter:
+    """An interpreter; this one has every tool there is."""
+    return probe(executable, folder, scrubbed(os.environ))
 
 
 def results(outcomes: Mapping[str, str], messages: Mapping[str, str] = {}, places: Mapping[str, int] = {}) -> RunState:

@@ -12,6 +12,7 @@ from engine.specialists.case import Case
 from engine.specialists.change import compared
 from engine.specialists.documentation import gaps_of, stale
 from engine.specialists.names import Moved, described, moved, public
+from engine.suites.interpreter import Interpreter
 
 Make = Callable[..., Case]
 GOOD = 'def add(a, b):\n    """Add.\n\n    >>> add(1, 2)\n    3\n    """\n    return a + b\n'
@@ -26,18 +27,20 @@ def gaps(before: str, after: str) -> list[str]:
     return list(gaps_of(compared("calc.py", before, after), move(before, after)))
 
 
-def test_examples_of_changed_modules_and_of_pages_that_name_what_changed_are_run(case: Make) -> None:
+def test_examples_of_changed_modules_and_of_pages_that_name_what_changed_are_run(case: Make, lean: Interpreter) -> None:
     after = GOOD + '\n\ndef sub(a, b):\n    """Take away.\n\n    >>> sub(3, 1)\n    2\n    """\n    return a - b\n'
     files = {"calc.py": GOOD, "README.md": README.replace("add(2, 2)", "add(2, 2)  # or sub(2, 2)")}
-    found = documentation.look(case(files, {"calc.py": after}))
+    found = documentation.look(case(files, {"calc.py": after}, python=lean))
     assert (found.gate.name, found.gate.status) == ("docs", GateStatus.PASS), found
     assert found.gate.evidence == "docs: 1 public name changed, documented; examples 3/3"
 
 
-def test_an_example_that_fails_now_and_a_page_that_names_what_is_gone_fail_the_gate(case: Make) -> None:
+def test_an_example_that_fails_now_and_a_page_that_names_what_is_gone_fail_the_gate(
+    case: Make, lean: Interpreter
+) -> None:
     after = GOOD.replace("a + b", "a + b + 1").replace("def add", "def plus").replace("add(1, 2)", "plus(1, 2)")
     before = {"calc.py": GOOD, "README.md": README, "CHANGELOG.md": "`add`\n"}
-    found = documentation.look(case(before, {"calc.py": after}))
+    found = documentation.look(case(before, {"calc.py": after}, python=lean))
     assert found.gate.status is GateStatus.FAIL
     assert found.gate.evidence == "docs: README.md:4: mentions add, which is gone; examples 0/2"
     assert [(f.about, f.text) for f in found.facts] == [
@@ -47,9 +50,9 @@ def test_an_example_that_fails_now_and_a_page_that_names_what_is_gone_fail_the_g
     ]
 
 
-def test_an_example_that_failed_before_is_not_the_changes_fault(case: Make) -> None:
+def test_an_example_that_failed_before_is_not_the_changes_fault(case: Make, lean: Interpreter) -> None:
     old = GOOD.replace("    3\n", "    4\n")
-    found = documentation.look(case({"calc.py": old}, {"calc.py": old + "\n\n_x = 1\n"}))
+    found = documentation.look(case({"calc.py": old}, {"calc.py": old + "\n\n_x = 1\n"}, python=lean))
     assert (found.gate.status, found.gate.evidence) == (
         GateStatus.PASS,
         "docs: no public name changed; examples 0/1",
