@@ -32,6 +32,7 @@ _CHILD = Path(__file__).parents[1] / "suites" / "child" / "mutate.py"
 _KILLED = frozenset({"killed", "timeout", "segfault", "caught by type check"})
 _ALIVE = frozenset({"survived", "no tests"})
 _SKIPPED = (".git", ".venv", "venv", ".bitnet-tui", "node_modules", "__pycache__", ".tox", ".nox", "mutants")
+_TEST = re.compile(r"(^|/)(test_[^/]*|[^/]*_test)\.py$")
 _IMPORT = re.compile(r"^\s*(?:from|import)\s.*$", re.MULTILINE)
 _OWN = re.compile(r"^\[tool\.mutmut[\].][^\n]*\n(?:(?!\[)[^\n]*\n?)*", re.MULTILINE)
 
@@ -77,7 +78,7 @@ def look(case: Case) -> Evidence:
         )
     files = tests_of(case, touched)
     if not files:
-        return _skipped("n/a-surface", f"no passing test file reaches {cut(', '.join(touched), 160)}")
+        return _skipped("n/a-surface", f"no test file that passes reaches {cut(', '.join(touched), 160)}")
     copy = case.scratch / "mutation" / "project"
     problem = prepare(case, copy, touched, files)
     if problem:
@@ -101,15 +102,19 @@ def mutmut(case: Case) -> bool:
 
 
 def tests_of(case: Case, touched: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """Files of passing tests that import what was touched, as the project has them; those of the targets first."""
-    passing = {row.nodeid.split("::", 1)[0] for row in _passing(case)}
+    """Files of tests that import what was touched, as the project has them; those of the targets first.
+
+    They passed in this run, or the change brought them.
+    """
+    known = {row.nodeid.split("::", 1)[0] for row in _passing(case)}
+    known |= {inside(case, p) for p in case.changed if p in case.files and _TEST.search(p)}
     texts = {path: read(case, path) for path in case.files if path.endswith(".py")}
     lines = [(path, line) for path, text in texts.items() for line in _IMPORT.findall(text)]
     imports = Imports(frozenset(texts), lines, case.place.import_roots)
     whole = f"{case.prefix}/" if case.prefix else ""
     reached = imports.reached(f"{whole}{path}" for path in touched)
     targets = {row.nodeid.split("::", 1)[0] for row in case.state.targets}
-    chosen = {path for path in passing if f"{whole}{path}" in reached} | (targets & passing)
+    chosen = {path for path in known if f"{whole}{path}" in reached} | (targets & known)
     return tuple(sorted(chosen, key=lambda p: (p not in targets, p)))
 
 

@@ -135,10 +135,19 @@ def test_a_change_of_tests_alone_or_one_no_passing_test_reaches_has_no_score(cas
         {"calc.py": FIXED},
         state=results({"tests/test_calc.py::test_a": "passed"}),
     )
-    assert mutation.look(made).gate.evidence == "no passing test file reaches calc.py"
+    assert mutation.look(made).gate.evidence == "no test file that passes reaches calc.py"
     tests = dataclasses.replace(made, changed=("tests/test_calc.py",))
     assert mutation.look(tests).gate.evidence == "no function of the code was touched"
     assert mutation.look(tests).gate.word == "skipped (n/a-surface)"
+
+
+def test_tests_that_pass_and_tests_the_change_brought_are_run_where_they_reach_the_code(case: Make) -> None:
+    uses = "from calc import add\n\n\ndef test_a():\n    assert add\n"
+    before = {"p/calc.py": MOD, "p/tests/test_b.py": uses, "p/tests/test_other.py": "def test_a():\n    pass\n"}
+    state = results({"tests/test_b.py::test_a": "passed", "tests/test_other.py::test_a": "passed"})
+    after = {"p/calc.py": FIXED, "p/tests/test_a.py": uses, "p/tests/test_away.py": "import os\n"}
+    made = case(before, after, state=state, prefix="p")
+    assert mutation.tests_of(made, {"calc.py": ("add",)}) == ("tests/test_a.py", "tests/test_b.py")
 
 
 def test_the_copy_has_settings_of_ours_and_keeps_the_projects_other_ones(case: Make, tmp_path: Path) -> None:
