@@ -47,8 +47,7 @@ def look(case: Case) -> Evidence:
     telling = {s: g for s, g in grouped.items() if any(t.path or t.detail or t.missing for t in g)}
     pairs = [(advisory, sides(case, advisory)) for advisory in found[:MOST_GROUPS]]
     text = Redactor.of(os.environ).text(written(case, pairs, grouped))
-    facts = [Fact("contradiction", cut(advisory.text)) for advisory in found]
-    facts += [Fact("the assertion", f"{side}\n{side.source[:1500]}") for _, both in pairs for side in both]
+    facts = [fact for advisory, both in pairs for fact in _facts(advisory, both)]
     facts += [Fact("fails alike", f"{len(g)} × {s}; in {_paths(g)}") for s, g in grouped.items()]
     missing = missing_names(tests)
     concerns = {"issue-creator": f"missing: {cut(', '.join(missing), 160)}"} if missing and not found else {}
@@ -57,6 +56,12 @@ def look(case: Case) -> Evidence:
     return Evidence(
         Gate("spec", status, "", _evidence(found, grouped, telling)), tuple(facts[:MOST_FACTS]), keep, concerns
     )
+
+
+def _facts(advisory: Advisory, both: Sequence[Side]) -> Iterator[Fact]:
+    yield Fact("contradiction", cut(advisory.text))
+    for side in both:
+        yield Fact("the assertion", f"{side}\n{side.source[:1500]}")
 
 
 def _evidence(

@@ -58,11 +58,11 @@ def _names_said(names: int, gaps: Sequence[str]) -> str:
 
 def gaps_of(change: Edited, move: Moved) -> Iterator[str]:
     """What the docstrings of a changed module lack."""
-    known = [p for p in public(change.before or "", change.path).values() if p.kind != "value"]
+    known = [p for p in public(change.before or "", change.path).values() if p.kind != "value" and not p.speaks]
     # In a module that documents next to nothing one more name without a word is no gap of this change.
     used_to = not known or sum(bool(p.docstring) for p in known) * 2 >= len(known)
     for name in (*move.added, *(new for _, new in move.renamed)):
-        if name.kind != "value" and not name.docstring and used_to:
+        if name.kind != "value" and not (name.docstring or name.speaks) and used_to:
             yield f"{change.path}:{name.line}: {name.name} has no docstring"
         yield from _parameters(change.path, name)
     for old, new in move.changed:

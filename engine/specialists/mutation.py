@@ -200,32 +200,32 @@ _UNTESTED = "could not find any test case"
 
 
 def judged(found: Mapping[str, Any], said: str, touched: Mapping[str, Sequence[str]]) -> Evidence:
-    """The gate and the survivors, from what the child wrote down."""
+    """The gate and the survivors, from what the child wrote down. Tests ran in it: it may have written anything."""
     functions = tuple(f"{path}: {', '.join(names)}" for path, names in touched.items())
-    status = found.get("status")
-    chosen = found.get("chosen")
-    status = status if isinstance(status, Mapping) else {}
-    if not chosen and not found.get("why"):
-        if found:
-            return _skipped("n/a-surface", f"nothing to mutate in {cut('; '.join(functions), 160)}")
+    named, why = cut("; ".join(functions), 160), str(found.get("why", ""))
+    if not found:
         return _skipped("missing-tool", f"mutmut gave no answer: {said or 'it was ended'}")
-    words = list(status.values())
-    killed, alive = sum(w in _KILLED for w in words), sum(w in _ALIVE for w in words)
-    score = Score(killed, alive, int(found.get("all", 0)), functions)
-    if not score.tried:
-        if _UNTESTED in said:
-            gate = Gate(
-                "mutation", GateStatus.FAIL, "", f"mutation: 0 %, no test runs {cut('; '.join(functions), 160)}"
-            )
-            return Evidence(gate, (Fact("untested", cut("; ".join(functions))),))
-        why = "time was up before the first mutant" if found.get("why") == "time" else said or found.get("why")
-        reason = "bounded-by-policy" if found.get("why") == "time" else "missing-tool"
-        return _skipped(reason, f"mutmut tried nothing: {why}")
-    shown = found.get("shown")
-    facts = [
-        Fact("survives" if status.get(name) == "survived" else "no test runs it", str(diff)[:1200])
-        for name, diff in (shown.items() if isinstance(shown, Mapping) else ())
-    ]
-    holds = score.percent >= WANTED
-    gate = Gate("mutation", GateStatus.PASS if holds else GateStatus.FAIL, "", str(score))
-    return Evidence(gate, tuple(facts[:MOST_FACTS]))
+    if not found.get("chosen") and not why:
+        return _skipped("n/a-surface", f"nothing to mutate in {named}")
+    status = {name: str(word) for name, word in _mapping(found.get("status")).items()}
+    killed, alive = (sum(word in words for word in status.values()) for words in (_KILLED, _ALIVE))
+    total = found.get("all")
+    score = Score(killed, alive, total if isinstance(total, int) else len(status), functions)
+    if score.tried:
+        facts = [
+            Fact("survives" if status.get(name) == "survived" else "no test runs it", str(diff)[:1200])
+            for name, diff in _mapping(found.get("shown")).items()
+        ]
+        holds = score.percent >= WANTED
+        gate = Gate("mutation", GateStatus.PASS if holds else GateStatus.FAIL, "", str(score))
+        return Evidence(gate, tuple(facts[:MOST_FACTS]))
+    if _UNTESTED in said:
+        gate = Gate("mutation", GateStatus.FAIL, "", f"mutation: 0 %, no test runs {named}")
+        return Evidence(gate, (Fact("no test runs it", named),))
+    if why == "time":
+        return _skipped("bounded-by-policy", f"mutmut had tried nothing after {SECONDS} s")
+    return _skipped("missing-tool", f"mutmut tried nothing: {said or cut(why, 160)}")
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

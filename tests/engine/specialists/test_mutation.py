@@ -182,6 +182,8 @@ def test_a_function_no_test_runs_fails_and_a_tool_that_did_not_work_is_no_verdic
     )
     assert untested.gate.evidence == "mutation: 0 %, no test runs calc.py: add"
     assert untested.gate.status is GateStatus.FAIL
+    forged = {"all": "many", "chosen": 1, "status": {"m": ["killed"]}, "shown": [], "why": {}}
+    assert mutation.judged(forged, "", touched).gate.word == "skipped (missing-tool)"
     broken = mutation.judged(answer, "failed to collect stats. runner returned 1", touched)
     assert broken.gate.word == "skipped (missing-tool)"
     assert mutation.judged({**answer, "why": "time"}, "", touched).gate.word == "skipped (bounded-by-policy)"
