@@ -102,7 +102,7 @@ def static(case: Case, changes: Sequence[Edited]) -> Part:
         return Part(f"bandit: skipped (missing-tool): it gave no report: {why}", ran=False)
     grave, facts = 0, []
     for issue, change in _issues(report, code, case.place.worktree):
-        line = int(issue.get("line_number", 0))
+        line = _line(issue)
         severity = str(issue.get("issue_severity", "")).upper()
         silenced = "nosec" in change.added.get(line, "")
         counts = severity in _GRAVE and not silenced
@@ -125,9 +125,14 @@ def _issues(
         change = known.get(str(Path(str(issue.get("filename", ""))).resolve()))
         if change is None:
             continue
-        lines = {int(issue.get("line_number", 0)), *(n for n in issue.get("line_range", ()) if isinstance(n, int))}
+        lines = {_line(issue), *(n for n in issue.get("line_range", ()) if isinstance(n, int))}
         if lines & change.added.keys():
             yield issue, change
+
+
+def _line(issue: Mapping[str, Any]) -> int:
+    line = issue.get("line_number")
+    return line if isinstance(line, int) else 0
 
 
 # -- pip-audit --------------------------------------------------------------------------------------------------------
