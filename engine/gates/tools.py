@@ -60,18 +60,29 @@ class ToolBench:
     @contextlib.contextmanager
     def as_before(self) -> Iterator[None]:
         """The changed files as they were, while inside."""
-        now = {p: (self.root / p).read_bytes() for p in self.before if (self.root / p).is_file()}
+        # Where a link lies now, or leads there, something ran in the worktree and put it there: hands off.
+        plain = [p for p in self.before if self._lies_inside(p) and not (self.root / p).is_symlink()]
+        now = {p: (self.root / p).read_bytes() if (self.root / p).is_file() else None for p in plain}
         try:
-            for path, content in self.before.items():
-                if content is None:
-                    (self.root / path).unlink(missing_ok=True)
-                else:
-                    (self.root / path).parent.mkdir(parents=True, exist_ok=True)
-                    (self.root / path).write_bytes(content)
+            for path in plain:
+                self._put(path, self.before[path])
             yield
         finally:
             for path, content in now.items():
-                (self.root / path).write_bytes(content)
+                self._put(path, content)
+
+    def _put(self, path: str, content: bytes | None) -> None:
+        file = self.root / path
+        if not self._lies_inside(path):
+            return
+        if content is None or file.is_symlink():
+            file.unlink(missing_ok=True)
+        if content is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+
+    def _lies_inside(self, path: str) -> bool:
+        return (self.root / path).parent.resolve().is_relative_to(self.root.resolve())
 
 
 def format_gate(command: Sequence[str], bench: ToolBench) -> Gate:

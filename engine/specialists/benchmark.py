@@ -11,13 +11,12 @@ from typing import Any
 from engine.gates.tools import benchmarks_gate
 from engine.model import Gate, GateStatus
 from engine.specialists.case import Case, Evidence, Fact
-from engine.specialists.change import PATIENCE, bench, cut, inside, installed
+from engine.specialists.change import PATIENCE, answer, bench, cut, inside, installed, read
 
 BASELINE = "baseline.json"
 MOST = 500
 """Benchmarks that are recorded; facts name fewer."""
 MOST_FACTS = 40
-_ANSWER_BYTES = 200_000_000
 _MENTION = re.compile(r"\bbenchmark\b")
 _FIXTURES = frozenset({"benchmark", "benchmark_weave"})
 _OLDER = re.compile(r"(^|/)(\.benchmarks/.+\.json|[\w.-]*baseline[\w.-]*\.json)$")
@@ -25,28 +24,42 @@ _OLDER = re.compile(r"(^|/)(\.benchmarks/.+\.json|[\w.-]*baseline[\w.-]*\.json)$
 
 def look(case: Case) -> Evidence:
     """Run the project's benchmarks once and keep what they measured; an older baseline is named, not compared."""
-    older = [path for path in case.files if _OLDER.search(path)]
-    facts = [Fact("older baseline, not compared", path) for path in older[:5]]
+    older = [path for path in case.files if _OLDER.search(path)][:5]
+    named = tuple(Fact("older baseline, not compared", path) for path in older)
     configured = benchmarks_gate(case.settings.gates.benchmarks, bench(case, ()))
     if configured is not None:
-        return Evidence(configured, tuple(facts))
+        return Evidence(configured, named)
     files = benchmark_files(case)
     if not files:
         return Evidence(Gate("benchmarks", GateStatus.SKIPPED, "n/a-surface", "no test uses a benchmark fixture"))
     if not installed(case, "pytest_benchmark"):
         why = f"pytest-benchmark is not installed for {len(files)} files of benchmarks"
-        return Evidence(Gate("benchmarks", GateStatus.SKIPPED, "missing-tool", why), tuple(facts))
-    answer = case.scratch / "benchmarks.json"
-    answer.unlink(missing_ok=True)
-    argv = [case.interpreter.executable, "-m", "pytest", "-q", "--color=no", "--no-header", "-p", "no:cacheprovider"]
-    argv += ["--benchmark-only", f"--benchmark-json={answer}", *(f"./{f}" for f in files)]
-    code, lines = case.confined(argv, PATIENCE)
-    report = _report(answer)
-    rows = _rows(report)
-    said = _last(lines, code)
+        return Evidence(Gate("benchmarks", GateStatus.SKIPPED, "missing-tool", why), named)
+    report, failed = _measure(case, files)
+    rows, machine = _rows(report), _machine(report)
     if not rows:
-        return Evidence(Gate("benchmarks", GateStatus.FAIL, "", f"no baseline: {said}"), tuple(facts))
-    machine = _machine(report)
+        return Evidence(Gate("benchmarks", GateStatus.FAIL, "", f"no baseline: {failed or 'nothing ran'}"), named)
+    words = [summary(rows, machine), *(f"older baseline not compared: {cut(p, 80)}" for p in older[:1])]
+    status = GateStatus.FAIL if failed else GateStatus.PASS
+    gate = Gate("benchmarks", status, "", "; ".join([*words, failed] if failed else words))
+    facts = tuple(Fact("benchmark", _row(row)) for row in rows[:MOST_FACTS])
+    return Evidence(gate, facts + named, {BASELINE: _baseline(case, rows, machine)})
+
+
+def _measure(case: Case, files: Sequence[str]) -> tuple[Mapping[str, Any], str]:
+    """The plug-in's report, and what pytest ended with if that was no success."""
+    written = case.scratch / "benchmarks.json"
+    written.unlink(missing_ok=True)
+    argv = [case.interpreter.executable, "-m", "pytest", "-q", "--color=no", "--no-header", "-p", "no:cacheprovider"]
+    argv += ["-p", "benchmark"]  # a project may leave it out of its everyday runs
+    argv += ["-n", "0"] if installed(case, "xdist") else []
+    argv += ["--benchmark-only", f"--benchmark-json={written}", *(f"./{f}" for f in files)]
+    code, lines = case.confined(argv, PATIENCE)
+    last = cut(lines[-1].strip("= ") if lines else f"exit {code}", 160)
+    return answer(written), last if code else ""
+
+
+def _baseline(case: Case, rows: Sequence[Mapping[str, Any]], machine: Mapping[str, Any]) -> bytes:
     baseline = {
         "commit": case.state.snapshot.head if case.state.snapshot is not None else "",
         "tree": case.after,
@@ -54,12 +67,7 @@ def look(case: Case) -> Evidence:
         "machine": machine,
         "benchmarks": rows,
     }
-    facts = [Fact("benchmark", _row(row)) for row in rows[:MOST_FACTS]] + facts
-    keep = {BASELINE: (json.dumps(baseline, indent=2, sort_keys=True) + "\n").encode("utf-8", "replace")}
-    evidence = summary(rows, machine) + (f"; older baseline not compared: {cut(older[0], 80)}" if older else "")
-    if code:
-        return Evidence(Gate("benchmarks", GateStatus.FAIL, "", f"{evidence}; {said}"), tuple(facts), keep)
-    return Evidence(Gate("benchmarks", GateStatus.PASS, "", evidence), tuple(facts), keep)
+    return (json.dumps(baseline, indent=2, sort_keys=True) + "\n").encode("utf-8", "replace")
 
 
 def benchmark_files(case: Case) -> list[str]:
@@ -72,7 +80,7 @@ def benchmark_files(case: Case) -> list[str]:
             continue
         if not (name.startswith(("test_", "bench_")) or name.endswith(("_test.py", "_bench.py"))):
             continue
-        text = (case.place.worktree / path).read_text(encoding="utf-8", errors="replace")
+        text = read(case, path)
         if _MENTION.search(text) and _asks(text):
             found.append(inside(case, path))
     return found
@@ -87,16 +95,6 @@ def _asks(text: str) -> bool:
         isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _FIXTURES & {a.arg for a in node.args.args}
         for node in ast.walk(tree)
     )
-
-
-def _report(path: Any) -> Mapping[str, Any]:
-    try:
-        if path.stat().st_size > _ANSWER_BYTES:
-            return {}
-        report = json.loads(path.read_text(encoding="utf-8", errors="replace"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return report if isinstance(report, Mapping) else {}
 
 
 def _rows(report: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -163,8 +161,3 @@ def duration(seconds: float) -> str:
 
 def _row(row: Mapping[str, Any]) -> str:
     return f"{row['name']}: median {duration(row['median'])}, spread {spread(row):.0f} %, {row['rounds']} rounds"
-
-
-def _last(lines: Sequence[str], code: int) -> str:
-    """The line pytest ends with."""
-    return cut(lines[-1].strip("= ") if lines else f"exit {code}", 160)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import json
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from engine.gates.tools import ToolBench
 from engine.specialists.case import Case
@@ -15,6 +18,8 @@ from engine.workspace.scope import Scope
 
 MOST = 400_000
 """Bytes of a file that is looked at; a longer one was hardly written by hand."""
+ANSWER = 100_000_000
+"""Characters of a tool's answer that are read; one that is longer is cut off, and so no answer."""
 PATIENCE = 300.0
 """Seconds one tool of a specialist may take."""
 
@@ -126,6 +131,29 @@ def bench(case: Case, changes: Iterable[Edited]) -> ToolBench:
 def inside(case: Case, path: str) -> str:
     """A path of the repository as the project has it."""
     return path.removeprefix(f"{case.prefix}/") if case.prefix else path
+
+
+def read(case: Case, path: str) -> str:
+    """A text file of the worktree; empty if there is none, or it lies elsewhere: children may have planted links."""
+    root, file = case.place.worktree, case.place.worktree / path
+    if not lies_in(root, file) or file.stat().st_size > MOST:
+        return ""
+    return file.read_text(encoding="utf-8", errors="replace")
+
+
+def lies_in(root: Path, file: Path) -> bool:
+    """Whether a file is there, is no link, and no link leads to it."""
+    return file.is_file() and not file.is_symlink() and file.resolve().is_relative_to(root.resolve())
+
+
+def answer(path: Path) -> Mapping[str, Any]:
+    """What a tool wrote as JSON; empty if it wrote nothing that can be read."""
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), encoding="utf-8", errors="replace") as file:
+            found = json.loads(file.read(ANSWER))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, Mapping) else {}
 
 
 def cut(text: str, most: int = 400) -> str:

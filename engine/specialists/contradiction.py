@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from engine.model import Advisory, Gate, GateStatus
 from engine.records.redact import Redactor
 from engine.specialists.case import Case, Evidence, Fact
-from engine.specialists.change import MOST, cut
+from engine.specialists.change import cut, read
 from engine.specialists.failures import Failing, failing, groups
 from engine.specialists.issue import missing_names
 from engine.specialists.markdown import code, fenced
@@ -19,6 +19,8 @@ from engine.verify.contradiction import CODE, contradictions
 
 FILE = "analysis.md"
 MOST_FACTS = 40
+MOST_GROUPS = 20
+"""Ways of failing an analysis tells; contradictions, too."""
 _PLACE = re.compile(r"(?P<path>[^\s;:]+\.py):(?P<line>\d+)")
 
 
@@ -43,10 +45,9 @@ def look(case: Case) -> Evidence:
         return Evidence(Gate("spec", GateStatus.SKIPPED, "n/a-surface", why))
     grouped = groups(tests)
     telling = {s: g for s, g in grouped.items() if any(t.path or t.detail or t.missing for t in g)}
-    pairs = [(advisory, sides(case, advisory)) for advisory in found]
+    pairs = [(advisory, sides(case, advisory)) for advisory in found[:MOST_GROUPS]]
     text = Redactor.of(os.environ).text(written(case, pairs, grouped))
-    facts = [Fact("contradiction", cut(advisory.text)) for advisory in found]
-    facts += [Fact("the assertion", f"{side}\n{side.source[:1500]}") for _, both in pairs for side in both]
+    facts = [fact for advisory, both in pairs for fact in _facts(advisory, both)]
     facts += [Fact("fails alike", f"{len(g)} × {s}; in {_paths(g)}") for s, g in grouped.items()]
     missing = missing_names(tests)
     concerns = {"issue-creator": f"missing: {cut(', '.join(missing), 160)}"} if missing and not found else {}
@@ -55,6 +56,12 @@ def look(case: Case) -> Evidence:
     return Evidence(
         Gate("spec", status, "", _evidence(found, grouped, telling)), tuple(facts[:MOST_FACTS]), keep, concerns
     )
+
+
+def _facts(advisory: Advisory, both: Sequence[Side]) -> Iterator[Fact]:
+    yield Fact("contradiction", cut(advisory.text))
+    for side in both:
+        yield Fact("the assertion", f"{side}\n{side.source[:1500]}")
 
 
 def _evidence(
@@ -88,10 +95,7 @@ def named(case: Case, tests: Sequence[Failing]) -> list[Advisory]:
 
 def _source(case: Case, path: str) -> str:
     """A file of the project's worktree; empty if there is none that can be read."""
-    file = (case.place.cwd / path).resolve()
-    if not file.is_relative_to(case.place.worktree.resolve()) or not file.is_file() or file.stat().st_size > MOST:
-        return ""
-    return file.read_text(encoding="utf-8", errors="replace")
+    return read(case, f"{case.prefix}/{path}" if case.prefix else path)
 
 
 def sides(case: Case, advisory: Advisory) -> list[Side]:
@@ -131,7 +135,7 @@ def written(
         parts += ["One of them has to give: no change of the code makes both true.", ""]
     if grouped:
         parts += ["## How the targets fail", ""]
-    for signature, group in grouped.items():
+    for signature, group in list(grouped.items())[:MOST_GROUPS]:
         parts += [f"- {len(group)} × {code(signature)}", f"  - in {code(_paths(group))}"]
         parts += [f"  - {code(t.nodeid)}" for t in group[:10]]
         if len(group) > 10:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from engine.model import Gate, GateStatus
 from engine.specialists.case import Case, Evidence, Fact
-from engine.specialists.change import MOST, PATIENCE, Edited, bench, cut, edited, inside, judging
+from engine.specialists.change import PATIENCE, Edited, bench, cut, edited, inside, judging, read
 from engine.specialists.names import Moved, Public, described, moved, public
 
 MOST_FACTS = 40
@@ -58,11 +58,11 @@ def _names_said(names: int, gaps: Sequence[str]) -> str:
 
 def gaps_of(change: Edited, move: Moved) -> Iterator[str]:
     """What the docstrings of a changed module lack."""
-    known = [p for p in public(change.before or "", change.path).values() if p.kind != "value"]
+    known = [p for p in public(change.before or "", change.path).values() if p.kind != "value" and not p.speaks]
     # In a module that documents next to nothing one more name without a word is no gap of this change.
     used_to = not known or sum(bool(p.docstring) for p in known) * 2 >= len(known)
     for name in (*move.added, *(new for _, new in move.renamed)):
-        if name.kind != "value" and not name.docstring and used_to:
+        if name.kind != "value" and not (name.docstring or name.speaks) and used_to:
             yield f"{change.path}:{name.line}: {name.name} has no docstring"
         yield from _parameters(change.path, name)
     for old, new in move.changed:
@@ -118,9 +118,7 @@ def _elsewhere(case: Case, code: Sequence[Edited]) -> frozenset[str]:
     texts = {c.path: c.after for c in code if c.after is not None}
     for path in case.files:
         if path.endswith(".py") and path not in texts:
-            file = case.place.worktree / path
-            if file.is_file() and file.stat().st_size <= MOST:
-                texts[path] = file.read_text(encoding="utf-8", errors="replace")
+            texts[path] = read(case, path)
     for path, text in texts.items():
         found |= {name.split(".")[-1] for name in public(text, path)}
     return frozenset(found)
@@ -130,9 +128,8 @@ def _pages(case: Case) -> Iterator[tuple[str, str]]:
     """README and pages of documentation inside the project."""
     for path in case.files:
         ours = not case.prefix or path.startswith(f"{case.prefix}/")
-        file = case.place.worktree / path
-        if ours and path.endswith(_PAGE) and file.is_file() and not file.is_symlink() and file.stat().st_size <= MOST:
-            yield path, file.read_text(encoding="utf-8", errors="replace")
+        if ours and path.endswith(_PAGE) and (text := read(case, path)):
+            yield path, text
 
 
 # -- examples ---------------------------------------------------------------------------------------------------------

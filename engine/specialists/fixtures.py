@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.model import Gate, GateStatus
 from engine.specialists.case import Case, Evidence, Fact
-from engine.specialists.change import cut
+from engine.specialists.change import answer, cut, lies_in
 
 INDEX = "index.json"
 MOST = 2000
@@ -52,8 +52,8 @@ def look(case: Case) -> Evidence:
 
 
 def _ours(case: Case, path: str) -> bool:
-    file = case.place.worktree / path
-    return (not case.prefix or path.startswith(f"{case.prefix}/")) and file.is_file() and not file.is_symlink()
+    inside = not case.prefix or path.startswith(f"{case.prefix}/")
+    return inside and lies_in(case.place.worktree, case.place.worktree / path)
 
 
 def _is_fixture(path: str) -> bool:
@@ -105,11 +105,7 @@ def _digest(file: Path) -> str:
 
 def _read(file: Path) -> Mapping[str, Any] | None:
     """The rows of an index; None if there is none that can be read."""
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    rows = found.get("fixtures") if isinstance(found, Mapping) else None
+    rows = answer(file).get("fixtures")
     return rows if isinstance(rows, Mapping) else None
 
 

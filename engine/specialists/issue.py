@@ -16,6 +16,8 @@ from engine.specialists.markdown import code, fenced, plain
 FILE = "issue.md"
 MOST = 50
 """Tests an issue lists; more are counted."""
+MOST_GROUPS = 20
+"""Ways of failing it tells."""
 
 
 def look(case: Case) -> Evidence:
@@ -63,7 +65,7 @@ def title(tests: Sequence[Failing], missing: Sequence[str]) -> str:
 def written(case: Case, tests: Sequence[Failing], missing: Sequence[str]) -> str:
     """The issue: title, what fails, what is missing, criteria, how to see it, environment."""
     parts = [f"# {title(tests, missing)}", "", "## What fails", ""]
-    for signature, group in groups(tests).items():
+    for signature, group in list(groups(tests).items())[:MOST_GROUPS]:
         parts += [f"{len(group)} × {code(signature)}", "", fenced(_told(group[0])), ""]
     parts += ["## What is missing", ""]
     parts += [f"- {code(name)}, {where(case, name)}" for name in missing] or [

@@ -15,7 +15,7 @@ import tomli
 
 from engine.model import Gate, GateStatus
 from engine.specialists.case import Case, Evidence, Fact
-from engine.specialists.change import MOST, cut, edited, inside, installed, judging
+from engine.specialists.change import answer, cut, edited, inside, installed, judging, read
 from engine.suites.impact import Imports
 
 WANTED = 80
@@ -28,11 +28,11 @@ SPARE = 60.0
 OLDEST = (3, 8)
 WORKERS = 4
 MOST_FACTS = 20
-_ANSWER_BYTES = 10_000_000
 _CHILD = Path(__file__).parents[1] / "suites" / "child" / "mutate.py"
 _KILLED = frozenset({"killed", "timeout", "segfault", "caught by type check"})
 _ALIVE = frozenset({"survived", "no tests"})
 _SKIPPED = (".git", ".venv", "venv", ".bitnet-tui", "node_modules", "__pycache__", ".tox", ".nox", "mutants")
+_TEST = re.compile(r"(^|/)(test_[^/]*|[^/]*_test)\.py$")
 _IMPORT = re.compile(r"^\s*(?:from|import)\s.*$", re.MULTILINE)
 _OWN = re.compile(r"^\[tool\.mutmut[\].][^\n]*\n(?:(?!\[)[^\n]*\n?)*", re.MULTILINE)
 
@@ -78,13 +78,12 @@ def look(case: Case) -> Evidence:
         )
     files = tests_of(case, touched)
     if not files:
-        return _skipped("n/a-surface", f"no passing test file reaches {cut(', '.join(touched), 160)}")
+        return _skipped("n/a-surface", f"no test file that passes reaches {cut(', '.join(touched), 160)}")
     copy = case.scratch / "mutation" / "project"
     problem = prepare(case, copy, touched, files)
     if problem:
         return _skipped("n/a-surface", problem)
-    answer, said = _run(case, copy, touched)
-    return judged(answer, said, touched)
+    return judged(*_run(case, copy, touched), touched)
 
 
 def _skipped(reason: str, why: str) -> Evidence:
@@ -103,19 +102,19 @@ def mutmut(case: Case) -> bool:
 
 
 def tests_of(case: Case, touched: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """Files of passing tests that import what was touched, as the project has them; those of the targets first."""
-    passing = {row.nodeid.split("::", 1)[0] for row in _passing(case)}
-    texts = {}
-    for path in case.files:
-        file = case.place.worktree / path
-        if path.endswith(".py") and file.is_file() and file.stat().st_size <= MOST:
-            texts[path] = file.read_text(encoding="utf-8", errors="replace")
+    """Files of tests that import what was touched, as the project has them; those of the targets first.
+
+    They passed in this run, or the change brought them.
+    """
+    known = {row.nodeid.split("::", 1)[0] for row in _passing(case)}
+    known |= {inside(case, p) for p in case.changed if p in case.files and _TEST.search(p)}
+    texts = {path: read(case, path) for path in case.files if path.endswith(".py")}
     lines = [(path, line) for path, text in texts.items() for line in _IMPORT.findall(text)]
     imports = Imports(frozenset(texts), lines, case.place.import_roots)
     whole = f"{case.prefix}/" if case.prefix else ""
     reached = imports.reached(f"{whole}{path}" for path in touched)
     targets = {row.nodeid.split("::", 1)[0] for row in case.state.targets}
-    chosen = {path for path in passing if f"{whole}{path}" in reached} | (targets & passing)
+    chosen = {path for path in known if f"{whole}{path}" in reached} | (targets & known)
     return tuple(sorted(chosen, key=lambda p: (p not in targets, p)))
 
 
@@ -126,7 +125,10 @@ def _passing(case: Case) -> list[Any]:
 def prepare(case: Case, copy: Path, touched: Mapping[str, Sequence[str]], files: Sequence[str]) -> str:
     """Copy the project and tell mutmut there what to do; why that cannot be, or an empty text."""
     shutil.rmtree(copy.parent, ignore_errors=True)
-    shutil.copytree(case.place.cwd, copy, symlinks=True, ignore=shutil.ignore_patterns(*_SKIPPED))
+    try:
+        shutil.copytree(case.place.cwd, copy, symlinks=True, ignore=shutil.ignore_patterns(*_SKIPPED))
+    except OSError as error:  # a pipe, a file without rights
+        return f"the project cannot be copied: {cut(str(error), 160)}"
     tops = sorted({path.split("/", 1)[0] for path in touched})
     others = sorted(p.name for p in copy.iterdir() if p.name not in tops and p.name != "pyproject.toml")
     settings = {
@@ -177,7 +179,7 @@ def _toml(value: object) -> str:
 def _run(case: Case, copy: Path, touched: Mapping[str, Sequence[str]]) -> tuple[Mapping[str, Any], str]:
     """The child's answer, and the last thing it said."""
     folder = copy.parent
-    script, asked, answer = folder / "mutate.py", folder / "asked.json", folder / "answer.json"
+    script, asked, written = folder / "mutate.py", folder / "asked.json", folder / "answer.json"
     shutil.copy2(_CHILD, script)
     wanted = {
         "copy": str(copy),
@@ -185,49 +187,45 @@ def _run(case: Case, copy: Path, touched: Mapping[str, Sequence[str]]) -> tuple[
         "most": MUTANTS,
         "seconds": SECONDS,
         "workers": min(WORKERS, os.cpu_count() or 1),
-        "answer": str(answer),
+        "answer": str(written),
     }
     asked.write_text(json.dumps(wanted), encoding="utf-8")
     _, lines = case.confined([case.interpreter.executable, str(script), str(asked)], SECONDS + SPARE)
     said = cut(next((line for line in reversed(lines) if _SAYS.search(line)), lines[-1] if lines else ""), 200)
-    try:
-        found = json.loads(answer.read_text(encoding="utf-8")) if answer.stat().st_size < _ANSWER_BYTES else {}
-    except (OSError, ValueError, RecursionError):
-        found = {}
-    return found if isinstance(found, Mapping) else {}, said
+    return answer(written), said
 
 
 _SAYS = re.compile(r"^(Stopping early|failed to|Failed to|FAILED|ERROR|E  )|Error\b")
 _UNTESTED = "could not find any test case"
 
 
-def judged(answer: Mapping[str, Any], said: str, touched: Mapping[str, Sequence[str]]) -> Evidence:
-    """The gate and the survivors, from what the child wrote down."""
+def judged(found: Mapping[str, Any], said: str, touched: Mapping[str, Sequence[str]]) -> Evidence:
+    """The gate and the survivors, from what the child wrote down. Tests ran in it: it may have written anything."""
     functions = tuple(f"{path}: {', '.join(names)}" for path, names in touched.items())
-    status = answer.get("status")
-    chosen = answer.get("chosen")
-    status = status if isinstance(status, Mapping) else {}
-    if not chosen and not answer.get("why"):
-        if answer:
-            return _skipped("n/a-surface", f"nothing to mutate in {cut('; '.join(functions), 160)}")
+    named, why = cut("; ".join(functions), 160), str(found.get("why", ""))
+    if not found:
         return _skipped("missing-tool", f"mutmut gave no answer: {said or 'it was ended'}")
-    words = list(status.values())
-    killed, alive = sum(w in _KILLED for w in words), sum(w in _ALIVE for w in words)
-    score = Score(killed, alive, int(answer.get("all", 0)), functions)
-    if not score.tried:
-        if _UNTESTED in said:
-            gate = Gate(
-                "mutation", GateStatus.FAIL, "", f"mutation: 0 %, no test runs {cut('; '.join(functions), 160)}"
-            )
-            return Evidence(gate, (Fact("untested", cut("; ".join(functions))),))
-        why = "time was up before the first mutant" if answer.get("why") == "time" else said or answer.get("why")
-        reason = "bounded-by-policy" if answer.get("why") == "time" else "missing-tool"
-        return _skipped(reason, f"mutmut tried nothing: {why}")
-    shown = answer.get("shown")
-    facts = [
-        Fact("survives" if status.get(name) == "survived" else "no test runs it", str(diff)[:1200])
-        for name, diff in (shown.items() if isinstance(shown, Mapping) else ())
-    ]
-    holds = score.percent >= WANTED
-    gate = Gate("mutation", GateStatus.PASS if holds else GateStatus.FAIL, "", str(score))
-    return Evidence(gate, tuple(facts[:MOST_FACTS]))
+    if not found.get("chosen") and not why:
+        return _skipped("n/a-surface", f"nothing to mutate in {named}")
+    status = {name: str(word) for name, word in _mapping(found.get("status")).items()}
+    killed, alive = (sum(word in words for word in status.values()) for words in (_KILLED, _ALIVE))
+    total = found.get("all")
+    score = Score(killed, alive, total if isinstance(total, int) else len(status), functions)
+    if score.tried:
+        facts = [
+            Fact("survives" if status.get(name) == "survived" else "no test runs it", str(diff)[:1200])
+            for name, diff in _mapping(found.get("shown")).items()
+        ]
+        holds = score.percent >= WANTED
+        gate = Gate("mutation", GateStatus.PASS if holds else GateStatus.FAIL, "", str(score))
+        return Evidence(gate, tuple(facts[:MOST_FACTS]))
+    if _UNTESTED in said:
+        gate = Gate("mutation", GateStatus.FAIL, "", f"mutation: 0 %, no test runs {named}")
+        return Evidence(gate, (Fact("no test runs it", named),))
+    if why == "time":
+        return _skipped("bounded-by-policy", f"mutmut had tried nothing after {SECONDS} s")
+    return _skipped("missing-tool", f"mutmut tried nothing: {said or cut(why, 160)}")
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -10,9 +10,10 @@ from pathlib import PurePosixPath
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
-_HEADING = re.compile(r"^(\s*)(?:(?:Other )?Parameters|Attributes)\s*\n\s*-{3,}\s*\n", re.MULTILINE)
+_OF_VALUE = re.compile(r"property$|\.(setter|deleter|getter)$|overload$")
+_HEADING = re.compile(r"^([ \t]*)(?:(?:Other )?Parameters|Attributes)\s*\n\s*-{3,}\s*\n", re.MULTILINE)
 _NUMPY = re.compile(r"^([*\w]+(?:\s*,\s*[*\w]+)*)\s*(?::.*)?$")
-_GOOGLE = re.compile(r"^(\s*)(?:Args|Arguments|Parameters|Keyword Args):\s*\n", re.MULTILINE)
+_GOOGLE = re.compile(r"^([ \t]*)(?:Args|Arguments|Parameters|Keyword Args):\s*\n", re.MULTILINE)
 _GOOGLE_ROW = re.compile(r"^\*{0,2}(\w+)\s*(?:\([^)]*\))?\s*:")
 _SPHINX = re.compile(r"^\s*:param(?:eter)?\s+(?:[\w\[\], .|]+\s+)?\*{0,2}(\w+)\s*:", re.MULTILINE)
 
@@ -26,6 +27,7 @@ class Public:
     parameters : of a function, or of a class's ``__init__``; without ``self``.
     signature : parameters with annotations and defaults, and what is returned, as text.
     body : its code without the docstring, to know it again under another name.
+    speaks : its name may say enough: a property, a method of a protocol, ``main``.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Public:
     signature: str = ""
     docstring: str = ""
     body: str = ""
+    speaks: bool = False
 
 
 def public(text: str, path: str = "") -> dict[str, Public]:
@@ -45,7 +48,7 @@ def public(text: str, path: str = "") -> dict[str, Public]:
     >>> list(public("def f(a): ...\\ndef _g(): ...\\nclass C:\\n    def m(self): ...\\n"))
     ['f', 'C', 'C.m']
     """
-    parts = PurePosixPath(path).with_suffix("").parts
+    parts = PurePosixPath(path.removesuffix(".py")).parts
     if any(part.startswith("_") and part != "__init__" for part in parts):
         return {}
     try:
@@ -100,10 +103,10 @@ def _class(node: ast.ClassDef) -> Iterator[Public]:
     for inner in node.body:
         if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
             static = any(ast.unparse(d) == "staticmethod" for d in inner.decorator_list)
-            yield _function(inner, f"{node.name}.{inner.name}", bound=not static)
+            yield _function(inner, f"{node.name}.{inner.name}", bound=not static, speaks="Protocol" in bases)
 
 
-def _function(node: ast.FunctionDef | ast.AsyncFunctionDef, name: str, *, bound: bool) -> Public:
+def _function(node: ast.FunctionDef | ast.AsyncFunctionDef, name: str, *, bound: bool, speaks: bool = False) -> Public:
     given = node.args
     plain = [a.arg for a in (*given.posonlyargs, *given.args)][1 if bound else 0 :]
     stars = [a.arg for a in (given.vararg, given.kwarg) if a is not None]
@@ -111,7 +114,9 @@ def _function(node: ast.FunctionDef | ast.AsyncFunctionDef, name: str, *, bound:
     returns = f" -> {ast.unparse(node.returns)}" if node.returns is not None else ""
     body = "\n".join(ast.dump(n) for n in _code(node))
     said = ast.get_docstring(node) or ""
-    return Public(name, node.lineno, "function", parameters, f"({ast.unparse(given)}){returns}", said, body)
+    signature = f"({ast.unparse(given)}){returns}"
+    speaks = speaks or name == "main" or any(_OF_VALUE.search(ast.unparse(d)) for d in node.decorator_list)
+    return Public(name, node.lineno, "function", parameters, signature, said, body, speaks)
 
 
 def _code(node: Definition) -> list[ast.stmt]:

@@ -5,7 +5,6 @@ Nothing of the repository is executed: bandit parses, pip-audit reads what is in
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +13,12 @@ from typing import Any
 from engine.model import Gate, GateStatus
 from engine.records.redact import Redactor
 from engine.specialists.case import Case, Evidence, Fact
-from engine.specialists.change import Edited, bench, cut, edited, judging
+from engine.specialists.change import Edited, answer, bench, cut, edited, judging
 from engine.specialists.requirements import declared, normal
 
 MOST_FACTS = 60
 AUDIT_PATIENCE = 120.0
 """Seconds the audit may take: it asks for each installed package."""
-_ANSWER_BYTES = 20_000_000
 _GRAVE = frozenset({"MEDIUM", "HIGH"})
 
 
@@ -83,18 +81,28 @@ def static(case: Case, changes: Sequence[Edited]) -> Part:
     tool = tools.find("bandit")
     if not tool:
         return Part("bandit: skipped (missing-tool): bandit is not installed", ran=False)
-    answer = case.scratch / "bandit.json"
-    answer.unlink(missing_ok=True)
+    written = case.scratch / "bandit.json"
+    written.unlink(missing_ok=True)
     # What a change silences by a comment of its own is shown all the same.
-    argv = [tool, "--format", "json", "--output", str(answer), "--quiet", "--exit-zero", "--ignore-nosec", *tools.files]
+    argv = [
+        tool,
+        "--format",
+        "json",
+        "--output",
+        str(written),
+        "--quiet",
+        "--exit-zero",
+        "--ignore-nosec",
+        *tools.files,
+    ]
     status, lines = tools.confined(argv)
-    report = _json(answer)
-    if not isinstance(report, Mapping):
+    report = answer(written)
+    if not report:
         why = cut(lines[-1] if lines else f"exit {status}", 120)
         return Part(f"bandit: skipped (missing-tool): it gave no report: {why}", ran=False)
     grave, facts = 0, []
     for issue, change in _issues(report, code, case.place.worktree):
-        line = int(issue.get("line_number", 0))
+        line = _line(issue)
         severity = str(issue.get("issue_severity", "")).upper()
         silenced = "nosec" in change.added.get(line, "")
         counts = severity in _GRAVE and not silenced
@@ -117,9 +125,14 @@ def _issues(
         change = known.get(str(Path(str(issue.get("filename", ""))).resolve()))
         if change is None:
             continue
-        lines = {int(issue.get("line_number", 0)), *(n for n in issue.get("line_range", ()) if isinstance(n, int))}
+        lines = {_line(issue), *(n for n in issue.get("line_range", ()) if isinstance(n, int))}
         if lines & change.added.keys():
             yield issue, change
+
+
+def _line(issue: Mapping[str, Any]) -> int:
+    line = issue.get("line_number")
+    return line if isinstance(line, int) else 0
 
 
 # -- pip-audit --------------------------------------------------------------------------------------------------------
@@ -133,14 +146,14 @@ def audit(case: Case, changes: Sequence[Edited]) -> Part:
     folders = [p for p in case.interpreter.path if Path(p).name in ("site-packages", "dist-packages")]
     if not folders:
         return Part("pip-audit: skipped (missing-tool): the interpreter has no packages", ran=False)
-    answer = case.scratch / "pip-audit.json"
-    answer.unlink(missing_ok=True)
+    written = case.scratch / "pip-audit.json"
+    written.unlink(missing_ok=True)
     # Never with a requirements file or the project itself: resolving those may build, and so run, what they name.
-    options = ["--format", "json", "--output", str(answer), "--progress-spinner", "off", "--timeout", "5"]
+    options = ["--format", "json", "--output", str(written), "--progress-spinner", "off", "--timeout", "5"]
     paths = [word for folder in folders for word in ("--path", folder)]
     _, lines = case.outside([tool, *options, *paths], AUDIT_PATIENCE)
-    report = _json(answer)
-    if not isinstance(report, Mapping):
+    report = answer(written)
+    if not report:
         why = "no network" if _offline(lines) else cut(lines[-1] if lines else "it gave no report", 120)
         return Part(f"pip-audit: skipped (missing-tool): {why}", ran=False)
     return audited(report, new_packages(changes))
@@ -186,13 +199,3 @@ def _offline(lines: Sequence[str]) -> bool:
         "ended after",
     )
     return any(sign in said for sign in signs)
-
-
-def _json(path: Path) -> object:
-    """What a tool wrote; None if it wrote nothing that can be read."""
-    try:
-        if path.stat().st_size > _ANSWER_BYTES:
-            return None
-        return json.loads(path.read_text(encoding="utf-8", errors="replace"))
-    except (OSError, ValueError, RecursionError):
-        return None

@@ -30,13 +30,13 @@ def main():
         answer["why"] = "time"
     except SystemExit as end:
         answer["why"] = "" if not end.code else "mutmut ended with {}".format(end.code)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever mutmut stumbled over is what the answer says
         answer["why"] = "{}: {}".format(type(error).__name__, error)
     finally:
         signal.alarm(0)
         try:
             _read(asked, answer)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever mutmut stumbled over is what the answer says
             answer["why"] = answer["why"] or "{}: {}".format(type(error).__name__, error)
         with open(asked["answer"], "w", encoding="utf-8") as file:
             json.dump(answer, file)

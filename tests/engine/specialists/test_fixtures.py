@@ -1,0 +1,84 @@
+"""Fixtures are what their index says, and what makes them makes the same bytes twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from engine.model import GateStatus
+from engine.specialists import fixtures
+from engine.specialists.case import Case
+from engine.specialists.evidence import LOOKS
+
+Make = Callable[..., Case]
+STEADY = "from pathlib import Path\n\nPath(__file__).with_name('made.txt').write_text('steady')\n"
+UNSTEADY = (
+    "from pathlib import Path\n\nPath('tests/fixtures/made.txt').write_text(repr({'a', 'b', 'c', 'd', 'e', 'f'}))\n"
+)
+
+
+def test_an_index_with_every_digest_and_a_steady_generator_pass(case: Make) -> None:
+    files = {"tests/fixtures/rows.csv": "1,2\n"}
+    made = case(files, {"tests/fixtures/made.txt": "steady", "tests/fixtures/generate.py": STEADY})
+    wanted = fixtures.look(made)
+    assert (wanted.gate.name, wanted.gate.status) == ("fixtures", GateStatus.FAIL)
+    assert wanted.gate.evidence == (
+        "fixtures: 2 fixtures; tests/fixtures/index.json: there is no index of 2 files; "
+        "1 generator run twice: same bytes"
+    )
+    rows = json.loads(wanted.keep["index.json"])["fixtures"]
+    assert {name: (row["bytes"], row["made"]) for name, row in rows.items()} == {
+        "made.txt": (6, "by generate.py"),
+        "rows.csv": (4, "by generate.py"),
+    }
+    (made.place.worktree / "tests/fixtures/index.json").write_bytes(wanted.keep["index.json"])
+    found = fixtures.look(made)
+    assert found.gate.status is GateStatus.PASS
+    assert found.gate.evidence == (
+        "fixtures: 2 fixtures; tests/fixtures/index.json agrees; 1 generator run twice: same bytes"
+    )
+
+
+def test_a_generator_that_depends_on_chance_fails(case: Make) -> None:
+    made = case({"a.txt": ""}, {"tests/fixtures/made.txt": "x", "tests/fixtures/generate.py": UNSTEADY})
+    found = fixtures.look(made)
+    assert found.gate.status is GateStatus.FAIL
+    assert found.facts[-1].text == "tests/fixtures/made.txt differs from one run to the next"
+    assert (made.place.worktree / "tests/fixtures/made.txt").read_text() == "x"
+
+
+def test_a_fixture_that_is_not_what_its_generator_makes_fails(case: Make) -> None:
+    made = case({"a.txt": ""}, {"tests/fixtures/made.txt": "other", "tests/fixtures/generate.py": STEADY})
+    assert fixtures.look(made).facts[-1].text == "tests/fixtures/made.txt is not what tests/fixtures/generate.py makes"
+
+
+def test_an_index_that_is_behind_names_what_differs(case: Make) -> None:
+    index = {"fixtures": {"a.txt": {"sha256": "0" * 64}, "gone.txt": {}}}
+    made = case(
+        {"tests/fixtures/a.txt": "1"}, {"tests/fixtures/b.txt": "2", "tests/fixtures/index.json": json.dumps(index)}
+    )
+    assert [f.text for f in fixtures.look(made).facts] == [
+        "b.txt is not in it",
+        "gone.txt is in it and not there",
+        "a.txt has another digest",
+    ]
+
+
+def test_a_project_without_fixtures_has_no_surface(case: Make) -> None:
+    assert fixtures.look(case({"a.txt": "1"}, {"a.txt": "2"})).gate.word == "skipped (n/a-surface)"
+
+
+def test_every_specialist_of_the_flow_has_a_tool_and_its_own_gate(case: Make) -> None:
+    made = case({"a.txt": "1"}, {})
+    gates = {agent: look(made).gate.name for agent, look in LOOKS.items()}
+    assert gates == {
+        "code-reviewer": "clippy",
+        "code-refiner": "clippy",
+        "test-hardener": "mutation",
+        "spec-analyzer": "spec",
+        "issue-creator": "spec",
+        "generative-benchmark-runner": "benchmarks",
+        "security-scanner": "security",
+        "doc-updater": "docs",
+        "generative-fixture-builder": "fixtures",
+    }
