@@ -275,9 +275,10 @@ class Loop:
         self._set(results.build_gate(self.state, "audit1"))
         status, reason = (GateStatus.SKIPPED, "missing-tool") if lacking else (GateStatus.FAIL, "")
         self._set(Gate("impl", status, reason, why))
-        self.keeper.compare(self.workshop.snapshot)
         if not self.state.hops:
             self.emit(ev.HopAdded(Hop(self.plan.agent.name, why, route)))
+        route = Dispatching(self).follow(route)
+        self.keeper.compare(self.workshop.snapshot)
         self.keeper.write(route)
         self.plan.repository.delete_ref(f"refs/bitnet-tui/{self.run}/base")
         return self._finish(Exit.ENVIRONMENT if lacking else Exit.NOT_GREEN, why, route)

@@ -18,7 +18,7 @@ from engine.flow.routes import canonical, runnable
 from engine.model import Gate, Hop, Noun, Option, Proposal, Route, Step
 from engine.providers import Finish
 from engine.records import receipt
-from engine.specialists import routing
+from engine.specialists import routing, upstream
 from engine.specialists.bounds import bounds
 from engine.specialists.case import Case, Evidence
 from engine.specialists.evidence import LOOKS
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from engine.loop import Loop
 
+ISSUES = "issue-creator"
 _COMMITS = {"impl": "refactor", "tests": "test", "docs": "docs", "fixtures": "test"}
 
 
@@ -124,12 +125,14 @@ class Dispatching:
         loop = self.loop
         before = self._tree(hop)
         loop.emit(ev.SpecialistStarted(hop, agent.name, before))
-        loop.emit(ev.StepStarted(Step.JUDGE, loop.state.attempts[-1].number, f"{agent.name}: its tools"))
+        loop.emit(ev.StepStarted(Step.JUDGE, self._number, f"{agent.name}: its tools"))
         evidence = self._look(agent, before)
         finish, left, model = self._model(hop, agent, before, evidence)
         if left.tree != before:
-            loop.emit(ev.StepStarted(Step.JUDGE, loop.state.attempts[-1].number, f"{agent.name}: its tools again"))
+            loop.emit(ev.StepStarted(Step.JUDGE, self._number, f"{agent.name}: its tools again"))
             evidence = self._look(agent, left.tree)
+        if canonical(agent.name) == ISSUES:
+            upstream.bring(loop, finish, evidence)
         commit = self._commit(hop, agent, before, left.tree, finish)
         stat = loop.plan.repository.numstat(before, left.tree) if left.tree != before else []
         loop.emit(
@@ -160,7 +163,13 @@ class Dispatching:
         earlier = self.loop.state.specialist(hop - 1)
         if earlier is not None and earlier.finished is not None:
             return earlier.finished.tree
-        return self.loop.state.attempts[-1].tree or self.loop.workshop.snapshot.tree
+        attempt = self.loop.state.attempt
+        return (attempt.tree if attempt is not None else "") or self.loop.workshop.snapshot.tree
+
+    @property
+    def _number(self) -> int:
+        """Of the last attempt."""
+        return self.loop.state.attempt.number if self.loop.state.attempt is not None else 0
 
     def place(self, tree: str, name: str) -> Place:
         """A fresh worktree of ``tree``."""

@@ -44,7 +44,7 @@ class Hands:
         """
         loop = self.loop
         area = Area(place.worktree)
-        number = loop.state.attempts[-1].number
+        number = loop.state.attempt.number if loop.state.attempt is not None else 0
         loop.emit(ev.StepStarted(Step.EDIT, number, f"{self.agent.name}: the model works on it"))
         try:
             finish = (
