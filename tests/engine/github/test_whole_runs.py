@@ -110,3 +110,25 @@ def test_a_repository_may_not_speak_for_its_user(repo: Callable[..., Path], comm
     assert answer.code == 2
     assert "write to GitHub in your name" in answer.result["why"]
     assert "--publish" in answer.result["hint"]
+
+
+def test_what_is_missing_upstream_becomes_one_issue(
+    repo: Callable[..., Path], command: Command, github: Server
+) -> None:
+    files = {
+        "calc/__init__.py": "import math\n",
+        "tests/test_a.py": "import calc\ndef test_cpu_a(): assert calc.pack()\n",
+    }
+    folder = repo(files | {"bitnet-tui.toml": '[flow]\nfollow = "auto"\n[retries]\nlimit = 0\n'})
+    git(folder, "remote", "add", "origin", "https://github.com/octo/calc")
+    environ = workflow(folder, github, git(folder, "rev-parse", "HEAD"))
+    script = command.script([finish({"outcome": "dependency", "summary": "calc.pack is another package's"})])
+    first = command("--json", *script, cwd=folder, **environ)
+    assert first.code == 1, first.out + first.err
+    (issue,) = github.issues
+    assert issue["title"] == "calc.pack is missing: 1 test fails"
+    assert "- [ ] `tests/test_a.py::test_cpu_a` passes" in issue["body"]
+    assert first.result["published"]["issue"] == issue["html_url"]
+    again = command("--json", *script, cwd=folder, **environ)
+    assert again.result["published"]["issue"] == issue["html_url"]
+    assert len(github.issues) == 1
