@@ -54,7 +54,7 @@ def look(case: Case) -> Evidence:
     status = GateStatus.PASS if found or telling else GateStatus.FAIL
     keep = {FILE: text.encode("utf-8", "replace")}
     return Evidence(
-        Gate("spec", status, "", _evidence(found, grouped, telling)), tuple(facts[:MOST_FACTS]), keep, concerns
+        Gate("spec", status, "", _evidence(found, grouped, telling)), tuple(facts[:MOST_FACTS]), keep, concerns=concerns
     )
 
 

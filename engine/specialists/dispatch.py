@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from engine.loop import Loop
 
 ISSUES = "issue-creator"
+FILLINGS = 2  # what a tool makes first, then the index of that
 _COMMITS = {"impl": "refactor", "tests": "test", "docs": "docs", "fixtures": "test"}
 
 
@@ -131,6 +132,7 @@ class Dispatching:
         if left.tree != before:
             loop.emit(ev.StepStarted(Step.JUDGE, self._number, f"{agent.name}: its tools again"))
             evidence = self._look(agent, left.tree)
+        evidence, left = self._filled(hop, agent, evidence, left)
         if canonical(agent.name) == ISSUES:
             upstream.bring(loop, finish, evidence)
         commit = self._commit(hop, agent, before, left.tree, finish)
@@ -229,6 +231,21 @@ class Dispatching:
             return finish, Left(before), why
         undone = losses(self.loop, hop, agent, before, tree)
         return finish, Left(before, undone) if undone else Left(tree), why
+
+    def _filled(self, hop: int, agent: Agent, evidence: Evidence, left: Left) -> tuple[Evidence, Left]:
+        """With what its tool would have in the tree, where the agent may write and nothing is lost by it."""
+        own = bounds(agent.scope, self.loop.scope)
+        repository = self.loop.plan.repository
+        for _ in range(FILLINGS):
+            missing = {path: data for path, data in evidence.into.items() if not own.refusal(path)}
+            if not missing:
+                break
+            tree = repository.tree_with(left.tree, missing, self.loop.plan.home.scratch(self.loop.run))
+            if tree == left.tree or losses(self.loop, hop, agent, left.tree, tree, binary=True):
+                break
+            left = Left(tree, left.undone)
+            evidence = self._look(agent, tree)
+        return evidence, left
 
     # -- what it leaves -----------------------------------------------------------------------------------------------
 

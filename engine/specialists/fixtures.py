@@ -18,6 +18,8 @@ INDEX = "index.json"
 MOST = 2000
 """Fixtures that are looked at."""
 MOST_FACTS = 40
+MOST_BYTES = 1_000_000
+"""Of a file that a generator adds."""
 GENERATING_S = 60.0
 _FOLDER = re.compile(r"(^|/)(tests?|testing)/(?:.+/)?fixtures/")
 _GENERATOR = re.compile(r"(^|/)(generate|make|build|gen|create)\w*\.py$")
@@ -32,23 +34,28 @@ def look(case: Case) -> Evidence:
     """Compare index and files, and run the generators twice; the gate holds when all of it agrees."""
     paths = [p for p in case.files if _FOLDER.search(p) and _ours(case, p)][:MOST]
     fixtures = [p for p in paths if _is_fixture(p)]
-    if not fixtures:
+    generators = [p for p in paths if _GENERATOR.search(p)]
+    if not fixtures and not generators:
         return Evidence(Gate("fixtures", GateStatus.SKIPPED, "n/a-surface", "no file below tests/fixtures"))
-    root = top(fixtures)
-    generators = [p for p in paths if _GENERATOR.search(p) and p.startswith(f"{root}/")]
+    root = top(fixtures or generators)
+    generators = [p for p in generators if p.startswith(f"{root}/")]
     digests = {p: _digest(case.place.worktree / p) for p in fixtures}
     makers = {p: _maker(p, generators) for p in fixtures}
     wanted = index(case.place.worktree, root, digests, makers)
-    faults = _differences(_read(case.place.worktree / root / INDEX), wanted)
-    runs = [fault for g in generators for fault in _twice(case, root, g, digests, makers)]
-    keep = {INDEX: (json.dumps(wanted, indent=2, sort_keys=True) + "\n").encode("utf-8", "surrogateescape")}
+    there = _read(case.place.worktree / root / INDEX)
+    faults = _differences(there, wanted)
+    into: dict[str, bytes] = {}
+    runs = [fault for g in generators for fault in _twice(case, root, g, digests, makers, into)]
+    text = json.dumps(_merged(there, wanted), indent=2, sort_keys=True) + "\n"
+    keep = {INDEX: text.encode("utf-8", "surrogateescape")}
+    into |= {f"{root}/{INDEX}": keep[INDEX]} if faults else {}
     facts = [Fact("index", cut(f)) for f in faults] + [Fact("generator", cut(f)) for f in runs]
     many = f"{len(fixtures)} {'fixture' if len(fixtures) == 1 else 'fixtures'}"
     made = f"{len(generators)} {'generator' if len(generators) == 1 else 'generators'} run twice"
     said = [f"fixtures: {many}", f"{root}/{INDEX}" + (f": {cut(faults[0], 160)}" if faults else " agrees")]
     said += [f"{made}: {cut(runs[0], 160) if runs else 'same bytes'}"] if generators else []
     status = GateStatus.FAIL if faults or runs else GateStatus.PASS
-    return Evidence(Gate("fixtures", status, "", "; ".join(said)), tuple(facts[:MOST_FACTS]), keep)
+    return Evidence(Gate("fixtures", status, "", "; ".join(said)), tuple(facts[:MOST_FACTS]), keep, into)
 
 
 def _ours(case: Case, path: str) -> bool:
@@ -87,6 +94,16 @@ def index(worktree: Path, root: str, digests: Mapping[str, str], makers: Mapping
     return {"fixtures": rows}
 
 
+def _merged(there: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """What the index should say, and beside it what people have written there of each fixture."""
+    said = there or {}
+    return {"fixtures": {name: _row(said.get(name), row) for name, row in wanted["fixtures"].items()}}
+
+
+def _row(told: Any, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {**(told if isinstance(told, Mapping) else {}), **row}
+
+
 def _inside(path: str, root: str) -> str:
     return path.removeprefix(f"{root}/")
 
@@ -123,8 +140,18 @@ def _differences(rows: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> l
     return faults
 
 
-def _twice(case: Case, root: str, generator: str, digests: Mapping[str, str], makers: Mapping[str, str]) -> list[str]:
-    """Run a generator in two copies, with another order of sets in each; what differs, or from what is committed."""
+def _twice(
+    case: Case,
+    root: str,
+    generator: str,
+    digests: Mapping[str, str],
+    makers: Mapping[str, str],
+    into: dict[str, bytes],
+) -> list[str]:
+    """Run a generator in two copies, with another order of sets in each; what differs, or from what is committed.
+
+    What it makes that is not there yet is added to ``into``, where both runs agree.
+    """
     made = []
     for number in (1, 2):
         folder = case.scratch / "fixtures" / str(number)
@@ -144,8 +171,16 @@ def _twice(case: Case, root: str, generator: str, digests: Mapping[str, str], ma
     ]
     if not faults:
         mine = {p for p in first if makers.get(p, generator) == generator}
+        into |= {
+            p: (case.scratch / "fixtures" / "1" / p).read_bytes() for p in sorted(mine) if _is_new(case, p, digests)
+        }
         faults = [f"{p} is not what {generator} makes" for p in sorted(mine) if digests.get(p) != first[p]]
     return faults
+
+
+def _is_new(case: Case, path: str, digests: Mapping[str, str]) -> bool:
+    file = case.scratch / "fixtures" / "1" / path
+    return path not in digests and file.stat().st_size <= MOST_BYTES
 
 
 def _files(folder: Path, root: str) -> list[tuple[str, Path]]:

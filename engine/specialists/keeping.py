@@ -17,12 +17,17 @@ if TYPE_CHECKING:
     from engine.loop import Loop
 
 
-def losses(loop: Loop, hop: int, agent: Agent, before: str, after: str) -> str:
-    """Why what an agent's model changed has to be undone; empty if it may stay.
+def losses(loop: Loop, hop: int, agent: Agent, before: str, after: str, *, binary: bool = False) -> str:
+    """Why what an agent changed has to be undone; empty if it may stay.
 
     Every suite runs in a fresh worktree of the tree it left, unless it wrote documents only.
+
+    Parameters
+    ----------
+    binary
+        Its tool wrote it, and files that are not text may be among it.
     """
-    texts = loop.keeper.texts(before, after)
+    texts = loop.keeper.texts(before, after) or (({}, {}) if binary else None)
     if texts is None:
         return "it changed or removed files that are not text"
     if agent.scope == "docs":

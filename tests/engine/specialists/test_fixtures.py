@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 from engine.model import GateStatus
 from engine.specialists import fixtures
@@ -62,6 +63,21 @@ def test_an_index_that_is_behind_names_what_differs(case: Make) -> None:
         "gone.txt is in it and not there",
         "a.txt has another digest",
     ]
+
+
+def test_what_a_generator_makes_and_the_index_of_it_are_offered_to_the_tree(case: Make) -> None:
+    told = '{"fixtures": {"rows.csv": {"sha256": "0", "for": "odd widths"}}}'
+    files = {"tests/fixtures/rows.csv": "1,2\n", "tests/fixtures/index.json": told}
+    made = case(files, {"tests/fixtures/make_made.py": STEADY})
+    first = fixtures.look(made)
+    assert set(first.into) == {"tests/fixtures/made.txt", "tests/fixtures/index.json"}
+    for path, data in first.into.items():
+        (made.place.worktree / path).write_bytes(data)
+    second = fixtures.look(replace(made, files=(*made.files, "tests/fixtures/made.txt")))
+    assert set(second.into) == {"tests/fixtures/index.json"}
+    rows = json.loads(second.into["tests/fixtures/index.json"])["fixtures"]
+    assert rows["rows.csv"]["for"] == "odd widths"
+    assert rows["made.txt"]["made"] == "by make_made.py"
 
 
 def test_a_project_without_fixtures_has_no_surface(case: Make) -> None:
