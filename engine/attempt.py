@@ -179,7 +179,7 @@ class Attempting:
         config = loop.plan.config
         earlier = [
             f"attempt {a.number} ({a.provider}): {a.failing_before} → {a.failing_after} failing, {a.verdict}; "
-            + "; ".join(a.reasons[:3])
+            + f"changed {', '.join(a.finished.files[:20]) or 'nothing'}; {'; '.join(a.reasons[:3])}"
             for a in loop.state.attempts
             if a.finished is not None and a.number < self.number
         ]
@@ -199,6 +199,7 @@ class Attempting:
             earlier=(*earlier, *lessons),
             advisories=loop.state.advisories,
             hint=hint,
+            ran=self._ran(),
             sandbox=Sandbox(
                 loop.plan.interpreter.executable,
                 loop.runner.environment(place),
@@ -225,6 +226,14 @@ class Attempting:
         done = set(earlier.progress.fixed) if earlier is not None else set()
         left = [t.latest for t in self.loop.state.targets if t.latest is not None and t.key not in done]
         return tuple(struct_replace(t, nodeid=self.loop.runner.names.real(t.nodeid)) for t in left)
+
+    def _ran(self) -> dict[str, tuple[str, ...]]:
+        """Functions of the write scope the targets were seen to run, by file."""
+        found: dict[str, set[str]] = {}
+        for target in self.loop.state.targets:
+            for path, names in (self.loop.selecting.seen(target.key) or {}).items():
+                found.setdefault(path, set()).update(names)
+        return {path: tuple(sorted(names)) for path, names in sorted(found.items())}
 
     def finish(self, base: str, place: Place, area: Area, toolbox: Toolbox, name: str, finish: Finish) -> None:
         loop = self.loop

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import re
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ class ProviderSettings:
 class Anthropic:
     model: str = ""  # empty: the agent file's
     base_url: str = ""
+    auth: str = "auto"  # auto, bearer or x-api-key
+    version: str = ""  # of the protocol; empty: the library's own
     profile: str = "auto"  # auto, claude or plain
     max_tokens: int = 32000
     effort: str = ""
@@ -185,6 +188,11 @@ _RULES: dict[tuple[str, str], tuple[str, Any]] = {
     ("flow", "max_hops"): ("an integer, 0 or more", lambda v: v >= 0),
     ("sandbox", "mode"): ('"auto", "on" or "off"', lambda v: v in ("auto", "on", "off")),
     ("github", "publish"): ('"auto", "on" or "off"', lambda v: v in ("auto", "on", "off")),
+    ("anthropic", "auth"): ('"auto", "bearer" or "x-api-key"', lambda v: v in ("auto", "bearer", "x-api-key")),
+    ("anthropic", "version"): ("a date such as 2023-06-01", lambda v: re.fullmatch(r"(\d{4}-\d\d-\d\d)?", v)),
+    ("anthropic", "retries"): ("an integer from 0 to 20", lambda v: 0 <= v <= 20),
+    ("anthropic", "retry_cap_s"): ("a number from 0 to 600", lambda v: 0 <= v <= 600),
+    ("anthropic", "max_tokens"): ("an integer above 0", lambda v: v > 0),
     ("anthropic", "profile"): ('"auto", "claude" or "plain"', lambda v: v in ("auto", "claude", "plain")),
     ("tui", "glyphs"): ('"auto", "unicode" or "ascii"', lambda v: v in ("auto", "unicode", "ascii")),
     ("budget", "usd"): ("a number, 0 or more", lambda v: v >= 0),

@@ -19,6 +19,8 @@ from engine.errors import EnvironmentFailure
 from engine.events import AdvisoryRaised, EditApplied, Event, ToolCalled
 from engine.model import Advisory, Ended, Outcome, TestReport
 from engine.providers import ToolResult
+from engine.quoting import unforged
+from engine.tracebacks import clipped, shortened
 from engine.workspace.area import Area, Refused, Text
 from engine.workspace.changes import line_counts
 from engine.workspace.repository import Repository
@@ -29,7 +31,12 @@ NAMES = (EDITOR, "search", "run_tests", "finish")
 VIEW_LINES, VIEW_CHARS = 400, 15_000
 SEARCH_LINES = 120
 DETAIL_CHARS = 1800
+DETAILED, LISTED = 6, 40  # red tests shown with their traceback, and at all
+LINE_CHARS = 1000  # of a line that is viewed
+FOUND_CHARS = 300  # of a line that is found
 FALSE_CLAIMS = 2  # how often `finish done` is turned back before it is taken as more-work, and as a false claim
+
+KEY_FILES = (".env", ".env.local", ".env.production", ".netrc", ".pypirc", ".npmrc", ".git-credentials", "id_rsa")
 
 RunTests = Callable[[str | None, Sequence[str] | None], list[TestReport]]
 
@@ -79,7 +86,7 @@ class Toolbox:
         try:
             result = self._dispatch(name, given)
         except Refused as refusal:
-            result = ToolResult(str(refusal), is_error=True)
+            result = ToolResult(unforged(str(refusal)), is_error=True)  # it may repeat what it was given
         first = (result.text.splitlines() or [""])[0][:160]
         seconds = round(time.monotonic() - started, 3)
         self.report(ToolCalled(name, _summary(name, given), not result.is_error, seconds, first))
@@ -104,6 +111,8 @@ class Toolbox:
     def _editor(self, arguments: Mapping[str, Any]) -> ToolResult:
         command = _text(arguments, "command")
         path = self.area.locate(_text(arguments, "path"))
+        if _holds_keys(path):
+            raise Refused(f"{path} is not shown or changed: files of that name hold keys")
         if command == "view":
             return self._view(path, arguments.get("view_range"))
         if command not in ("create", "str_replace", "insert"):
@@ -122,13 +131,13 @@ class Toolbox:
 
     def _view(self, path: str, view_range: object) -> ToolResult:
         if self.area.kind(path) == "folder":
-            return ToolResult(self._listing(path))
+            return ToolResult(unforged(self._listing(path)))
         lines = self.area.read(path).content.split("\n")
         first, last = _range(view_range, len(lines))
         shown: list[str] = []
         size = 0
         for number in range(first, last + 1):
-            line = f"{number:6}\t{lines[number - 1]}"
+            line = f"{number:6}\t{clipped(lines[number - 1], LINE_CHARS)}"
             size += len(line)
             if len(shown) >= VIEW_LINES or size > VIEW_CHARS:
                 shown.append(f"… {last - number + 1} more lines; view_range [{number}, {last}] shows them")
@@ -181,6 +190,8 @@ class Toolbox:
 
     def _search(self, pattern: str, path: str) -> ToolResult:
         where = self.area.locate(path) if path else "."
+        if _holds_keys(where):
+            raise Refused(f"{where} is not searched: files of that name hold keys")
         # `git grep` has no catastrophic patterns and knows what is ignored.
         inside = Repository(self.area.root)
         args = (
@@ -196,6 +207,7 @@ class Toolbox:
             pattern,
             "--",
             where,
+            *(f":(exclude,icase,glob)**/{name}" for name in KEY_FILES),
         )
         try:
             found = inside.run(*args).splitlines()
@@ -203,7 +215,7 @@ class Toolbox:
             if "status 1" in str(failure):
                 return ToolResult(f"no match for {pattern!r} in {where}")
             raise Refused(f"search failed: {failure.message}") from failure
-        cut = [line[:300] for line in found[:SEARCH_LINES]]
+        cut = [clipped(line, FOUND_CHARS) for line in found[:SEARCH_LINES]]
         if len(found) > SEARCH_LINES:
             cut.append(f"… {len(found) - SEARCH_LINES} more matches; give a path or a narrower pattern")
         return ToolResult("\n".join(cut))
@@ -218,13 +230,19 @@ class Toolbox:
         if tests is not None and not (isinstance(tests, Sequence) and all(isinstance(t, str) for t in tests)):
             raise Refused("tests must be a list of pytest node ids")
         chosen = [self._nodeid(t) for t in tests] if tests else None
-        return ToolResult(summarise(self.run_tests(str(suite) if suite else None, chosen)))
+        reports = self.run_tests(str(suite) if suite else None, chosen)
+        said = summarise(reports)
+        if chosen and not any(r.results or r.problem for r in reports):
+            said += "\nnone of these node ids is a test there; they look like tests/test_x.py::TestY::test_z[case]"
+        return ToolResult(said)
 
     def _nodeid(self, given: str) -> str:
         """A node id whose file is there, as pytest spells it; it becomes an argument of a command line."""
         path, *inner = given.split("::")
-        found = self.area.locate(os.path.join(self.area.root, self.scope.prefix, path))
-        if self.area.kind(found) not in ("file", "folder"):
+        # Relative to the project, as pytest prints it, or to the repository, as files are named elsewhere.
+        places = [os.path.join(self.area.root, self.scope.prefix, path), os.path.join(self.area.root, path)]
+        found = next((f for f in map(self.area.locate, places) if self.area.kind(f) in ("file", "folder")), "")
+        if not found:
             raise Refused(f"{given}: no such test file; node ids look like tests/test_x.py::test_name")
         return "::".join([Path(os.path.relpath(found, self.scope.prefix or ".")).as_posix(), *inner])
 
@@ -266,15 +284,19 @@ def summarise(reports: Sequence[TestReport]) -> str:
         lines.append(f"suite {report.suite}{note}: {passed} passed, {len(red)} failed, {other} other")
         if report.problem:
             lines.append(f"  {report.problem}")
-        for result in red[:8]:
+        for result in red[:DETAILED]:
             lines.append(f"FAILED {result.nodeid} ({result.outcome}): {result.message}")
-            lines.append(result.detail[-DETAIL_CHARS:])
-        lines += [f"FAILED {r.nodeid}: {r.message}" for r in red[8:40]]
-        if len(red) > 40:
-            lines.append(f"… {len(red) - 40} more failures; run single tests to see them")
+            lines.append(shortened(result.detail, DETAIL_CHARS))
+        lines += [f"FAILED {r.nodeid}: {clipped(r.message, 120)}" for r in red[DETAILED:LISTED]]
+        if len(red) > LISTED:
+            lines.append(f"… {len(red) - LISTED} more failures; run single tests to see them")
         if not report.results and not report.problem:
             lines.append("  no test was collected")
-    return "\n".join(lines) or "no suite ran"
+    return unforged("\n".join(lines)) or "no suite ran"
+
+
+def _holds_keys(path: str) -> bool:
+    return path.rpartition("/")[2].casefold() in KEY_FILES
 
 
 def _text(arguments: Mapping[str, Any], key: str, *, empty: bool = False) -> str:
@@ -299,11 +321,29 @@ def _range(value: object, count: int) -> tuple[int, int]:
 def _replaced(path: str, content: str, old: str, new: str) -> str:
     found = content.count(old)
     if found == 0:
-        raise Refused(f"old_str does not occur in {path}; view the file and copy it exactly, with its indentation")
+        raise Refused(_missing(path, content, old, new))
     if found > 1:
         places = [content.count("\n", 0, m.start()) + 1 for m in re.finditer(re.escape(old), content)]
         raise Refused(f"old_str occurs {found} times in {path} (lines {', '.join(map(str, places[:10]))}); add context")
     return content.replace(old, new, 1)
+
+
+def _missing(path: str, content: str, old: str, new: str) -> str:
+    """Why a text to replace is not there, as far as it can be told: replaced before, indented otherwise, or near."""
+    lines = content.split("\n")
+    if len(new.strip()) > 3 and new in content:
+        line = content.count("\n", 0, content.index(new)) + 1
+        return f"old_str does not occur in {path}, but new_str does, at line {line}: this change was made before"
+    wanted = [line.strip() for line in old.strip("\n").split("\n")]
+    stripped = [line.strip() for line in lines]
+    for at in range(len(lines) - len(wanted) + 1) if any(wanted) else ():
+        if stripped[at : at + len(wanted)] == wanted:
+            last = at + len(wanted)
+            return f"old_str does not occur in {path}; lines {at + 1} to {last} differ from it in white space only"
+    said = f"old_str does not occur in {path}; view the file and copy it exactly, with its indentation"
+    # A line of its own that is still there tells where to look: the rest may have been changed by an earlier call.
+    known = next((w for w in wanted if len(w) > 3 and stripped.count(w) == 1), "")
+    return said + (f"; line {stripped.index(known) + 1} still equals a line of it" if known else "")
 
 
 def _inserted(path: str, content: str, arguments: Mapping[str, Any]) -> str:

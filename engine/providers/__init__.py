@@ -57,6 +57,7 @@ class Brief:
     earlier: tuple[str, ...] = ()  # previous attempts and why they failed; what earlier providers found out
     advisories: tuple[Advisory, ...] = ()
     hint: str = ""  # typed by the person with the retry
+    ran: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # functions the targets were seen to run, by file
     sandbox: Sandbox | None = None
     tools: tuple[str, ...] = ()  # names of those that are lent; empty: all four
     task: str = ""  # what is asked of an agent that is handed a change, in place of targets to mend

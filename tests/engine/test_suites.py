@@ -242,6 +242,23 @@ def test_chosen_tests_run_alone_whatever_their_ids(run: Callable[..., TestReport
     assert outcomes(report) == {"test_ids[a b]": "passed", "TestThings::test_in_class": "passed"}
 
 
+def test_a_function_a_class_or_a_folder_names_all_its_tests(run: Callable[..., TestReport]) -> None:
+    files = {
+        "test_a.py": "import pytest\n\n\n@pytest.mark.parametrize('x', ['a::b', '[', 'c'])\ndef test_p(x): pass\n"
+        "def test_p2(): pass\n\n\nclass TestC:\n    class TestD:\n        def test_in(self): pass\n",
+        "sub/test_b.py": "def test_b(): pass\n",
+        "subs/test_c.py": "def test_c(): pass\n",
+    }
+    report = run(files, only=["test_a.py::test_p", "test_a.py::TestC", "sub"])
+    assert {r.nodeid for r in report.results} == {
+        "test_a.py::test_p[a::b]",
+        "test_a.py::test_p[[]",
+        "test_a.py::test_p[c]",
+        "test_a.py::TestC::TestD::test_in",
+        "sub/test_b.py::test_b",
+    }
+
+
 def test_collection_errors_say_whose_they_are(run: Callable[..., TestReport]) -> None:
     files = {
         "acme/__init__.py": "",

@@ -28,6 +28,8 @@ class Endpoint:
     base_url: str
     api_key: str = field(default="", repr=False)
     auth_token: str = field(default="", repr=False)
+    auth: str = "auto"  # which header the key travels in: bearer, x-api-key, or what most servers read
+    version: str = ""  # of the protocol, where one is pinned
 
     @property
     def host(self) -> str:
@@ -87,7 +89,7 @@ def endpoint(settings: Settings, environ: Mapping[str, str]) -> Endpoint:
             "--provider repair needs neither",
         )
     if not base:
-        return Endpoint(f"https://{OWN_HOST}", key, token)
+        return Endpoint(f"https://{OWN_HOST}", key, token, settings.auth, settings.version)
     parts = urlsplit(base)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigError(
@@ -96,7 +98,7 @@ def endpoint(settings: Settings, environ: Mapping[str, str]) -> Endpoint:
     # The SDK adds /v1/messages itself; people paste what their server's manual shows.
     for tail in ("/", "/messages", "/v1", "/"):
         base = base.removesuffix(tail)
-    return Endpoint(base, key, token)
+    return Endpoint(base, key, token, settings.auth, settings.version)
 
 
 class Wire:
@@ -117,9 +119,12 @@ class Wire:
         options["event_hooks"] = {"request": [self._watch]}
         if where.loopback:
             options["transport"] = httpx2.HTTPTransport()  # a proxy has nothing to do with this machine
-        headers = {}
-        if not where.own and not where.auth_token:
-            headers["x-api-key"] = where.api_key or NO_KEY  # other servers read this one, the SDK sends a bearer
+        headers: dict[str, Any] = {"anthropic-version": where.version} if where.version else {}
+        secret = where.auth_token or where.api_key or NO_KEY
+        if where.auth == "x-api-key":
+            headers |= {"x-api-key": secret, "Authorization": anthropic.Omit()}
+        elif where.auth == "auto" and not where.own and not where.auth_token:
+            headers["x-api-key"] = secret  # other servers read this one, the SDK sends a bearer
         self.http = anthropic.DefaultHttpxClient(**options)
         self.client: anthropic.Anthropic = anthropic.Anthropic(
             api_key=None if where.auth_token else where.api_key or NO_KEY,

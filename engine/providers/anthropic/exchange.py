@@ -40,6 +40,7 @@ class Shape:
 
     profile: Profile
     max_tokens: int
+    proven: bool = False  # the model used the built-in editor, so the server told it of that
 
 
 class Exchange:
@@ -86,6 +87,9 @@ class Exchange:
             self._meter.check(self._model.id)
             outcome = self._once(history, retries)
             if isinstance(outcome, Reply):
+                self._shape.proven |= any(c.name == tools.EDITOR and c.input.get("command") for c in outcome.calls)
+                if outcome.model and "claude" not in outcome.model.lower():
+                    self.doubt(f"the server answers as {outcome.model}, which is no Claude")
                 return outcome
             if outcome.kind is Kind.TOO_LONG:
                 self.shorten(history, outcome.text)
@@ -103,6 +107,15 @@ class Exchange:
         if not freed:
             raise DoesNotFit(why)
         self._note_freed(freed)
+
+    def doubt(self, why: str) -> bool:
+        """Ask for less from now on if an odd answer may come from a server that ignored a part of the request."""
+        shape = self._shape
+        if shape.proven or not profiles.doubt(shape.profile, self._settings.profile, own_host=self._where.own):
+            return False
+        shape.profile = profiles.PLAIN
+        self._note(f"{why}; going on with profile plain: ordinary tools, no thinking, no caching")
+        return True
 
     def _once(self, history: History, retries: int) -> Reply | Failure:
         request = self._request(history)

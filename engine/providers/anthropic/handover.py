@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.providers import Brief
-from engine.providers.anthropic.prompt import fence
+from engine.quoting import fence
 
 FACTS = 30
 FACT_CHARS = 30_000

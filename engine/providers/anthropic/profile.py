@@ -1,4 +1,9 @@
-"""How much of the Messages API a server is asked for, and how that shrinks when it says no. Pure."""
+"""How much of the Messages API a server is asked for, and how that shrinks when it says no. Pure.
+
+The first turn is the probe: it asks for everything a Claude takes. A server may refuse it, which says so; or ignore
+the half of it, which shows in the answer (another model's name, a tool nobody offered, a call written as prose).
+Either way the conversation goes on with less, and what was learnt outlives the attempt.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +23,11 @@ class Profile:
 CLAUDE = Profile("claude", rich=True, thinking=True)
 PLAIN = Profile("plain", rich=False, thinking=False)
 
+_WRITTEN = re.compile(
+    r"<(tool_call|function_call|tool_use|function[=_ ]|invoke)|\[TOOL_CALLS?\]"
+    r"|\{\s*\"(name|tool|function)\"\s*:\s*\"(str_replace_based_edit_tool|search|run_tests|finish)\"",
+    re.IGNORECASE,
+)
 _ABOUT_THINKING = re.compile(r"thinking|effort|output_config|adaptive", re.IGNORECASE)
 
 
@@ -32,6 +42,22 @@ def first(setting: str, *, own_host: bool, model: str) -> Profile:
     if setting == "claude" or own_host or "claude" in model.lower():
         return CLAUDE
     return PLAIN
+
+
+def doubt(profile: Profile, setting: str, *, own_host: bool) -> bool:
+    """Whether an odd answer may come from a server that ignored what it does not know."""
+    return setting == "auto" and profile.rich and not own_host
+
+
+def written_call(text: str) -> bool:
+    """Whether a model wrote a call of a tool as prose, as it does where the server tells it of none.
+
+    Examples
+    --------
+    >>> written_call('<tool_call>{"name": "search", "arguments": {}}</tool_call>'), written_call("I call search next.")
+    (True, False)
+    """
+    return _WRITTEN.search(text) is not None
 
 
 def smaller(profile: Profile, setting: str, message: str, *, own_host: bool) -> Profile | None:

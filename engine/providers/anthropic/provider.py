@@ -5,6 +5,7 @@ Nothing here touches a file, a test or git; the toolbox does, and says no where 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,7 +26,10 @@ from engine.providers.anthropic.models import Model
 from engine.providers.anthropic.pricing import Rate
 from engine.providers.anthropic.reply import Call, Reply
 from engine.providers.anthropic.retry import Backoff
-from engine.providers.anthropic.tools import cut
+from engine.providers.anthropic.stacks import excerpts
+from engine.providers.anthropic.tools import NAMES, cut
+from engine.records.redact import Redactor
+from engine.workspace.area import Area, Refused
 
 NUDGES = 2  # turns in a row without a tool call that are answered
 CUT_OFFS = 3  # answers in a row that ran into the length limit
@@ -71,6 +75,7 @@ class AnthropicProvider:
         self._spent, self._rates = spent or Usage(), rates
         self._backoff = backoff or Backoff(settings.retries, settings.retry_cap_s)
         self._answers_chars = answers_chars
+        self._redactor = Redactor.of(environ)
         self._meter: Meter | None = None
         self._models: dict[str, Model] = {}
         self._shapes: dict[str, Shape] = {}
@@ -84,7 +89,8 @@ class AnthropicProvider:
             with cancel.closing(wire.interrupt):
                 model = self._model(brief, wire, report, cancel)
                 exchange = self._exchange(where, wire, model, brief, report, cancel)
-                return Conversation(exchange, brief, tools, report, cancel, self._answers_chars).run()
+                hide = self._redactor.values
+                return Conversation(exchange, brief, tools, report, cancel, self._answers_chars, hide).run()
         finally:
             wire.close()
 
@@ -105,7 +111,7 @@ class AnthropicProvider:
         if model.id not in self._shapes:
             first = profile.first(self._settings.profile, own_host=where.own, model=model.id)
             self._shapes[model.id] = Shape(first, self._settings.max_tokens)
-        system = prompt.system_prompt(brief)
+        system = self._redactor.values(prompt.system_prompt(brief))
 
         def log(record: dict[str, Any]) -> None:
             if self._transcript is not None:
@@ -132,12 +138,20 @@ class Conversation:
     """One attempt, turn by turn."""
 
     def __init__(
-        self, exchange: Exchange, brief: Brief, tools: Tools, report: Reporter, cancel: CancelToken, limit: int
+        self,
+        exchange: Exchange,
+        brief: Brief,
+        tools: Tools,
+        report: Reporter,
+        cancel: CancelToken,
+        limit: int,
+        hide: Callable[[str], str],
     ) -> None:
         self._exchange, self._tools, self._report, self._cancel = exchange, tools, report, cancel
         self._history = History(limit)
-        told = handed_over(brief) if brief.task else prompt.first_turn(brief)
-        self._history.user(turns.text(told))
+        self._hide = hide
+        told = handed_over(brief) if brief.task else prompt.first_turn(brief, _source(brief))
+        self._history.user(turns.text(hide(told)))
         self._in_a_row: dict[str, int] = {}
 
     def run(self) -> Finish:
@@ -162,16 +176,21 @@ class Conversation:
             return self._cut_off(reply)
         if reply.calls:
             self._in_a_row.clear()
+            if unknown := [c.name for c in reply.calls if c.name not in NAMES]:
+                self._exchange.doubt(f"the model called {unknown[0][:60]!r}, a tool nobody offered")
             self._history.assistant(list(reply.content))
             return self._answer(reply.calls)
         if reply.stop == "pause_turn" and self._again("pause", PAUSES):
             self._history.assistant(list(reply.content))
             return None
         self._history.assistant(list(reply.content))
+        written = profile.written_call(reply.text)
+        # It may never have heard of the tools.
+        self._exchange.doubt("the model wrote its call as text" if written else "the model called no tool")
         if not self._again("silence", NUDGES):
             return Finish(Outcome.MORE_WORK, reply.text or "the model stopped calling tools", "no call of finish")
         self._report(ActivityReported("note", "the model called no tool; asked it to go on or finish"))
-        self._history.user(turns.text(prompt.NUDGE))
+        self._history.user(turns.text(prompt.NUDGE_WRITTEN if written else prompt.NUDGE))
         return None
 
     def _answer(self, calls: tuple[Call, ...]) -> Finish | None:
@@ -186,7 +205,8 @@ class Conversation:
             result = self._tools.call(call.name, call.input)
             if result.finished:
                 return _finish(call.input)
-            answers.append(turns.result(call.id, cut(result.text, call.name), is_error=result.is_error))
+            said = cut(self._hide(result.text), call.name)
+            answers.append(turns.result(call.id, said, is_error=result.is_error))
         self._history.user(*answers)
         return None
 
@@ -208,6 +228,21 @@ class Conversation:
         """Count something that must not go on for ever; False when it has."""
         self._in_a_row[what] = self._in_a_row.get(what, 0) + 1
         return self._in_a_row[what] <= most
+
+
+def _source(brief: Brief) -> str:
+    """The code the targets fail in, as it is on disk now."""
+    area = Area(brief.worktree)
+
+    def read(path: str) -> str:
+        try:
+            return area.read(area.locate(path)).content
+        except Refused:
+            return ""
+
+    cwd = brief.sandbox.cwd if brief.sandbox else brief.worktree
+    prefix = os.path.relpath(cwd, brief.worktree)
+    return excerpts(brief.targets, brief.ran, read, prefix="" if prefix == "." else prefix)
 
 
 def _finish(arguments: Mapping[str, Any]) -> Finish:

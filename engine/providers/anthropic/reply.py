@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.providers.anthropic.pricing import Tokens
@@ -16,6 +16,8 @@ from engine.providers.anthropic.retry import BrokenAnswer, ServerError
 
 # What the SDK raises, bare, when a stream is not what it expects.
 _UNEXPECTED = (ValueError, TypeError, AttributeError, LookupError, RuntimeError, AssertionError)
+
+ANSWER_LIMIT = 8_000_000  # characters; no model writes as much, a server that has lost its way may
 
 Say = Callable[[str, str], None]  # kind and text of something to show
 
@@ -72,19 +74,24 @@ def read(client: Any, request: dict[str, Any], say: Say, spent: Callable[[str, T
 def _from_stream(stream: Any, say: Say, spent: Callable[[str, Tokens], None]) -> Reply:
     message: Any = None
     raw: dict[int, list[str]] = {}  # the JSON of each tool's input, as it came
-    done = False
+    done, size = False, 0
     events = iter(stream)
     try:
         while True:
             try:
                 event = next(events, None)
             except _UNEXPECTED as error:
+                if type(error) is ValueError and message is not None and _in_call(message):
+                    # The SDK read a whole event, and cannot read what the model wrote: no fault of the wire.
+                    return _broken_off(message, raw, str(error), stream.request_id or "")
                 if isinstance(error, AttributeError) and message is not None and message.stop_reason:
                     done = True  # the last event had everything but the usage, which the SDK takes for granted
                     break
                 raise BrokenAnswer(f"{type(error).__name__}: {str(error)[:200]}") from error
             if event is None:
                 break
+            if (size := size + _length(event)) > ANSWER_LIMIT:
+                raise BrokenAnswer("the answer does not end")
             if event.type == "message_start":
                 message = stream.current_message_snapshot
             elif event.type == "content_block_delta" and event.delta.type == "input_json_delta":
@@ -104,6 +111,27 @@ def _from_stream(stream: Any, say: Say, spent: Callable[[str, Tokens], None]) ->
     details = getattr(message.stop_details, "explanation", None) or ""
     blocks = [block.to_dict(warnings=False) for block in message.content]
     return _reply(blocks, inputs, str(message.stop_reason), details, message, stream.request_id or "")
+
+
+def _length(event: Any) -> int:
+    delta = getattr(event, "delta", None)
+    return sum(len(getattr(delta, part, None) or "") for part in ("text", "partial_json", "thinking"))
+
+
+def _in_call(message: Any) -> bool:
+    return bool(message.content) and message.content[-1].type == "tool_use"
+
+
+def _broken_off(message: Any, raw: dict[int, list[str]], why: str, request_id: str) -> Reply:
+    """An answer whose last call has an input that is not JSON; what came after it is not read."""
+    blocks = [block.to_dict(warnings=False) for block in message.content]
+    inputs = {number: "".join(parts) for number, parts in raw.items()}
+    inputs[len(blocks) - 1] = ""
+    blocks[-1]["input"] = {}
+    reply = _reply(blocks, inputs, "tool_use", "", message, request_id)
+    reason = why.partition("Error: ")[2].partition(". JSON:")[0]
+    broken = replace(reply.calls[-1], broken=f"the input is not JSON ({reason or 'it cannot be read'})")
+    return replace(reply, calls=(*reply.calls[:-1], broken))
 
 
 def _from_json(body: bytes, say: Say, spent: Callable[[str, Tokens], None], request_id: str) -> Reply:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import math
 import random
 import re
 import time
@@ -49,7 +50,7 @@ class Backoff:
 
     def seconds(self, retry: int, asked: float | None) -> float:
         """Seconds before the ``retry``-th retry, counted from 1."""
-        if asked is not None:
+        if asked is not None and not math.isnan(asked):
             return min(max(asked, 0.0), self.cap_s)
         grown = self.base_s * 2.0 ** min(retry - 1, 16)
         return min(grown, self.cap_s) * (0.75 + 0.25 * self.jitter())  # a wait is longer than the one before it
@@ -82,12 +83,21 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
         if not value:
             continue
         try:
-            return float(value) / unit
+            seconds = float(value) / unit
         except ValueError:
-            parsed = email.utils.parsedate_tz(value)
-            if parsed is not None:
-                return max(0.0, email.utils.mktime_tz(parsed) - now)
+            seconds = _until(value, now)
+        if math.isfinite(seconds):
+            return max(0.0, seconds)
     return None
+
+
+def _until(date: str, now: float) -> float:
+    """Seconds until a date of HTTP; not a number if it is none."""
+    try:
+        parsed = email.utils.parsedate_tz(date)
+        return email.utils.mktime_tz(parsed) - now if parsed is not None else math.nan
+    except (ValueError, OverflowError, TypeError):
+        return math.nan
 
 
 def judge(status: int, message: str, code: str = "", wait: float | None = None) -> Failure:

@@ -10,6 +10,7 @@ from engine.providers.anthropic.profile import Profile
 EDITOR = "str_replace_based_edit_tool"
 NAMES = (EDITOR, "search", "run_tests", "finish")
 ANSWER_CHARS = 16_000
+LINE_CHARS = 2_000
 
 Schema = dict[str, Any]
 
@@ -28,7 +29,7 @@ _EDITOR_PLAIN: Schema = {
         "Look at and change files of the project. command=view shows a file with line numbers, or lists a folder; "
         "command=str_replace swaps old_str, which must occur exactly once, for new_str; command=create writes a new "
         "file; command=insert puts insert_text after line insert_line (0 is the top). Paths are relative to the "
-        "project. Only files in the write scope can be changed, tests never."
+        "root of the repository. Only files in the write scope can be changed, tests never."
     ),
     "input_schema": _object(
         {
@@ -54,13 +55,13 @@ _OWN: tuple[Schema, ...] = (
     {
         "name": "search",
         "description": (
-            "Find lines in the project's files by extended regular expression, as in grep -E. Answers with file, line "
-            "number and line. Narrow it with path (a file or a folder)."
+            "Find lines in the files of the repository by extended regular expression, as in grep -E. Answers with "
+            "file, line number and line. Narrow it with path (a file or a folder)."
         ),
         "input_schema": _object(
             {
                 "pattern": _text("an extended regular expression"),
-                "path": _text("where to look; the project by default"),
+                "path": _text("where to look; everywhere by default"),
             },
             "pattern",
         ),
@@ -68,9 +69,9 @@ _OWN: tuple[Schema, ...] = (
     {
         "name": "run_tests",
         "description": (
-            "Run tests on the files as they are now and see the outcome of each. Without arguments: the target tests, "
-            "and where they pass the tests that run what was changed; short suites as a whole. Name a suite to run "
-            "all of it, and node ids to run single tests."
+            "Run tests on the files as they are now; failures come with their tracebacks. Without arguments: the tests "
+            "to mend and those the change can reach, short suites as a whole; use this after a change. With tests: "
+            "only those. With suite alone: all of it."
         ),
         "input_schema": _object(
             {
@@ -78,7 +79,7 @@ _OWN: tuple[Schema, ...] = (
                 "tests": {
                     "type": "array",
                     "items": {"type": "string"},
-                    "description": "node ids as pytest prints them",
+                    "description": "node ids: file::test, file::Class::test[case], or a file",
                 },
             }
         ),
@@ -126,8 +127,9 @@ def cut(text: str, tool: str, limit: int = ANSWER_CHARS) -> str:
         return text
     head = text[: limit * 2 // 3]
     tail = text[-(limit // 3) :]
-    head = head[: head.rfind("\n") + 1] or head
-    tail = tail[tail.find("\n") + 1 :] or tail
+    # A line so long that its end is far away is cut where it is.
+    head = head[: head.rfind("\n") + 1] if head.rfind("\n") > len(head) - LINE_CHARS else head
+    tail = tail[tail.find("\n") + 1 :] if tail.find("\n") < LINE_CHARS else tail
     left_out = text[len(head) : len(text) - len(tail)]
     lines = left_out.count("\n")
     how = _MORE.get(tool, "ask for less")

@@ -225,7 +225,7 @@ class Plugin:
         keep, drop = [], []
         wanted = None if only is None else set(only)
         for item in items:
-            chosen = wanted is None or item.nodeid in wanted or _file_of(item.nodeid) in wanted
+            chosen = wanted is None or any(name in wanted for name in _names_of(item.nodeid))
             (keep if chosen and item.nodeid not in without else drop).append(item)
         if drop:
             items[:] = keep
@@ -477,8 +477,17 @@ def _know_markers(config):
         config.addinivalue_line("markers", name + ": names a suite of bitnet-tui")
 
 
-def _file_of(nodeid):
-    return nodeid.split("::", 1)[0]
+def _names_of(nodeid):
+    """What names a test: its own id, that of its function and of its classes, its file, the folders that is in."""
+    path, _, inner = nodeid.partition("::")
+    yield nodeid
+    inner = inner.partition("[")[0]
+    while inner:
+        yield path + "::" + inner
+        inner = inner.rpartition("::")[0]
+    while path:
+        yield path
+        path = path.rpartition("/")[0]
 
 
 def _leads_up(path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 
@@ -15,17 +16,8 @@ from tests.engine.anthropic.double import Bytes, Double, Hang, Refuse, Say, text
 from tests.engine.anthropic.kit import EDITOR, KEY, QUICK
 
 DONE = use("finish", outcome="done", summary="s")
+VIEW = use(EDITOR, command="view", path="lanes.py")
 EDIT = use(EDITOR, command="str_replace", path="lanes.py", old_str="v << i ", new_str="v << (2 * i) ")
-
-
-@pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504, 529])
-def test_a_passing_error_is_retried_and_counted(double: Double, attempt: Make, status: int) -> None:
-    double.script = [Refuse(status), Refuse(status), Say([DONE])]
-    run = attempt()
-    assert run.run().outcome is Outcome.DONE
-    assert run.report.usage.retries == 2
-    assert len(run.report.said("retry")) == 2
-    assert str(status) in run.report.said("retry")[0]
 
 
 @pytest.mark.parametrize("status", [429, 500, 529])
@@ -41,35 +33,6 @@ def test_retries_are_bounded(double: Double, attempt: Make, status: int) -> None
     assert run.report.usage.retries == QUICK.limit
 
 
-@pytest.mark.parametrize(("status", "word"), [(401, "key"), (402, "pay"), (403, "may not"), (404, "not found")])
-def test_what_only_a_person_can_mend_ends_the_attempt_at_once(
-    double: Double, attempt: Make, status: int, word: str
-) -> None:
-    double.script = [Refuse(status, f"we do not like {KEY}", "authentication_error")]
-    run = attempt()
-    with pytest.raises(ProviderError) as caught:
-        run.run()
-    assert len(double.seen) == 1
-    assert word in caught.value.message
-    assert caught.value.hint
-    assert not caught.value.transient
-    assert KEY not in str(caught.value)
-
-
-def test_a_spending_limit_is_not_retried(double: Double, attempt: Make) -> None:
-    double.script = [Refuse(429, "limit", "rate_limit_error", code="enforced_spend_limit_reached")]
-    with pytest.raises(ProviderError, match="pay"):
-        attempt().run()
-    assert len(double.seen) == 1
-
-
-def test_an_absurd_retry_after_is_capped(double: Double, attempt: Make) -> None:
-    double.script = [Refuse(429, headers={"retry-after": "100000"}), Say([DONE])]
-    started = time.monotonic()
-    assert attempt().run().outcome is Outcome.DONE
-    assert time.monotonic() - started < 5
-
-
 def test_a_retry_after_is_kept(double: Double, attempt: Make) -> None:
     double.script = [Refuse(429, headers={"retry-after-ms": "300"}), Say([DONE])]
     started = time.monotonic()
@@ -78,32 +41,106 @@ def test_a_retry_after_is_kept(double: Double, attempt: Make) -> None:
 
 
 BUSY = b'{"type":"error","error":{"type":"overloaded_error","message":"busy"}}'
-UNUSABLE: dict[str, Say | Bytes | Hang] = {
+LONG = "prompt is too long: 2000000 tokens > 1000000 maximum"
+DATE = "Thu, 01 Jan 99999 00:00:00 GMT"
+
+# Each is met in the second turn, after a file was viewed; then the server is well again.
+AGAIN: dict[str, Say | Bytes | Hang | Refuse] = {
+    **{str(status): Refuse(status) for status in (408, 409, 425, 429, 500, 502, 503, 504, 520, 529)},
+    "429, wait for a day": Refuse(429, headers={"retry-after": "100000"}),
+    "429, wait until a date": Refuse(429, headers={"retry-after": "Fri, 01 Jan 2100 00:00:00 GMT"}),
+    "429, wait until no date": Refuse(429, headers={"retry-after": DATE}),
+    "429, wait for less than nothing": Refuse(429, headers={"retry-after": "-5"}),
+    "429, wait for no number": Refuse(429, headers={"retry-after": "nan"}),
+    "429, wait for ever": Refuse(429, headers={"retry-after": "inf", "retry-after-ms": "nan"}),
     "cut before its end": Say([EDIT], cut_before="message_delta"),
     "cut within a call": Say([EDIT], cut_before="content_block_stop"),
+    "cut before anything": Say([EDIT], cut_before="message_start"),
     "no reason to stop": Say([EDIT], stop=None),
-    "dropped": Say([EDIT], drop_before="message_delta"),
+    "dropped at the start": Say([EDIT], drop_before="message_start"),
+    "dropped midway": Say([EDIT], drop_before="content_block_delta"),
+    "dropped at the end": Say([EDIT], drop_before="message_delta"),
     "garbage at the end": Say([EDIT], garbage_before="message_delta"),
     "garbage midway": Say([EDIT], garbage_before="content_block_delta"),
+    "error at the start": Say([EDIT], error_before="message_start"),
     "error midway": Say([EDIT], error_before="message_delta"),
     "stalled": Say([EDIT], stall_before="message_delta"),
     "empty": Bytes(b"", "text/event-stream"),
     "a web page": Bytes(b"<html>hello</html>", "text/html"),
     "JSON of another kind": Bytes(b'{"oh": "no"}', "application/json"),
     "a JSON list": Bytes(b"[]", "application/json"),
+    "JSON that is none": Bytes(b'{"content": [', "application/json"),
+    "a message without an end": Bytes(json.dumps(Say([EDIT], stop=None).message()).encode(), "application/json"),
     "an error that calls itself fine": Bytes(BUSY, "application/json"),
     "silence": Hang(),
 }
 
 
-@pytest.mark.parametrize("fault", UNUSABLE)
-def test_a_broken_answer_is_never_acted_on(double: Double, attempt: Make, fault: str) -> None:
-    double.script = [UNUSABLE[fault], Say([DONE])]
+@pytest.mark.parametrize("fault", AGAIN)
+def test_a_passing_fault_is_retried_counted_and_nothing_of_it_is_run(double: Double, attempt: Make, fault: str) -> None:
+    double.script = [Say([VIEW]), AGAIN[fault], Say([DONE])]
     run = attempt(timeout_s=0.5)
     assert run.run().outcome is Outcome.DONE
-    assert run.tools.names() == ["finish"]
-    assert run.report.usage.retries == 1
-    assert double.bodies[0] == double.bodies[1]
+    assert run.tools.names() == [EDITOR, "finish"]
+    assert run.report.usage.retries == len(run.report.said("retry")) == 1
+    assert double.bodies[1] == double.bodies[2], "the same request"
+
+
+PERSON: dict[str, tuple[Refuse, str]] = {
+    "401": (Refuse(401, f"we do not like {KEY}", "authentication_error"), "does not accept the key"),
+    "402": (Refuse(402, "no funds", "billing_error"), "cannot pay"),
+    "403": (Refuse(403, "not yours", "permission_error"), "may not do this"),
+    "404": (Refuse(404, "model: none such", "not_found_error"), "not found"),
+    "400 of a credit": (Refuse(400, "Your credit balance is too low", "invalid_request_error"), "cannot pay"),
+    "429 of a limit": (Refuse(429, "limit", "rate_limit_error", code="enforced_spend_limit_reached"), "cannot pay"),
+    "405": (Refuse(405), "answered 405"),
+    "501": (Refuse(501), "answered 501"),
+    "a redirection": (Refuse(307, headers={"location": "http://127.0.0.1:9/"}), "answered 307"),
+}
+
+
+@pytest.mark.parametrize("fault", PERSON)
+def test_what_only_a_person_can_mend_ends_the_attempt_at_once(double: Double, attempt: Make, fault: str) -> None:
+    step, words = PERSON[fault]
+    double.script = [step]
+    run = attempt()
+    with pytest.raises(ProviderError, match=words) as caught:
+        run.run()
+    assert len(double.seen) == 1
+    assert caught.value.hint
+    assert not caught.value.transient
+    assert caught.value.exit is Exit.PROVIDER
+    assert KEY not in str(caught.value)
+
+
+FULL: dict[str, Say | Refuse] = {
+    "400": Refuse(400, LONG, "invalid_request_error"),
+    "400 by its code": Refuse(400, "no", "invalid_request_error", code="context_length_exceeded"),
+    "413": Refuse(413, "too large", "request_too_large"),
+    "the window is full": Say([EDIT], stop="model_context_window_exceeded"),
+}
+
+
+@pytest.mark.parametrize("fault", FULL)
+def test_a_conversation_too_long_is_shortened_and_goes_on(double: Double, attempt: Make, fault: str) -> None:
+    double.script = [Say([VIEW]), Say([use("search", pattern="x")]), FULL[fault], Say([DONE])]
+    run = attempt()
+    (run.tools.root / "lanes.py").write_text("# long\n" * 500)
+    assert run.run().outcome is Outcome.DONE
+    assert run.tools.names() == [EDITOR, "search", "finish"]
+    assert "[left out to save room" in str(double.bodies[3]["messages"])
+    assert len(str(double.bodies[3])) < len(str(double.bodies[2]))
+    assert run.report.usage.retries == 0
+
+
+@pytest.mark.parametrize("stop", ["max_tokens", "model_context_window_exceeded", "refusal"])
+def test_a_call_in_an_answer_that_stopped_early_is_never_run(double: Double, attempt: Make, stop: str) -> None:
+    double.script = [Say([VIEW]), Say([use("search", pattern="x")]), Say([EDIT], stop=stop)]
+    double.script += [] if stop == "refusal" else [Say([DONE])]
+    run = attempt()
+    (run.tools.root / "lanes.py").write_text("# long\n" * 500)
+    run.run()
+    assert (EDITOR, EDIT["input"]) not in run.tools.calls
 
 
 def test_tokens_of_a_cut_answer_are_counted(double: Double, attempt: Make) -> None:

@@ -42,13 +42,16 @@ def test_two_turns_turn_a_red_test_green(llmock: Any, run: Attempt) -> None:
         lambda m: m.fail(529),
         lambda m: m.fail(500, times=2),
         lambda m: m.fail(408),
+        lambda m: m.fail(409),
+        lambda m: m.fail(503),
+        lambda m: m.fail(504),
         lambda m: m.truncate(after_chunks=4),
         lambda m: m.disconnect(after_chunks=3),
         lambda m: m.corrupt(after_chunks=3),
         lambda m: m.stall(after_chunks=2, seconds=6.0),
         lambda m: m.break_tool_call("malformed_arguments"),
     ],
-    ids=["429", "529", "500", "408", "truncate", "disconnect", "corrupt", "stall", "broken call"],
+    ids=["429", "529", "500", "408", "409", "503", "504", "truncate", "disconnect", "corrupt", "stall", "broken call"],
 )
 def test_a_fault_is_survived_and_nothing_of_it_is_run(
     llmock: Any, run: Attempt, fault: Callable[[Any], object]
@@ -95,7 +98,7 @@ def test_an_outage_is_given_up_on(llmock: Any, tmp_path: Path) -> None:
     assert len(llmock.requests) == 4
 
 
-@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("status", [401, 402, 403, 404])
 def test_a_key_that_does_not_do_is_not_tried_twice(llmock: Any, run: Attempt, status: int) -> None:
     llmock.fail(status, times=None)
     with pytest.raises(ProviderError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from engine.model import Exit, Outcome, Usage
 from engine.providers.anthropic.client import NO_KEY, Wire, endpoint
 from engine.providers.anthropic.pricing import Rate
 from tests.engine.anthropic.conftest import Make
-from tests.engine.anthropic.double import Body, Double, Refuse, Say, thinking, use
+from tests.engine.anthropic.double import Body, Double, Refuse, Say, text, thinking, use
 from tests.engine.anthropic.kit import EDITOR, KEY, Attempt
 
 DONE = use("finish", outcome="done", summary="s")
@@ -75,6 +76,20 @@ def test_the_key_travels_in_both_headers(
     assert (headers["authorization"], headers.get("x-api-key")) == (bearer, x_api_key)
 
 
+@pytest.mark.parametrize(
+    ("auth", "bearer", "x_api_key"),
+    [("auto", f"Bearer {KEY}", KEY), ("bearer", f"Bearer {KEY}", None), ("x-api-key", None, KEY)],
+)
+def test_the_key_travels_as_the_settings_say(
+    double: Double, attempt: Make, auth: str, bearer: str | None, x_api_key: str | None
+) -> None:
+    double.script = [Say([DONE])]
+    attempt(auth=auth, version="2023-06-01").run()
+    headers = double.seen[0].headers
+    assert (headers.get("authorization"), headers.get("x-api-key")) == (bearer, x_api_key)
+    assert headers["anthropic-version"] == "2023-06-01"
+
+
 def test_anthropics_own_server_gets_what_the_sdk_sends_and_no_more() -> None:
     wire = Wire(endpoint(Anthropic(), {"ANTHROPIC_API_KEY": KEY}), 1.0)
     headers = {str(k).lower(): v for k, v in wire.client.default_headers.items()}
@@ -123,6 +138,52 @@ def test_a_server_that_takes_less_gets_the_plain_profile_once(double: Double, at
     assert len(double.seen) == 4, "what was learnt is kept for the next attempt"
 
 
+def tool_types(body: Body) -> list[str | None]:
+    return [t.get("type") for t in body["tools"]]
+
+
+CALLED_IN_PROSE = '<tool_call>{"name": "search", "arguments": {"pattern": "x"}}</tool_call>'
+IGNORED: dict[str, list[Say]] = {
+    "another model answers": [Say([use("search", pattern="x")], model="qwen3-coder")],
+    "a tool nobody offered": [Say([use("edit_file", path="lanes.py")])],
+    "a call written as prose": [Say([text(CALLED_IN_PROSE)])],
+    "prose alone": [Say([text("I have no way to edit files.")])],
+}
+
+
+@pytest.mark.parametrize("answer", IGNORED)
+def test_a_server_that_ignores_the_editor_is_found_out_by_its_first_answer(
+    double: Double, attempt: Make, answer: str
+) -> None:
+    double.script = [*IGNORED[answer], Say([DONE])]
+    run = attempt(model="claude-sonnet-5-5")
+    assert run.run().outcome is Outcome.DONE
+    assert tool_types(double.bodies[0])[0] == "text_editor_20250728"
+    assert tool_types(double.bodies[1]) == [None] * 4
+    assert len([n for n in run.report.said("note") if "going on with profile plain" in n]) == 1
+
+
+def test_a_server_that_showed_it_knows_the_editor_is_not_doubted(double: Double, attempt: Make) -> None:
+    view = use(EDITOR, command="view", path="lanes.py")
+    double.script = [Say([view]), Say([text("All is well.")]), Say([use("shell", x=1)]), Say([DONE])]
+    assert attempt(model="claude-sonnet-5-5").run().outcome is Outcome.DONE
+    assert tool_types(double.bodies[-1])[0] == "text_editor_20250728"
+
+
+def test_a_profile_that_was_asked_for_is_not_doubted(double: Double, attempt: Make) -> None:
+    double.script = [Say([text("hm")], model="qwen"), Say([DONE])]
+    attempt(profile="claude", model="claude-sonnet-5-5").run()
+    assert tool_types(double.bodies[1])[0] == "text_editor_20250728"
+
+
+def test_a_call_written_as_prose_is_told_apart_from_prose(double: Double, attempt: Make) -> None:
+    double.script = [Say([text(CALLED_IN_PROSE)]), Say([text("I call search.")]), Say([DONE])]
+    attempt(profile="plain").run()
+    written, prose = [b["messages"][-1]["content"][-1]["text"] for b in double.bodies[1:]]
+    assert "as text" in written
+    assert "as text" not in prose
+
+
 def test_a_turn_of_nothing_but_thought_leaves_no_hole(double: Double, attempt: Make) -> None:
     double.script = [Say([thinking("hm", "")]), Say([DONE])]
     assert attempt(profile="plain").run().outcome is Outcome.DONE
@@ -157,16 +218,6 @@ def test_a_lower_ceiling_of_tokens_is_taken(double: Double, attempt: Make) -> No
     attempt().run()
     assert [b["max_tokens"] for b in double.bodies] == [32000, 8000]
     assert "thinking" in double.bodies[1]
-
-
-def test_a_conversation_too_long_is_shortened(double: Double, attempt: Make) -> None:
-    view = use(EDITOR, command="view", path="test_it.py")
-    double.script = [Say([view]), Say([use("search", pattern="x")])]
-    double.script += [Refuse(413, "request_too_large"), Say([DONE])]
-    run = attempt()
-    (run.tools.root / "test_it.py").write_text("# x\n" * 300)
-    assert run.run().outcome is Outcome.DONE
-    assert "left out" in str(double.bodies[3]["messages"])
 
 
 def test_a_conversation_that_never_fits_ends_in_more_work(double: Double, attempt: Make) -> None:
@@ -211,6 +262,23 @@ def test_the_only_model_of_a_server_is_used(double: Double, attempt: Make) -> No
     run.run()
     assert double.bodies[0]["model"] == "qwen3-coder"
     assert "qwen3-coder" in run.report.said("note")[0]
+
+
+@pytest.mark.parametrize("models", [[], [{"type": "model"}], [{"id": 7}, {"id": None}], "none", [[1]], {"a": 1}])
+def test_a_list_that_makes_no_sense_is_as_good_as_none(double: Double, attempt: Make, models: Any) -> None:
+    double.models = models
+    double.script = [Say([DONE])]
+    run = attempt()
+    assert run.run().outcome is Outcome.DONE
+    assert double.bodies[0]["model"].startswith("claude-sonnet-")
+    assert "sonnet" in run.report.said("note")[0]
+
+
+def test_an_alias_among_the_models_of_others_is_the_table_s(double: Double, attempt: Make) -> None:
+    double.models = [listed("qwen3-coder", "2026-01-01"), listed("llama-5", "2026-02-01")]
+    double.script = [Say([DONE])]
+    attempt().run()
+    assert double.bodies[0]["model"].startswith("claude-sonnet-")
 
 
 def test_without_a_list_there_is_a_table(double: Double, attempt: Make) -> None:
