@@ -174,8 +174,8 @@ class Auditing:
             if f"{Purpose.AUDIT}{number}" not in loop.state.suites[name].finished:
                 watched = number == loop.plan.config.audit.rounds and loop.selecting.recordable(name)
                 manner = Manner(record=watched)
-                report = loop.suite(name, place, Purpose.AUDIT, number, loop.left_out(name), manner=manner)
-                loop.selecting.learn(report)
+                keep = loop.selecting.learn
+                loop.suite(name, place, Purpose.AUDIT, number, loop.left_out(name), manner=manner, keep=keep)
 
     def left_red(self) -> list[Unfit]:
         """Red tests a person asked for, or nobody chose among, that no change is to mend."""

@@ -113,7 +113,7 @@ class Loop:
         """Everything before the first attempt: the snapshot, the open parts, the red audit."""
         if self.state.started is None:
             self.emit(self._started())
-        self._open(self._snapshot())
+        self.open(self._snapshot())
         Auditing(self).make()
 
     def close(self) -> None:
@@ -183,7 +183,7 @@ class Loop:
             packages_sha256=python.packages_sha256,
         )
 
-    def _open(self, snapshot: Snapshot) -> None:
+    def open(self, snapshot: Snapshot) -> None:
         """The parts that live as long as the run's process."""
         plan = self.plan
         self.files = tuple(e.path for e in plan.repository.entries(snapshot.tree) if e.mode != "120000")
@@ -224,7 +224,7 @@ class Loop:
             names=Names(self.recorder.redact),
         )
         self.rounds = Rounds(self.runner, dict(plan.config.suites), self.emit, self.recorder.line, mentions)
-        self.keeper = Keeper(self.run, plan, self.recorder, self.steering.cancel)
+        self.keeper = Keeper(self.run, plan, self.recorder, self.steering.cancel, self.runner)
         self.selecting = Selecting(self)
 
     def _editable_roots(self) -> list[str]:
@@ -255,6 +255,7 @@ class Loop:
         *,
         only: Iterable[str] | None = None,
         manner: Manner = PLAIN,
+        keep: Callable[[TestReport], None] = lambda _report: None,
     ) -> TestReport:
         """One suite, or some of its tests, with a look at the files that judge the work."""
         watch = self.keeper.watch(place.worktree, self.scope, self.files)
@@ -264,7 +265,9 @@ class Loop:
             return watch()
 
         looks = tuple if skipped else changed
-        return self.rounds.run(name, place, purpose, number, only=only, skipped=skipped, changed=looks, manner=manner)
+        return self.rounds.run(
+            name, place, purpose, number, only=only, skipped=skipped, changed=looks, manner=manner, keep=keep
+        )
 
     def _none_to_mend(self, unfit: Sequence[Unfit]) -> Exit:
         """Something is red, and there is nothing a change could be shown to mend: said, and handed over."""
