@@ -49,8 +49,7 @@ class Auditing:
             loop.emit(ev.StepFinished(Step.ANALYZE))
         nodeids = [row.nodeid for row in loop.state.tests.values()]
         self._meet(nodeids)
-        loop.scope = dataclasses.replace(loop.scope, witnesses=witness_files(nodeids, loop.plan.prefix))
-        loop.workshop.scope = loop.scope
+        loop.protect(nodeids)
         optional = [n for n in loop.plan.suites if loop.plan.config.suites[n].optional]
         loop.baseline = baseline.from_state(loop.state, optional)
 

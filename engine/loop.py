@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from engine import __version__, policy
 from engine import events as ev
@@ -40,7 +40,7 @@ from engine.selecting import Selecting
 from engine.session import Steering
 from engine.specialists.dispatch import Dispatching
 from engine.state import AttemptRow, RunState
-from engine.suites.layout import import_roots
+from engine.suites.layout import import_roots, witness_files
 from engine.suites.names import Names
 from engine.suites.rounds import Rounds
 from engine.suites.runner import PLAIN, Manner, Place, SuiteRunner
@@ -226,6 +226,12 @@ class Loop:
         self.rounds = Rounds(self.runner, dict(plan.config.suites), self.emit, self.recorder.line, mentions)
         self.keeper = Keeper(self.run, plan, self.recorder, self.steering.cancel, self.runner)
         self.selecting = Selecting(self)
+        self.keeper.seen = self.selecting.seen
+
+    def protect(self, nodeids: Iterable[str]) -> None:
+        """Let nothing write the files these tests are collected from, whatever they are called."""
+        self.scope = replace(self.scope, witnesses=witness_files(nodeids, self.plan.prefix))
+        self.workshop.scope = self.scope
 
     def _editable_roots(self) -> list[str]:
         root = self.plan.repository.root.resolve()

@@ -195,6 +195,8 @@ class RunState(Noun, frozen=True):
     audit: ev.AuditFinished | None = None
     step: Step | None = None
     step_note: str = ""
+    step_since: float = 0.0
+    step_seconds: Mapping[str, float] = field(default_factory=dict)  # by step; what was cut off by a kill is not in it
     tests: Mapping[str, TestRow] = field(default_factory=dict)
     suites: Mapping[str, SuiteRow] = field(default_factory=dict)
     attempts: tuple[AttemptRow, ...] = ()
@@ -210,6 +212,7 @@ class RunState(Noun, frozen=True):
     activity: tuple[str, ...] = ()  # the last lines of what the provider does
     activity_live: bool = False  # the last of them is a sign of life, to be replaced by the next
     usage: Usage = Usage()
+    models: Mapping[str, Usage] = field(default_factory=dict)  # by model id
     model: str = ""
     paused: bool = False
     stopping: bool = False
@@ -415,7 +418,8 @@ def _pieces_restored(s: RunState, e: ev.PiecesRestored, at: float) -> RunState:
 
 
 def _step_finished(s: RunState, e: ev.StepFinished, at: float) -> RunState:
-    s = replace(s, step_note="")
+    spent = {**s.step_seconds, e.step: s.step_seconds.get(e.step, 0.0) + max(0.0, at - s.step_since)}
+    s = replace(s, step_note="", step_seconds=spent)
     return _change_attempt(s, e.attempt, judged=True) if e.step is Step.JUDGE else s
 
 
@@ -423,7 +427,8 @@ def _usage_counted(s: RunState, e: ev.UsageCounted, at: float) -> RunState:
     attempts = s.attempts
     if attempts:
         attempts = (*attempts[:-1], replace(attempts[-1], usage=attempts[-1].usage + e.usage))
-    return replace(s, usage=s.usage + e.usage, model=e.model or s.model, attempts=attempts)
+    models = {**s.models, e.model: s.models.get(e.model, Usage()) + e.usage} if e.model else s.models
+    return replace(s, usage=s.usage + e.usage, models=models, model=e.model or s.model, attempts=attempts)
 
 
 def _activity(s: RunState, text: str, *, live: bool = False) -> RunState:
@@ -474,7 +479,7 @@ _FOLDS: dict[type, Callable[[RunState, Any, float], RunState]] = {
     ev.GuardChecked: lambda s, e, at: replace(s, guard=e),
     ev.EnvironmentProbed: lambda s, e, at: replace(s, environment=e),
     ev.SnapshotTaken: lambda s, e, at: replace(s, snapshot=e),
-    ev.StepStarted: lambda s, e, at: replace(s, step=e.step, step_note=e.note),
+    ev.StepStarted: lambda s, e, at: replace(s, step=e.step, step_note=e.note, step_since=at),
     ev.StepFinished: _step_finished,
     ev.SuiteStarted: _suite_started,
     ev.SuiteCollected: _suite_collected,

@@ -76,9 +76,7 @@ def _row(keys: Sequence[str], sources: Sources, changed: Mapping[str, Sequence[s
 def _paths(keys: Iterable[str], sources: Sources, changed: Mapping[str, Sequence[str]]) -> str:
     """``calc/__init__.py:add, calc/more.py:mul and 3 more``: what the change made anew comes first."""
     ran: dict[str, set[str]] = {}
-    watched = False
     for key in keys:
-        watched = watched or key in sources.seen
         for path, names in sources.seen.get(key, {}).items():
             ran.setdefault(path, set()).update(names)
     first = [f"{p}:{n}" for p, names in changed.items() for n in names if n in ran.get(p, ())]
@@ -87,10 +85,7 @@ def _paths(keys: Iterable[str], sources: Sources, changed: Mapping[str, Sequence
     rest = [f"{p}:{n}" for p in sorted(ran) for n in sorted(ran[p]) if p not in there or n in there[p]]
     found = [*first, *(r for r in rest if r not in first)]
     if not first:
-        named = [f"{p}:{n}" for p, names in changed.items() for n in names]
-        found = [*(named or changed), *found]
-        if watched and rest:
-            found = list(dict.fromkeys(found))
+        found = [*([f"{p}:{n}" for p, names in changed.items() for n in names] or changed), *found]
     more = f" and {len(found) - PATHS} more" if len(found) > PATHS else ""
     return ", ".join(found[:PATHS]) + more if found else NONE
 
@@ -128,9 +123,10 @@ def about(nodeid: str, texts: Mapping[str, str]) -> tuple[str, str]:
         chain.append(node)
     lines = text.splitlines()
     said: dict[str, str] = {}
-    for depth, node in reversed(list(enumerate(chain))):
-        doc = ast.get_docstring(node) if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) else None
-        for key, value in _said(_comments(node, lines), doc or ""):
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for depth, found in reversed(list(enumerate(chain))):
+        doc = ast.get_docstring(found) if isinstance(found, documented) else None
+        for key, value in _said(_comments(found, lines), doc or ""):
             said.setdefault(key, value)
         if doc and depth == len(names) and depth:
             said.setdefault("story", doc.splitlines()[0])

@@ -272,7 +272,14 @@ def test_each_slip_has_its_line_and_what_to_write(case: str) -> None:
     if all("error" not in line for line in lines):
         ledger.parse(wrong)
     else:
-        assert "2 cells" in said or "a second row" in said or "a pipe" in said or "leads to one" in said or _unreadable(wrong) or "impl" in said
+        assert (
+            "2 cells" in said
+            or "a second row" in said
+            or "a pipe" in said
+            or "leads to one" in said
+            or _unreadable(wrong)
+            or "impl" in said
+        )
 
 
 def _unreadable(document: str) -> bool:
