@@ -301,7 +301,7 @@ def _run_resumed(s: RunState, e: ev.RunResumed, at: float) -> RunState:
     attempts = tuple(a for a in s.attempts if a.finished is not None)
     followed = tuple(r for r in s.specialists if r.finished is not None)
     s = replace(s, ended=None, stopping=False, paused=False, suites=suites, attempts=attempts, proposal=None)
-    return replace(s, specialists=followed)
+    return replace(s, specialists=followed, step_since=0.0)
 
 
 def _suite_started(s: RunState, e: ev.SuiteStarted, at: float) -> RunState:
@@ -417,9 +417,19 @@ def _pieces_restored(s: RunState, e: ev.PiecesRestored, at: float) -> RunState:
     return replace(s, proposal=None)
 
 
+def _spent(s: RunState, at: float) -> Mapping[str, float]:
+    """Seconds by step, those of the step under way included."""
+    if not s.step_since or s.step is None:
+        return s.step_seconds
+    return {**s.step_seconds, s.step: s.step_seconds.get(s.step, 0.0) + max(0.0, at - s.step_since)}
+
+
+def _step_started(s: RunState, e: ev.StepStarted, at: float) -> RunState:
+    return replace(s, step=e.step, step_note=e.note, step_seconds=_spent(s, at), step_since=at)
+
+
 def _step_finished(s: RunState, e: ev.StepFinished, at: float) -> RunState:
-    spent = {**s.step_seconds, e.step: s.step_seconds.get(e.step, 0.0) + max(0.0, at - s.step_since)}
-    s = replace(s, step_note="", step_seconds=spent)
+    s = replace(s, step_note="", step_seconds=_spent(s, at), step_since=0.0)
     return _change_attempt(s, e.attempt, judged=True) if e.step is Step.JUDGE else s
 
 
@@ -479,7 +489,7 @@ _FOLDS: dict[type, Callable[[RunState, Any, float], RunState]] = {
     ev.GuardChecked: lambda s, e, at: replace(s, guard=e),
     ev.EnvironmentProbed: lambda s, e, at: replace(s, environment=e),
     ev.SnapshotTaken: lambda s, e, at: replace(s, snapshot=e),
-    ev.StepStarted: lambda s, e, at: replace(s, step=e.step, step_note=e.note, step_since=at),
+    ev.StepStarted: _step_started,
     ev.StepFinished: _step_finished,
     ev.SuiteStarted: _suite_started,
     ev.SuiteCollected: _suite_collected,

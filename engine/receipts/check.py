@@ -71,9 +71,9 @@ class Check:
             steering.release()
             if lock is not None:
                 home.clear(run)
+                if ours:
+                    remove_tree(home.folder)
                 lock.release()
-            if ours:
-                remove_tree(home.folder)
 
     def _look(self, run: str, feed: Feed, steering: Steering) -> None:
         """From what costs nothing to what runs code; evidence that contradicts itself is not run."""

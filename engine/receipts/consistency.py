@@ -54,7 +54,10 @@ def _passed(receipt: Receipt) -> Iterator[Difference]:
 
 
 def _baseline(receipt: Receipt) -> Baseline:
-    return Baseline(receipt.tests.before, receipt.undecided, receipt.targets)
+    before = receipt.tests.before
+    optional = [n for n, settings in receipt.suites.items() if settings.get("optional")]
+    unseen = frozenset(n for n in optional if not any(k.startswith(f"{n} ") and "::" in k for k in before))
+    return Baseline(before, receipt.undecided, receipt.targets, unseen=unseen)
 
 
 def _reports(receipt: Receipt) -> list[TestReport]:

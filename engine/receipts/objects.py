@@ -81,6 +81,8 @@ def moved_on(receipt: Receipt, repository: Repository) -> Iterator[Difference]:
     now = repository.run("rev-parse", "HEAD")
     if now in (receipt.base.commit, receipt.snapshot.commit, receipt.head.commit):
         return
+    if repository.run("rev-parse", "HEAD^{tree}") in (receipt.snapshot.tree, receipt.head.tree):
+        return  # committed as it was, or with the change, by a person
     if receipt.head.commit and repository.succeeds("merge-base", "--is-ancestor", receipt.head.commit, now):
         after = {e.path: e.sha for e in repository.entries("HEAD")}
         if changed := sorted(p for p, sha in receipt.protected.items() if after.get(p) != sha):
