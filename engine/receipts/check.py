@@ -115,8 +115,8 @@ class Check:
             self.notes.append("journal.jsonl is not here: it was not compared")
             return
         data = log.read_bytes()
-        yield from (torn := list(consistency.with_journal(receipt, self.paper.sha256, data)))
-        if torn or plain.get("program") != PROGRAM:
+        yield from consistency.with_journal(receipt, self.paper.sha256, data)
+        if not consistency.made_from(receipt, data) or plain.get("program") != PROGRAM:
             return  # another version may fold it another way
         known = scratch / "journal-of-receipt.jsonl"
         known.write_bytes(data[: receipt.journal_bytes])

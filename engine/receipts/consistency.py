@@ -82,10 +82,15 @@ def with_patch(receipt: Receipt, patch: bytes | None) -> Iterator[Difference]:
         yield _forged(f"patch.diff is not the one of the receipt: {was} there, {now} beside it")
 
 
-def with_journal(receipt: Receipt, sha256: str, journal: bytes) -> Iterator[Difference]:
-    """The bytes of the journal: the digest of those that were there, and what the end of it says of the receipt."""
+def made_from(receipt: Receipt, journal: bytes) -> bool:
+    """Whether these are the bytes of the journal that were there when the receipt was made."""
     known = journal[: receipt.journal_bytes]
-    if len(known) < receipt.journal_bytes or hashlib.sha256(known).hexdigest() != receipt.journal_sha256:
+    return len(known) == receipt.journal_bytes and hashlib.sha256(known).hexdigest() == receipt.journal_sha256
+
+
+def with_journal(receipt: Receipt, sha256: str, journal: bytes) -> Iterator[Difference]:
+    """The bytes of the journal: those the receipt was made from, and what came after says which receipt was written."""
+    if not made_from(receipt, journal):
         yield _forged("journal.jsonl is not the one the receipt was made from")
         return
     for line in journal[receipt.journal_bytes :].splitlines():

@@ -147,7 +147,11 @@ class _Linter:
                     self._unclosed(name, opened, all_, bodies)
                 if first:
                     what = {"gates": "gate table", "trace": "trace table", "hoplog": "hop log"}.get(name, name)
-                    self.error(mark.line, f"a second {what}; the first begins in line {first}", "its rows there, once")
+                    self.error(
+                        mark.line,
+                        f"a second {what}; the first begins in line {first}",
+                        "its lines in the first, and this one away",
+                    )
                 first, opened = first or mark.line, mark.line
             elif opened:
                 bodies[name].append(range(opened, mark.line - 1))
@@ -217,13 +221,15 @@ class _Linter:
                 yield number, cells
 
     def _gates(self, rows: Iterator[tuple[int, tuple[str, ...]]]) -> None:
+        mine: dict[str, int] = {}
         for number, (name, word, evidence) in rows:
             gate = self._gate(number, name, word, evidence)
             if gate is None:
                 continue
-            if gate.name in self.gates:
-                first = self.gates[gate.name][1]
+            if gate.name in mine:
+                first = mine[gate.name]
                 self.error(number, f"a second row for gate {gate.name}; the first is line {first}", "one row a gate")
+            mine.setdefault(gate.name, number)
             self.gates.setdefault(gate.name, (gate, number))
 
     def _gate(self, number: int, name: str, word: str, evidence: str) -> Gate | None:

@@ -242,7 +242,7 @@ CASES = {
         "begins inside",
         "",
     ),
-    "two tables": ("# Issue 12\n", GOOD, "23: error: a second gate table; the first begins in line 3", "once"),
+    "two tables": ("# Issue 12\n", GOOD, "23: error: a second gate table; the first begins in line 3", "in the first"),
     "a fence": (
         "# Issue 12\n",
         "```\n<!-- gates:start -->\n```\n",

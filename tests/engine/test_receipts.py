@@ -143,8 +143,10 @@ def test_the_statement_is_one_that_readers_of_in_toto_take(ran: Ran) -> None:
     }
     predicate = json_format.ParseDict(plain["predicate"], test_result_pb2.TestResult())
     assert predicate.result == "PASSED"
-    assert list(predicate.passedTests) == sorted(f"cpu tests/test_calc.py::test_cpu_{n}" for n in ("add", "mul", "two"))
-    assert not predicate.failedTests
+    assert list(predicate.passed_tests) == sorted(
+        f"cpu tests/test_calc.py::test_cpu_{n}" for n in ("add", "mul", "two")
+    )
+    assert not predicate.failed_tests
     assert predicate.configuration[0].digest["sha256"] == receipt.sha256(ran.receipt)
 
 
@@ -256,7 +258,9 @@ def test_a_forged_receipt_is_found_without_running_anything(ran: Ran, tmp_path: 
 def test_a_changed_patch_is_found(ran: Ran, tmp_path: Path) -> None:
     path = ran.copy(tmp_path)
     patch = path.parents[1] / "patch.diff"
-    patch.write_text(patch.read_text(encoding="utf-8").replace("a + b", "a + b + 0"), encoding="utf-8")
+    patch.write_text(
+        patch.read_text(encoding="utf-8").replace("+    return a * b", "+    return b * a"), encoding="utf-8"
+    )
     assert [d.what.split(":")[0] for d in ran.check(path)] == [
         "patch.diff is not the one of the receipt",
         "snapshot and patch do not make the tree that was tested",
@@ -406,7 +410,7 @@ def test_a_run_that_goes_on_over_two_gate_tables_keeps_them_and_says_so(
     assert "ledger.kept-1.md" in said[0]
     assert path.with_name("ledger.kept-1.md").read_bytes() == mine
     text = path.read_text(encoding="utf-8")
-    assert text.startswith("The ledger that stood here could not be edited (gates: want exactly one")
+    assert text.startswith("The ledger that stood here could not be edited (trace: want exactly one")
     assert [str(h.route) for h in ledger.parse(text).hops] == [
         "NEXT → self (attempt 2/3)",
         "FINALIZE → code-reviewer",
