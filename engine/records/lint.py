@@ -11,24 +11,14 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from engine.flow.agents import ALIASES
+from engine.flow.routes import ALIASES, CONTRACTS, HANDOVER, SELF
 from engine.model import Gate, GateStatus, Route, RouteKind
-from engine.policy import SPECIALISTS
 from engine.records import ledger
 from engine.records.handwritten import DecisionLines, hop_of, place_of, read_row, route_of, state_of, status_of
 from engine.records.ledger import GATE_HEAD, HOP_HEAD, REASONS, SECTIONS, STATES, TRACE_HEAD, LedgerError, anchors, row
 
 REQUIRED = ("gates", "hoplog", "decision")
-KNOWN = frozenset(
-    {
-        *ALIASES,
-        *ALIASES.values(),
-        *(target for _, target, _, _ in SPECIALISTS),
-        *("self", "impl-creator", "code-reviewer", "issue-creator", "spec-creator", "test-creator", "fixture-builder"),
-        *(f"{part}-finalizer" for part in ("spec", "fixtures", "tests", "impl", "quality", "docs")),
-        *("fuzz-tester", "fixture-creator", "pr-preparer", "diff-reviewer", "pr-publisher", "merge-readiness"),
-    }
-)
+KNOWN = frozenset({SELF, *ALIASES, *ALIASES.values(), *CONTRACTS, *HANDOVER})
 """Agents a hop may lead to, or that a run hands over to."""
 
 _ANCHOR = re.compile(r"<!-{2,3} {0,4}([A-Za-z]{1,20}) ?[:.-] ?(start|begin|end|stop) {0,4}-{2,3}>", re.I)
