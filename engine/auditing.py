@@ -49,8 +49,7 @@ class Auditing:
             loop.emit(ev.StepFinished(Step.ANALYZE))
         nodeids = [row.nodeid for row in loop.state.tests.values()]
         self._meet(nodeids)
-        loop.scope = dataclasses.replace(loop.scope, witnesses=witness_files(nodeids, loop.plan.prefix))
-        loop.workshop.scope = loop.scope
+        loop.protect(nodeids)
         optional = [n for n in loop.plan.suites if loop.plan.config.suites[n].optional]
         loop.baseline = baseline.from_state(loop.state, optional)
 
@@ -174,8 +173,8 @@ class Auditing:
             if f"{Purpose.AUDIT}{number}" not in loop.state.suites[name].finished:
                 watched = number == loop.plan.config.audit.rounds and loop.selecting.recordable(name)
                 manner = Manner(record=watched)
-                report = loop.suite(name, place, Purpose.AUDIT, number, loop.left_out(name), manner=manner)
-                loop.selecting.learn(report)
+                keep = loop.selecting.learn
+                loop.suite(name, place, Purpose.AUDIT, number, loop.left_out(name), manner=manner, keep=keep)
 
     def left_red(self) -> list[Unfit]:
         """Red tests a person asked for, or nobody chose among, that no change is to mend."""

@@ -72,6 +72,10 @@ class Printer:
             self._width = len(text) + 2
             self.out.flush()
 
+    def done(self) -> None:
+        """Take the live counter away."""
+        self._clear()
+
     def _clear(self) -> None:
         if self._width:
             self.out.write("\r" + " " * self._width + "\r")
@@ -88,7 +92,7 @@ def run_headless(run: Run, *, as_json: bool, out: TextIO = sys.stdout) -> Exit:
     session = Session(run, feed, ask=False)
     live = not as_json and out.isatty()
     printer = Printer(out, as_json, live)
-    with _stopping(session, printer):
+    with stopping(session):
         session.start()
         try:
             while True:
@@ -132,7 +136,7 @@ def _drain(feed: Feed, printer: Printer) -> None:
 
 
 @contextmanager
-def _stopping(session: Session, printer: Printer) -> Iterator[None]:
+def stopping(session: Session) -> Iterator[None]:
     """While inside, SIGINT, SIGTERM and SIGHUP stop the run."""
     asked: list[float] = []
 

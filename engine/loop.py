@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from engine import __version__, policy
 from engine import events as ev
@@ -40,7 +40,7 @@ from engine.selecting import Selecting
 from engine.session import Steering
 from engine.specialists.dispatch import Dispatching
 from engine.state import AttemptRow, RunState
-from engine.suites.layout import import_roots
+from engine.suites.layout import import_roots, witness_files
 from engine.suites.names import Names
 from engine.suites.rounds import Rounds
 from engine.suites.runner import PLAIN, Manner, Place, SuiteRunner
@@ -113,7 +113,7 @@ class Loop:
         """Everything before the first attempt: the snapshot, the open parts, the red audit."""
         if self.state.started is None:
             self.emit(self._started())
-        self._open(self._snapshot())
+        self.open(self._snapshot())
         Auditing(self).make()
 
     def close(self) -> None:
@@ -183,7 +183,7 @@ class Loop:
             packages_sha256=python.packages_sha256,
         )
 
-    def _open(self, snapshot: Snapshot) -> None:
+    def open(self, snapshot: Snapshot) -> None:
         """The parts that live as long as the run's process."""
         plan = self.plan
         self.files = tuple(e.path for e in plan.repository.entries(snapshot.tree) if e.mode != "120000")
@@ -224,8 +224,14 @@ class Loop:
             names=Names(self.recorder.redact),
         )
         self.rounds = Rounds(self.runner, dict(plan.config.suites), self.emit, self.recorder.line, mentions)
-        self.keeper = Keeper(self.run, plan, self.recorder, self.steering.cancel)
+        self.keeper = Keeper(self.run, plan, self.recorder, self.steering.cancel, self.runner)
         self.selecting = Selecting(self)
+        self.keeper.seen = self.selecting.seen
+
+    def protect(self, nodeids: Iterable[str]) -> None:
+        """Let nothing write the files these tests are collected from, whatever they are called."""
+        self.scope = replace(self.scope, witnesses=witness_files(nodeids, self.plan.prefix))
+        self.workshop.scope = self.scope
 
     def _editable_roots(self) -> list[str]:
         root = self.plan.repository.root.resolve()
@@ -255,6 +261,7 @@ class Loop:
         *,
         only: Iterable[str] | None = None,
         manner: Manner = PLAIN,
+        keep: Callable[[TestReport], None] = lambda _report: None,
     ) -> TestReport:
         """One suite, or some of its tests, with a look at the files that judge the work."""
         watch = self.keeper.watch(place.worktree, self.scope, self.files)
@@ -264,7 +271,9 @@ class Loop:
             return watch()
 
         looks = tuple if skipped else changed
-        return self.rounds.run(name, place, purpose, number, only=only, skipped=skipped, changed=looks, manner=manner)
+        return self.rounds.run(
+            name, place, purpose, number, only=only, skipped=skipped, changed=looks, manner=manner, keep=keep
+        )
 
     def _none_to_mend(self, unfit: Sequence[Unfit]) -> Exit:
         """Something is red, and there is nothing a change could be shown to mend: said, and handed over."""

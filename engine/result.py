@@ -48,6 +48,7 @@ def result(state: RunState, code: Exit, folder: Path | None, *, error: str = "",
         "removed": _path(folder, "removed.diff"),
         "ledger": _path(folder, "ledger.md"),
         "receipt": _path(folder, "receipts/impl.json"),
+        "statement": _path(folder, "receipts/impl.intoto.json"),
         "check": state.receipt.check if state.receipt else "",
         "published": {p.kind: p.url for p in state.published if p.url},
     }

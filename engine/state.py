@@ -195,6 +195,8 @@ class RunState(Noun, frozen=True):
     audit: ev.AuditFinished | None = None
     step: Step | None = None
     step_note: str = ""
+    step_since: float = 0.0
+    step_seconds: Mapping[str, float] = field(default_factory=dict)  # by step; what was cut off by a kill is not in it
     tests: Mapping[str, TestRow] = field(default_factory=dict)
     suites: Mapping[str, SuiteRow] = field(default_factory=dict)
     attempts: tuple[AttemptRow, ...] = ()
@@ -210,6 +212,7 @@ class RunState(Noun, frozen=True):
     activity: tuple[str, ...] = ()  # the last lines of what the provider does
     activity_live: bool = False  # the last of them is a sign of life, to be replaced by the next
     usage: Usage = Usage()
+    models: Mapping[str, Usage] = field(default_factory=dict)  # by model id
     model: str = ""
     paused: bool = False
     stopping: bool = False
@@ -298,7 +301,7 @@ def _run_resumed(s: RunState, e: ev.RunResumed, at: float) -> RunState:
     attempts = tuple(a for a in s.attempts if a.finished is not None)
     followed = tuple(r for r in s.specialists if r.finished is not None)
     s = replace(s, ended=None, stopping=False, paused=False, suites=suites, attempts=attempts, proposal=None)
-    return replace(s, specialists=followed)
+    return replace(s, specialists=followed, step_since=0.0)
 
 
 def _suite_started(s: RunState, e: ev.SuiteStarted, at: float) -> RunState:
@@ -414,8 +417,19 @@ def _pieces_restored(s: RunState, e: ev.PiecesRestored, at: float) -> RunState:
     return replace(s, proposal=None)
 
 
+def _spent(s: RunState, at: float) -> Mapping[str, float]:
+    """Seconds by step, those of the step under way included."""
+    if not s.step_since or s.step is None:
+        return s.step_seconds
+    return {**s.step_seconds, s.step: s.step_seconds.get(s.step, 0.0) + max(0.0, at - s.step_since)}
+
+
+def _step_started(s: RunState, e: ev.StepStarted, at: float) -> RunState:
+    return replace(s, step=e.step, step_note=e.note, step_seconds=_spent(s, at), step_since=at)
+
+
 def _step_finished(s: RunState, e: ev.StepFinished, at: float) -> RunState:
-    s = replace(s, step_note="")
+    s = replace(s, step_note="", step_seconds=_spent(s, at), step_since=0.0)
     return _change_attempt(s, e.attempt, judged=True) if e.step is Step.JUDGE else s
 
 
@@ -423,7 +437,8 @@ def _usage_counted(s: RunState, e: ev.UsageCounted, at: float) -> RunState:
     attempts = s.attempts
     if attempts:
         attempts = (*attempts[:-1], replace(attempts[-1], usage=attempts[-1].usage + e.usage))
-    return replace(s, usage=s.usage + e.usage, model=e.model or s.model, attempts=attempts)
+    models = {**s.models, e.model: s.models.get(e.model, Usage()) + e.usage} if e.model else s.models
+    return replace(s, usage=s.usage + e.usage, models=models, model=e.model or s.model, attempts=attempts)
 
 
 def _activity(s: RunState, text: str, *, live: bool = False) -> RunState:
@@ -474,7 +489,7 @@ _FOLDS: dict[type, Callable[[RunState, Any, float], RunState]] = {
     ev.GuardChecked: lambda s, e, at: replace(s, guard=e),
     ev.EnvironmentProbed: lambda s, e, at: replace(s, environment=e),
     ev.SnapshotTaken: lambda s, e, at: replace(s, snapshot=e),
-    ev.StepStarted: lambda s, e, at: replace(s, step=e.step, step_note=e.note),
+    ev.StepStarted: _step_started,
     ev.StepFinished: _step_finished,
     ev.SuiteStarted: _suite_started,
     ev.SuiteCollected: _suite_collected,

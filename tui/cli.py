@@ -265,17 +265,29 @@ def ledger() -> None:
 
 @ledger.command("lint")
 @click.argument("file", type=click.Path(path_type=Path))
-def ledger_lint(file: Path) -> None:
-    """Say what is wrong with a ledger; exit 1 if something is."""
-    from engine.records.ledger import lint
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def ledger_lint(file: Path, as_json: bool) -> None:
+    """Say what is wrong with a ledger, by line, and what to write; exit 1 if a program could not read it."""
+    from tui.records import lint_ledger
 
-    try:
-        found = lint(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.UsageError(f"{file}: {error}") from error
-    for line in found:
-        click.echo(f"{file}: {line}")
-    sys.exit(1 if found else 0)
+    sys.exit(lint_ledger(file, as_json=as_json))
+
+
+@cli.group()
+def receipt() -> None:
+    """Check receipts."""
+
+
+@receipt.command("verify")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--in", "target", type=click.Path(path_type=Path), help="Folder of the repository (default: of FILE).")
+@click.option("--config", type=click.Path(path_type=Path), help="Settings file in place of the project's.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def receipt_verify(file: Path, target: Path | None, config: Path | None, as_json: bool) -> None:
+    """Run what a receipt tells of again, in a fresh worktree, and compare; find a forged or a stale one."""
+    from tui.records import verify_receipt
+
+    sys.exit(verify_receipt(file, target, config, as_json=as_json))
 
 
 @cli.group()

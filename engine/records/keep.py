@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from engine import events as ev
 from engine.cancel import CancelToken
@@ -16,11 +18,13 @@ from engine.launch import Plan
 from engine.model import GateStatus, Route
 from engine.policy import impl_passes
 from engine.recorder import Recorder
-from engine.records import ledger, receipt
+from engine.records import intoto, ledger, receipt, trace
 from engine.state import AttemptRow
 from engine.suites.runner import Place, SuiteRunner
 from engine.workspace.repository import Snapshot
 from engine.workspace.scope import OBEYED, Scope
+
+_EXACT = ("base", "snapshot", "head", "prefix", "protected", "tests", "targets", "flaky", "unfit")
 
 
 @dataclass(slots=True)
@@ -31,6 +35,8 @@ class Keeper:
     plan: Plan
     recorder: Recorder
     cancel: CancelToken
+    runner: SuiteRunner
+    seen: Callable[[str], Mapping[str, Collection[str]] | None] = lambda _key: None  # functions a test ran, by file
 
     @property
     def folder(self) -> Path:
@@ -51,6 +57,10 @@ class Keeper:
     @property
     def receipt_path(self) -> Path:
         return self.folder / "receipts" / "impl.json"
+
+    @property
+    def statement_path(self) -> Path:
+        return self.folder / "receipts" / "impl.intoto.json"
 
     # -- reading trees ------------------------------------------------------------------------------------------------
 
@@ -118,9 +128,24 @@ class Keeper:
     def write_ledger(self, route: Route | None) -> str:
         """Renew the ledger from the state; its digest."""
         now = self._ledger(route)
-        there = self.ledger_path.read_text(encoding="utf-8") if self.ledger_path.is_file() else ""
-        text = self.recorder.redact.text(ledger.update(there, now))
-        return receipt.write_atomically(self.ledger_path, text.encode("utf-8", "replace"))
+        try:
+            # As bytes: line ends and whatever else a person put there stay as they are.
+            there = self.ledger_path.read_bytes() if self.ledger_path.is_file() else b""
+            text = ledger.update(there.decode("utf-8", "surrogateescape"), now)
+        except ledger.LedgerError as error:
+            text = self._set_aside(there, str(error)) + "\n\n" + ledger.render(now)
+        return receipt.write_atomically(self.ledger_path, _encoded(self.recorder.redact.text(text)))
+
+    def _set_aside(self, there: bytes, why: str) -> str:
+        """Keep a ledger that somebody has broken beside the new one; the sentence that says so."""
+        number, aside = 1, self.folder / "ledger.kept-1.md"
+        while aside.exists() and aside.read_bytes() != there:
+            number += 1
+            aside = self.folder / f"ledger.kept-{number}.md"
+        receipt.write_atomically(aside, there)
+        said = f"the ledger that stood here could not be edited ({why}); it is kept as {aside.name}"
+        self.recorder.emit(ev.ActivityReported("note", f"{said}; `bitnet-tui ledger lint` says what is wrong with it"))
+        return ledger.escape(said[0].upper() + said[1:] + ".")
 
     def _ledger(self, route: Route | None) -> ledger.Ledger:
         state = self.recorder.state
@@ -135,13 +160,19 @@ class Keeper:
 
     def _trace(self) -> tuple[ledger.Trace, ...]:
         """Which tests led to which code."""
-        state = self.recorder.state
+        state, repository = self.recorder.state, self.plan.repository
         attempt = state.attempt
-        if attempt is None or attempt.finished is None or not attempt.progress.fixed:
+        if attempt is None or attempt.finished is None or not attempt.progress.fixed or state.snapshot is None:
             return ()
-        fixed = [k.split(" ", 1)[1] for k in attempt.progress.fixed]
-        names = ", ".join(fixed[:5]) + (f" and {len(fixed) - 5} more" if len(fixed) > 5 else "")
-        return (ledger.Trace("red tests", "–", names, ", ".join(attempt.files)),)
+        fixed, tree = attempt.progress.fixed, state.snapshot.tree
+        before, after = self.texts(tree, attempt.tree) or ({}, dict.fromkeys(attempt.files, ""))
+        have = {e.path for e in repository.entries(tree)}
+        prefix = f"{self.plan.prefix}/" if self.plan.prefix else ""
+        files = dict.fromkeys(key.split(" ", 1)[1].split("::", 1)[0] for key in fixed)
+        wanted = [f for f in files if prefix + f in have][: trace.ROWS]
+        tests = {f: repository.blob(tree, prefix + f).decode("utf-8", "replace") for f in wanted}
+        seen = {key: ran for key in fixed if (ran := self.seen(key)) is not None}
+        return trace.rows(fixed, trace.Sources(before, after, tests, seen))
 
     def commit(self, snapshot: Snapshot, attempt: AttemptRow) -> ev.CommitCreated:
         """One commit on a branch of its own; nothing the user has checked out moves."""
@@ -183,25 +214,28 @@ class Keeper:
 
             # First, so that the receipt names what was written; what is not is no reason to wait for longer.
             check = Publishing(self.run, self.plan, self.recorder, self.cancel).go(self._ledger(route))
-            digest = receipt.write_atomically(self.receipt_path, receipt.dumps(self._receipt()))
+            built = self._receipt()
+            digest = receipt.write_atomically(self.receipt_path, receipt.dumps(built))
+            receipt.write_atomically(self.statement_path, receipt.dumps(intoto.statement(built, digest)))
             self.recorder.emit(ev.ReceiptWritten(str(self.receipt_path), digest, check))
 
-    def _receipt(self) -> dict[str, object]:
+    def _receipt(self) -> dict[str, Any]:
         state, plan = self.recorder.state, self.plan
         tree = state.snapshot.tree if state.snapshot else ""
         scope = Scope(plan.config.scope.allow, plan.config.scope.deny, plan.config.scope.protect, plan.prefix)
         protected = {e.path: e.sha for e in plan.repository.entries(tree) if scope.refusal(e.path)}
-        runner = SuiteRunner(self.run, plan.interpreter, plan.confinement, plan.environ, None)  # type: ignore[arg-type]
         facts = receipt.Facts(
             journal_sha256=receipt.sha256(self.recorder.journal.path),
+            journal_bytes=self.recorder.journal.path.stat().st_size,
             patch_sha256=receipt.sha256(self.patch_path),
             protected=protected,
             environment_names=sorted(plan.environ),
-            commands={n: runner.argv(plan.config.suites[n]) for n in plan.suites},
+            commands={n: self.runner.argv(plan.config.suites[n]) for n in plan.suites},
+            suites={n: asdict(plan.config.suites[n]) for n in plan.suites},
         )
         built = receipt.build(state, facts)
         # What it names by path and sha is compared with the repository; all else is for reading.
-        exact = {name: built[name] for name in ("snapshot", "head", "protected", "tests", "targets", "flaky")}
+        exact = {name: built[name] for name in _EXACT}
         return {name: exact[name] if name in exact else self.recorder.redact.data(part) for name, part in built.items()}
 
     def apply(self) -> None:
@@ -231,6 +265,14 @@ def _witnesses(worktree: Path, scope: Scope, files: Sequence[str]) -> dict[str, 
         except OSError:
             found[path] = "missing"
     return found
+
+
+def _encoded(text: str) -> bytes:
+    """UTF-8; bytes of a person's that are none as they were, and halves of a pair as question marks."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return re.sub("[\ud800-\udc7f\udd00-\udfff]", "?", text).encode("utf-8", "surrogateescape")
 
 
 def _part(files: Sequence[str]) -> str:

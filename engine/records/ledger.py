@@ -8,17 +8,33 @@ from dataclasses import dataclass, replace
 from engine.model import Gate, GateStatus, Hop, Route, RouteKind
 
 STATES = ("in-progress", "ready", "needs-rework")
-_GATES = ("<!-- gates:start -->", "<!-- gates:end -->")
-_TRACE = ("<!-- trace:start -->", "<!-- trace:end -->")
-_HOPS = ("<!-- hoplog:start -->", "<!-- hoplog:end -->")
-_DECISION = ("<!-- decision:start -->", "<!-- decision:end -->")
-_GATE_HEAD = "| Gate | Status | Evidence |\n| ---- | ------ | -------- |"
-_TRACE_HEAD = (
+REASONS = (
+    "missing-tool",
+    "bounded-by-policy",
+    "n/a-surface",
+    "out-of-scope",
+    "degraded-provider",
+    "no-cpp-reference",
+    "generative flow",
+)
+"""What `skipped` says in its brackets."""
+
+SECTIONS = ("gates", "trace", "hoplog", "decision")
+
+
+def anchors(section: str) -> tuple[str, str]:
+    """The comments a section stands between."""
+    return f"<!-- {section}:start -->", f"<!-- {section}:end -->"
+
+
+_GATES, _TRACE, _HOPS, _DECISION = map(anchors, SECTIONS)
+GATE_HEAD = "| Gate | Status | Evidence |\n| ---- | ------ | -------- |"
+TRACE_HEAD = (
     "### Story → Schema → Tests → Code\n"
     "| Story/AC | Schema types / examples | Tests (names) | Code paths |\n"
     "|---------|--------------------------|---------------|------------|"
 )
-_HOP_HEAD = "### Hop log"
+HOP_HEAD = "### Hop log"
 
 # What would end a cell, a line or an anchor is written as an entity, and read back.
 _ESCAPES = (
@@ -90,7 +106,8 @@ def _name(text: str) -> str:
     return _cell(text).replace("]", "&#93;").replace("→", "&#8594;")
 
 
-def _row(*cells: str) -> str:
+def row(*cells: str) -> str:
+    """A line of a table."""
     return "| " + " | ".join(_cell(c) for c in cells) + " |"
 
 
@@ -100,12 +117,12 @@ def hop_line(hop: Hop) -> str:
 
 
 def _gates_block(gates: tuple[Gate, ...]) -> str:
-    rows = [_row(g.name, g.word, g.evidence) for g in gates]
-    return "\n".join([_GATES[0], _GATE_HEAD, *rows, _GATES[1]])
+    rows = [row(g.name, g.word, g.evidence) for g in gates]
+    return "\n".join([_GATES[0], GATE_HEAD, *rows, _GATES[1]])
 
 
 def _hops_block(hops: tuple[Hop, ...]) -> str:
-    return "\n".join([_HOPS[0], _HOP_HEAD, *(hop_line(h) for h in hops), _HOPS[1]])
+    return "\n".join([_HOPS[0], HOP_HEAD, *(hop_line(h) for h in hops), _HOPS[1]])
 
 
 def _decision_block(decision: Decision) -> str:
@@ -115,8 +132,8 @@ def _decision_block(decision: Decision) -> str:
 
 
 def _trace_block(trace: tuple[Trace, ...]) -> str:
-    rows = [_row(t.story, t.schema, t.tests, t.code) for t in trace]
-    return "\n".join([_TRACE[0], _TRACE_HEAD, *rows, _TRACE[1]])
+    rows = [row(t.story, t.schema, t.tests, t.code) for t in trace]
+    return "\n".join([_TRACE[0], TRACE_HEAD, *rows, _TRACE[1]])
 
 
 def render(ledger: Ledger) -> str:
@@ -166,15 +183,20 @@ def _gate(line: str) -> Gate:
 _HOP = re.compile(r"- \[([^\]]*)\] (.*); (NEXT|FINALIZE)→(.+)")
 
 
-def _hop(line: str) -> Hop:
+def parse_hop(line: str) -> Hop:
+    """Read one hop line, strictly."""
     match = _HOP.fullmatch(line)
     if match is None:
         raise LedgerError(f"hoplog: want `- [agent] text; NEXT→target`: {line!r}")
     return Hop(unescape(match[1]), unescape(match[2]), Route(RouteKind(match[3]), unescape(match[4])))
 
 
+# People write up to three lines of reasons, and their editors take a space at the end of a line away.
+_DECIDED = re.compile(r"\*\*State:\*\* (.*)\n\*\*Why:\*\* ?(.*(?:\n.*){0,2}?)\n\*\*Next:\*\* (.*)")
+
+
 def _decision(text: str) -> Decision:
-    match = re.fullmatch(r"\*\*State:\*\* (.*)\n\*\*Why:\*\* (.*)\n\*\*Next:\*\* (.*)", text)
+    match = _DECIDED.fullmatch(text)
     if match is None:
         raise LedgerError("decision: want the lines State, Why and Next")
     state, why, after = match[1], unescape(match[2]), unescape(match[3])
@@ -198,12 +220,12 @@ def parse(text: str) -> Ledger:
     """
     trace: tuple[Trace, ...] = ()
     if _TRACE[0] in text:
-        rows = _body(_between(text, _TRACE, "trace"), _TRACE_HEAD, "trace")
+        rows = _body(_between(text, _TRACE, "trace"), TRACE_HEAD, "trace")
         trace = tuple(Trace(*_cells(line, 4, "trace")) for line in rows)
     return Ledger(
-        gates=tuple(_gate(line) for line in _body(_between(text, _GATES, "gates"), _GATE_HEAD, "gates")),
+        gates=tuple(_gate(line) for line in _body(_between(text, _GATES, "gates"), GATE_HEAD, "gates")),
         trace=trace,
-        hops=tuple(_hop(line) for line in _body(_between(text, _HOPS, "hoplog"), _HOP_HEAD, "hoplog")),
+        hops=tuple(parse_hop(line) for line in _body(_between(text, _HOPS, "hoplog"), HOP_HEAD, "hoplog")),
         decision=_decision(_between(text, _DECISION, "decision")),
     )
 
@@ -212,15 +234,19 @@ def update(document: str, ledger: Ledger) -> str:
     """The document with its sections renewed; everything outside the anchors survives byte for byte.
 
     Hops are appended only: what stands in the document stays, in its order.
+
+    Raises
+    ------
+    LedgerError
+        It has anchors, and is no ledger one could edit: two gate tables, say. Whose text it is decides what to do.
     """
-    if not all(a[0] in document and a[1] in document for a in (_GATES, _HOPS, _DECISION)):
+    if not any(anchor in document for section in SECTIONS for anchor in anchors(section)):
         gap = "" if not document else "\n" if document.endswith("\n") else "\n\n"
         return document + gap + render(ledger)
     there = parse(document)
     named = {g.name: g for g in ledger.gates}
     gates = tuple(named.pop(g.name, g) for g in there.gates) + tuple(named.values())
-    known = len(there.hops)
-    hops = ledger.hops if ledger.hops[:known] == there.hops else (*there.hops, *ledger.hops)
+    hops = _appended(there.hops, ledger.hops)
     merged = replace(ledger, gates=gates, hops=hops)
     blocks = [
         (_GATES, _gates_block(merged.gates)),
@@ -235,10 +261,10 @@ def update(document: str, ledger: Ledger) -> str:
     return document
 
 
-def lint(text: str) -> list[str]:
-    """What is wrong with a ledger, one line each; empty if nothing is."""
-    try:
-        parse(text)
-    except LedgerError as error:
-        return [str(error)]
-    return []
+def _appended(there: tuple[Hop, ...], ours: tuple[Hop, ...]) -> tuple[Hop, ...]:
+    """The hops that stand there, and behind them those of ours that do not yet; people add some of their own."""
+    left = list(ours)
+    for hop in there:
+        if left and hop == left[0]:
+            left.pop(0)
+    return (*there, *left)

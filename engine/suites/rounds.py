@@ -37,6 +37,7 @@ class Rounds:
         skipped: SuiteFinished | None = None,
         changed: Callable[[], tuple[str, ...]] = tuple,
         manner: Manner = PLAIN,
+        keep: Callable[[TestReport], None] = lambda _report: None,
     ) -> TestReport:
         """One suite, or some of its tests; events as it goes, the report at the end.
 
@@ -46,6 +47,8 @@ class Rounds:
             How the suite was left out before: it is left out again, without a child.
         changed
             Asked afterwards which of the files that judge the work are not as they were.
+        keep
+            Called before the end is recorded: what must be there once the suite counts as finished.
         """
         suite = self.suites[name]
         self.emit(SuiteStarted(name, purpose, round_))
@@ -54,6 +57,7 @@ class Rounds:
         else:
             report = self._skip(name, suite, place) or self._run(name, suite, place, purpose, round_, only, manner)
         report = replace(report, rewritten=changed())
+        keep(report)
         self.emit(
             SuiteFinished(
                 suite=name,

@@ -346,6 +346,24 @@ class Repository:
         index.unlink(missing_ok=True)
         return tree
 
+    def tree_with_patch(self, base: str, patch: Path, scratch: Path) -> str:
+        """The tree ``base`` with a patch applied; nothing is checked out.
+
+        Raises
+        ------
+        EnvironmentFailure
+            It does not fit.
+        """
+        scratch.mkdir(parents=True, exist_ok=True)
+        index = scratch / "patch-index"
+        env = {"GIT_INDEX_FILE": str(index)}
+        try:
+            self.run("read-tree", base, env=env)
+            self.run("apply", "--cached", "--whitespace=nowarn", str(patch), env=env)
+            return self.run("write-tree", env=env)
+        finally:
+            index.unlink(missing_ok=True)
+
     def commit(self, tree: str, parent: str, message: str) -> str:
         """A commit under the user's identity, or ours where git knows none."""
         known = self.succeeds("config", "user.name") and self.succeeds("config", "user.email")

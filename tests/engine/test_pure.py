@@ -20,19 +20,15 @@ from engine.model import (
     Ended,
     Gate,
     GateStatus,
-    Hop,
     Label,
     Progress,
     Purpose,
-    Route,
-    RouteKind,
     TestOutcome,
     TestReport,
     TestResult,
     Verdict,
 )
 from engine.plain import safe
-from engine.records import ledger
 from engine.state import _FOLDS, AttemptRow, RunState, fold, fold_all
 from engine.verify.acceptance import Baseline, judge
 from engine.workspace import diet
@@ -199,48 +195,6 @@ def test_a_module_that_could_not_be_collected_must_bring_passing_tests() -> None
     assert not judge(base, [report({})]).holds
     error = (CollectError("t.py", "no"),)
     assert not judge(base, [report({"t.py": TestOutcome.ERROR}, collect_errors=error)]).holds
-
-
-# -- ledger -----------------------------------------------------------------------------------------------------------
-
-name = st.text(min_size=1, max_size=20)
-routes = st.builds(Route, st.sampled_from(RouteKind), name)
-gates = st.one_of(
-    st.builds(Gate, name, st.sampled_from([GateStatus.PASS, GateStatus.FAIL]), st.just(""), text),
-    st.builds(Gate, name, st.just(GateStatus.SKIPPED), text, text),
-)
-ledgers = st.builds(
-    ledger.Ledger,
-    st.lists(gates, max_size=4, unique_by=lambda g: g.name).map(tuple),
-    st.lists(st.builds(ledger.Trace, text, text, text, text), max_size=3).map(tuple),
-    st.lists(st.builds(Hop, text, text, routes), max_size=4).map(tuple),
-    st.builds(ledger.Decision, st.sampled_from(ledger.STATES), text, st.none() | routes),
-)
-
-
-@given(ledgers)
-@settings(max_examples=300, deadline=None)
-def test_a_ledger_is_read_back_as_it_was(one: ledger.Ledger) -> None:
-    assert ledger.parse(ledger.render(one)) == one
-    assert ledger.lint(ledger.render(one)) == []
-
-
-@given(ledgers, ledgers, st.text(max_size=50).filter(lambda t: "<!--" not in t))
-@settings(deadline=None)
-def test_an_update_keeps_what_people_wrote_and_every_hop(one: ledger.Ledger, two: ledger.Ledger, around: str) -> None:
-    document = around + "\n" + ledger.render(one) + around
-    after = ledger.update(document, two)
-    assert after.startswith(around + "\n<!-- gates:start -->")
-    assert after.endswith("<!-- decision:end -->\n" + around)
-    assert ledger.parse(after).hops[: len(one.hops)] == one.hops
-    assert ledger.parse(after).decision == two.decision
-
-
-def test_lint_says_what_is_wrong() -> None:
-    good = ledger.render(ledger.Ledger((Gate("impl", GateStatus.PASS),)))
-    assert "want pass, fail or skipped" in ledger.lint(good.replace("| pass |", "| ok |"))[0]
-    assert "exactly one" in ledger.lint(good + good)[0]
-    assert "state 'done'" in ledger.lint(good.replace("in-progress", "done"))[0]
 
 
 # -- diet and changes -------------------------------------------------------------------------------------------------
