@@ -296,7 +296,7 @@ class SpecialistFinished(Noun, frozen=True):
     added: int = 0
     removed: int = 0
     kept: tuple[str, ...] = ()  # what it wrote into the run's folder
-    concerns: Mapping[str, str] = msgspec.field(default_factory=dict)  # reasons by the name of another agent
+    concerns: dict[str, str] | None = None  # reasons by the name of another agent
     commit: str = ""  # on the run's branch
 
 

@@ -110,7 +110,7 @@ class Dispatching:
         taken: dict[str, int] = {}
         for past in loop.state.hops:
             taken[past.route.target] = taken.get(past.route.target, 0) + 1
-        proposal = routing.propose(hop, agent, done.gate, done.outcome, done.concerns, taken)
+        proposal = routing.propose(hop, agent, done.gate, done.outcome, done.concerns or {}, taken)
         loop.emit(ev.ProposalMade(proposal))
         if not loop.steering.ask:
             loop.emit(ev.DecisionTaken(proposal.id, proposal.best.route, "policy"))
