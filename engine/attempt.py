@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace as struct_replace
 
 from engine import events as ev
-from engine.errors import ProviderError
+from engine.errors import AttemptEnded, ProviderError
 from engine.gates.tools import tidy
 from engine.model import Outcome, Purpose, Step, TestReport, TestResult
 from engine.providers import Brief, Finish, Provider, Sandbox, SuiteBrief
@@ -43,10 +43,13 @@ class Attempting:
         lessons: list[str] = []
         finish, name = Finish(Outcome.MORE_WORK, "no provider ran"), loop.plan.providers[0]
         hint = loop.state.decision.hint if loop.state.decision else ""
+        loop.allowance.attempt = self.number
         loop.emit(ev.AttemptStarted(self.number, name, hint))
         for name in loop.plan.providers:
             loop.emit(ev.StepStarted(Step.EDIT, self.number, f"{name} works on it"))
             finish = self._ask(name, place, toolbox, hint, lessons)
+            if loop.state.settled is not None:  # by a person: nobody else is to go on
+                break
             if finish.outcome is Outcome.DONE and toolbox.claim_holds:
                 break
             if finish.lessons:
@@ -92,6 +95,7 @@ class Attempting:
             suites=loop.plan.suites,
             report=loop.emit,
             cancel=loop.steering.cancel,
+            before=loop.check_time,
         )
 
     def _texts(self, area: Area) -> tuple[dict[str, str], dict[str, str]]:
@@ -124,6 +128,8 @@ class Attempting:
             finish = provider.attempt(
                 self._brief(place, hint, lessons), toolbox, self.loop.emit, self.loop.steering.cancel
             )
+        except AttemptEnded as ended:
+            return Finish(Outcome.MORE_WORK, f"ended at a limit: {ended.message}")
         except ProviderError as error:
             # With no retry left the attempt stays open: a resumed run makes it again.
             if not error.transient or (self._last() and not toolbox.area.touched):
@@ -150,10 +156,11 @@ class Attempting:
             module = importlib.import_module("engine.providers.anthropic")
             made = module.AnthropicProvider(
                 plan.config.anthropic,
-                plan.config.budget,
+                self.loop.allowance,
                 plan.environ,
                 transcript=self._transcript(),
                 spent=self.loop.state.usage,
+                prices=plan.config.prices,
             )
         elif name == "repair":
             module = importlib.import_module("engine.providers.repair.provider")

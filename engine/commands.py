@@ -24,6 +24,24 @@ class Restore(Noun, frozen=True):
     pieces: tuple[int, ...]
 
 
+class Raise(Noun, frozen=True):
+    """Answer the question ``id``, asked at a spent limit: the run may use more, up to ``to``."""
+
+    id: str
+    limit: str  # usd, tokens, turns or minutes
+    to: float
+
+
+class EndAttempt(Noun, frozen=True):
+    """Answer the question ``id``, asked at a spent limit: what the attempt has is judged as it stands.
+
+    ``forward``: and the run then routes forward without asking again.
+    """
+
+    id: str
+    forward: bool = False
+
+
 class Pause(Noun, frozen=True):
     """Wait at the next safe point."""
 
@@ -38,4 +56,4 @@ class Stop(Noun, frozen=True):
     now: bool = True
 
 
-Command = Decide | Restore | Pause | Continue | Stop
+Command = Decide | Restore | Raise | EndAttempt | Pause | Continue | Stop

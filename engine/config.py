@@ -70,6 +70,16 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Price:
+    """Dollars a million tokens of a model; -1: as in the program's own table."""
+
+    input: float = -1.0
+    output: float = -1.0
+    cache_read: float = -1.0
+    cache_write: float = -1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Scope:
     allow: tuple[str, ...] = ("**/*.py",)
     deny: tuple[str, ...] = ()
@@ -165,6 +175,7 @@ class Config:
     scripted: Scripted = Scripted()
     retries: Retries = Retries()
     budget: Budget = Budget()
+    prices: Mapping[str, Price] = field(default_factory=dict)  # by a part of the model's id
     scope: Scope = Scope()
     suites: Mapping[str, Suite] = field(default_factory=_suites)
     python: Python = Python()
@@ -199,6 +210,7 @@ _RULES: dict[tuple[str, str], tuple[str, Any]] = {
     ("budget", "minutes"): ("a number above 0", lambda v: v > 0),
     ("budget", "turns"): ("an integer above 0", lambda v: v > 0),
     ("budget", "tokens"): ("an integer above 0", lambda v: v > 0),
+    **{("prices", key): ("a number, 0 or more", lambda v: v >= 0) for key in Price.__slots__},
     ("repair", "budget_s"): ("a number above 0", lambda v: v > 0),
     ("repair", "workers"): ("an integer, 0 or more", lambda v: v >= 0),
     ("suites", "timeout_s"): ("a number above 0", lambda v: v > 0),
@@ -308,6 +320,8 @@ def parse(data: Mapping[str, Any], source: str) -> Config:
             raise _unknown(source, f"[{name}]", name, list(hints))
         if name == "suites":
             values[name] = _suite_tables(table, source)
+        elif name == "prices":
+            values[name] = _price_tables(table, source)
         else:
             values[name] = _section(hints[name], name, table, source)
     return Config(**values)
@@ -320,6 +334,15 @@ def _suite_tables(table: Any, source: str) -> dict[str, Suite]:
         if not name.replace("-", "").replace("_", "").isalnum():
             raise ConfigError(f"{source}: [suites.{name}] is no name", hint="use letters, digits, - and _")
     return {name: _section(Suite, f"suites.{name}", value, source) for name, value in table.items()}
+
+
+def _price_tables(table: Any, source: str) -> dict[str, Price]:
+    if not isinstance(table, dict) or not all(isinstance(row, dict) for row in table.values()):
+        raise ConfigError(
+            f"{source}: [prices] wants a table for each model",
+            hint='write [prices."claude-sonnet-5-5"] and input = 2.0',
+        )
+    return {name: _section(Price, f"prices.{name}", row, source) for name, row in table.items()}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -64,6 +64,10 @@ class BudgetSpent(BitnetError):
     exit = Exit.BUDGET
 
 
+class AttemptEnded(BitnetError):
+    """A person ended the attempt at a limit: what it has so far is judged."""
+
+
 class Stopped(BitnetError):
     """A person asked the run to stop; it can be resumed."""
 

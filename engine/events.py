@@ -172,6 +172,46 @@ class UsageCounted(Noun, frozen=True):
     usage: Usage
 
 
+class CallEstimated(Noun, frozen=True):
+    """What the next call of a model will take, as far as can be told before it is made."""
+
+    provider: str
+    model: str
+    tokens_in: int  # all of them
+    cached: int  # of those, what the server should still have
+    tokens_out: int  # the most it may write
+    usd: float  # with an answer of the usual length
+    most: float  # with the longest answer
+
+
+class BudgetReached(Noun, frozen=True):
+    """The next step would pass a limit; in the dashboard a person is asked, else it ends the run."""
+
+    id: str
+    limit: str  # usd, tokens, turns or minutes
+    spent: float
+    allowed: float
+    needed: float  # least the limit must be for the run to go on
+    why: str
+    attempt: int = 0
+
+
+class BudgetRaised(Noun, frozen=True):
+    """A person lets the run use more."""
+
+    id: str
+    limit: str
+    to: float
+
+
+class BudgetSettled(Noun, frozen=True):
+    """A person has the attempt judged as it stands; ``forward``: and the run then hands over."""
+
+    id: str
+    attempt: int
+    forward: bool = False
+
+
 class TestsSelected(Noun, frozen=True):
     """What runs before the whole suite does, by suite, of how many tests, and why."""
 
@@ -385,6 +425,10 @@ Event = (
     | ToolCalled
     | EditApplied
     | UsageCounted
+    | CallEstimated
+    | BudgetReached
+    | BudgetRaised
+    | BudgetSettled
     | TestsSelected
     | AttemptFinished
     | VerificationFinished
@@ -423,6 +467,8 @@ DURABLE: tuple[type[Any], ...] = (
     VerificationFinished,
     DietFinished,
     PiecesRestored,
+    BudgetRaised,
+    BudgetSettled,
     ProposalMade,
     DecisionTaken,
     HopAdded,

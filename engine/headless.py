@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
+from engine import spending
 from engine.commands import Stop
 from engine.events import Record, TestFinished, to_record
 from engine.feed import Feed
@@ -189,6 +190,7 @@ def closing(state: RunState, code: Exit, folder: Path | None) -> str:
     for name, path in left:
         if folder is not None and (folder / path).is_file():
             lines.append(f"{name}: {folder / path}")
+    lines += spending.summary(state)
     why = getattr(state.ended, "why", "")
     lines.append(f"exit {int(code)}: {why}")
     hint = getattr(state.ended, "hint", "")

@@ -70,6 +70,7 @@ class Plan:
     apply: bool
     publish: str = ""
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    fixed: tuple[str, ...] = ()  # limits the command line names
 
     @property
     def project(self) -> Path:
@@ -101,12 +102,13 @@ def prepare(options: Options, environ: Mapping[str, str]) -> Plan:
     project = repository.root / prefix
     config, source = settings.discover(project, _here(options.config))
     _speak_for(config, source, options.config is not None, options.publish)
+    budget = {"usd": options.max_usd, "minutes": options.max_minutes, "turns": options.max_turns}
     config = settings.override(
         config,
         provider={"order": options.providers or None},
         flow={"agent": _agent(options.agent, Path.cwd()) or _agent(config.flow.agent, project)},
         retries={"limit": options.max_retries},
-        budget={"usd": options.max_usd, "minutes": options.max_minutes, "turns": options.max_turns},
+        budget=budget,
         github={"publish": options.publish or None},
         scripted={"file": str(_here(options.script) or (config.scripted.file and project / config.scripted.file))},
     )
@@ -134,6 +136,7 @@ def prepare(options: Options, environ: Mapping[str, str]) -> Plan:
         apply=options.apply,
         publish=options.publish,
         environ=environ,
+        fixed=tuple(name for name, limit in budget.items() if limit is not None),
     )
 
 

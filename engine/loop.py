@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from engine import __version__, policy
 from engine import events as ev
+from engine.allowance import Allowance
 from engine.attempt import Attempting
 from engine.auditing import Auditing
 from engine.commands import Restore
@@ -74,6 +75,12 @@ class Loop:
     keeper: Keeper = field(init=False)
     baseline: Baseline = field(init=False)
     selecting: Selecting = field(init=False)
+    allowance: Allowance = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.allowance = Allowance.of(self.plan.config.budget, self.state.raised, self.plan.fixed)
+        self.allowance.emit, self.allowance.reopen = self.emit, self.steering.refuse
+        self.allowance.ask = self.steering.reply if self.steering.ask else None
 
     @property
     def state(self) -> RunState:
@@ -384,7 +391,10 @@ class Loop:
         self.checkpoint()
         self.emit(ev.ProposalMade(proposal))
         route, by, hint, dispatch = proposal.best.route, "policy", "", False
-        if self.steering.ask:
+        settled = self.state.settled
+        if settled is not None and settled.forward:  # said at the limit already
+            route, by = policy.forward(proposal).route, "user"
+        elif self.steering.ask:
             while True:
                 answer = self.steering.answer(proposal)
                 if isinstance(answer, Restore):
@@ -395,7 +405,7 @@ class Loop:
                 elif policy.legal(proposal, answer.route):
                     route, by, hint, dispatch = answer.route, "user", answer.hint, answer.dispatch
                     break
-                self.steering.refuse(proposal)
+                self.steering.refuse(proposal.id)
         self.emit(ev.DecisionTaken(proposal.id, route, by, hint, dispatch))
         return route
 
@@ -462,6 +472,10 @@ class Loop:
         seconds = round(self.recorder.journal.now() - self.state.started_at, 3)
         self.emit(ev.RunFinished(int(code), why, str(route) if route else "", seconds))
         return code
+
+    def check_time(self) -> None:
+        """Ask for more minutes when they are used up."""
+        self.allowance.check_time(self.steering.minutes)
 
     def checkpoint(self) -> None:
         """A safe point: a pause or a stop takes effect here."""

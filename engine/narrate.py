@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine import events as ev
+from engine import spending
 from engine.model import Ended, Purpose, TestOutcome, Verdict
 from engine.plain import safe
 from engine.state import RunState, selected
@@ -124,6 +125,18 @@ def _published(e: ev.Published, s: RunState) -> str:
     return f"{e.kind}: {e.url}" if e.url else "" if e.kind == "check run" else f"no {e.kind}: {e.words}"
 
 
+def _limit(e: ev.BudgetReached, s: RunState) -> str:
+    return f"limit {e.limit}: {e.why}"
+
+
+def _raised(e: ev.BudgetRaised, s: RunState) -> str:
+    return f"limit {e.limit} raised to " + (spending.usd(e.to) if e.limit == "usd" else f"{e.to:,g}")
+
+
+def _settled(e: ev.BudgetSettled, s: RunState) -> str:
+    return f"attempt {e.attempt} ends here, by a person: " + ("judged, then handed over" if e.forward else "judged")
+
+
 def _ended(e: Any, s: RunState) -> str:
     word = "interrupted" if isinstance(e, ev.RunInterrupted) else "failed"
     return f"{word}: {e.why}" + (f"\n  {e.hint}" if e.hint else "")
@@ -141,6 +154,9 @@ _LINES: dict[type, Callable[[Any, RunState], str]] = {
     ev.ActivityReported: lambda e, s: "" if e.kind == "progress" else f"  {e.text}",
     ev.ToolCalled: _tool,
     ev.EditApplied: lambda e, s: f"  edited {e.path} +{e.added} -{e.removed}",
+    ev.BudgetReached: _limit,
+    ev.BudgetRaised: _raised,
+    ev.BudgetSettled: _settled,
     ev.TestsSelected: lambda e, s: f"  {selected(e)}",
     ev.AttemptFinished: _attempted,
     ev.VerificationFinished: _verified,
@@ -175,5 +191,5 @@ def counter(state: RunState) -> str:
         return f"{running.running} · {running.name} {running.done}{of}"
     if state.ended is None and state.step is not None:
         last = state.activity[-1] if state.activity and state.step == "edit" else state.step_note
-        return safe(f"{state.step} · {last}")
+        return safe(" · ".join([str(state.step), *(spending.live(state) if state.step == "edit" else []), last]))
     return ""

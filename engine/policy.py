@@ -138,6 +138,13 @@ def proposal_id(attempt: AttemptRow | None) -> str:
     return f"after-{attempt.number if attempt else 0}" + (f"-{again}" if again else "")
 
 
+def forward(proposal: Proposal) -> Option:
+    """The best route that is no retry: for a run that is to end here."""
+    if not proposal.best.route.retry:
+        return proposal.best
+    return next(o for o in proposal.options if o.allowed and not o.route.retry)
+
+
 def legal(proposal: Proposal, route: Route) -> bool:
     """Whether this proposal lets a person choose ``route``."""
     return any(o.allowed and o.route == route for o in proposal.options)

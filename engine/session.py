@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import Protocol
 
 from engine.cancel import CancelToken
-from engine.commands import Command, Continue, Decide, Pause, Restore, Stop
+from engine.commands import Command, Continue, Decide, EndAttempt, Pause, Raise, Restore, Stop
 from engine.feed import Feed
 from engine.model import Exit, Proposal
+
+Answer = Decide | Restore | Raise | EndAttempt
 
 
 class Steering:
@@ -22,13 +25,20 @@ class Steering:
         self.pause_requested = threading.Event()
         self.stop_after_step = threading.Event()
         self.answered: set[str] = set()  # added to by the front end's thread, taken from by the engine's
-        self._answers: queue.SimpleQueue[Decide | Restore | None] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()
         self._resume = threading.Event()
         self._timer: threading.Timer | None = None
+        self._since = time.monotonic()
         self.expired = False
 
     def limit(self, seconds: float) -> None:
-        """Cancel the run after this time; ``expired`` then says why it was cancelled."""
+        """Cancel the run after this time; ``expired`` then says why it was cancelled.
+
+        Where a person can be asked nothing is cancelled: the run looks at ``minutes`` where it can wait for them.
+        """
+        self._since = time.monotonic()
+        if self.ask:
+            return
         self._timer = threading.Timer(seconds, self._expire)
         self._timer.daemon = True
         self._timer.start()
@@ -38,17 +48,22 @@ class Steering:
         if self._timer is not None:
             self._timer.cancel()
 
+    @property
+    def minutes(self) -> float:
+        """How long the run has worked since :meth:`limit`; waiting for a person is no work."""
+        return (time.monotonic() - self._since) / 60
+
     def _expire(self) -> None:
         self.expired = True
         self.cancel.cancel()
         self.wake()
 
-    def offer(self, answer: Decide | Restore) -> None:
+    def offer(self, answer: Answer) -> None:
         self._answers.put(answer)
 
-    def refuse(self, proposal: Proposal) -> None:
+    def refuse(self, question: str) -> None:
         """An answer that means nothing is none: the question stays open."""
-        self.answered.discard(proposal.id)
+        self.answered.discard(question)
 
     def wake(self) -> None:
         """Let a parked engine notice that it was stopped."""
@@ -64,20 +79,33 @@ class Steering:
             The run was stopped meanwhile.
         """
         while True:
-            self.cancel.check()
-            given = self._answers.get()
-            self.cancel.check()
-            if given is not None and given.id == proposal.id:
+            given = self.reply(proposal.id)
+            if isinstance(given, Decide | Restore):
                 return given
+
+    def reply(self, question: str) -> Answer:
+        """Park until the question with this id is answered; like :meth:`answer`."""
+        parked = time.monotonic()
+        try:
+            while True:
+                self.cancel.check()
+                given = self._answers.get()
+                self.cancel.check()
+                if given is not None and given.id == question:
+                    return given
+        finally:
+            self._since += time.monotonic() - parked
 
     def go_on(self) -> None:
         self.pause_requested.clear()
         self._resume.set()
 
     def wait_while_paused(self) -> None:
+        parked = time.monotonic()
         while self.pause_requested.is_set() and not self.cancel.cancelled:
             self._resume.wait(0.2)
             self._resume.clear()
+        self._since += time.monotonic() - parked
         self.cancel.check()
 
 
@@ -124,7 +152,7 @@ class Session:
     def send(self, command: Command) -> bool:
         """Hand a command to the engine from the front end's thread; False if it comes too late."""
         match command:
-            case Decide() | Restore():
+            case Decide() | Restore() | Raise() | EndAttempt():
                 if command.id in self._steering.answered or not self.alive:
                     return False
                 self._steering.answered.add(command.id)

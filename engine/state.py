@@ -212,7 +212,12 @@ class RunState(Noun, frozen=True):
     activity: tuple[str, ...] = ()  # the last lines of what the provider does
     activity_live: bool = False  # the last of them is a sign of life, to be replaced by the next
     usage: Usage = Usage()
+    first_call: Usage | None = None  # which no cache can serve
     models: Mapping[str, Usage] = field(default_factory=dict)  # by model id
+    forecast: ev.CallEstimated | None = None  # of the call that is made, or was made last
+    limit: ev.BudgetReached | None = None  # waiting for an answer
+    raised: Mapping[str, float] = field(default_factory=dict)  # limits a person raised
+    settled: ev.BudgetSettled | None = None  # how a person ended the attempt at a limit
     model: str = ""
     paused: bool = False
     stopping: bool = False
@@ -242,6 +247,19 @@ class RunState(Noun, frozen=True):
         return self.proposal is not None and self.ended is None
 
     @property
+    def cached(self) -> float | None:
+        """Share of the input that came from the server's cache, from the second call on; None: not told."""
+        first = self.first_call or Usage()
+        read = self.usage.cached - first.cached
+        total = read + self.usage.tokens_in - first.tokens_in
+        return read / total if self.usage.cached and total > 0 else None
+
+    @property
+    def parked(self) -> bool:
+        """Whether a question is open that only a person answers."""
+        return self.ended is None and (self.proposal is not None or self.limit is not None)
+
+    @property
     def impossible(self) -> bool:
         """It failed before anything was known of the tests: there is nothing to go on with."""
         failed = isinstance(self.ended, ev.RunFailed) and self.ended.exit in (Exit.USAGE, Exit.ENVIRONMENT)
@@ -256,6 +274,8 @@ class RunState(Noun, frozen=True):
             return "interrupted" if isinstance(self.ended, ev.RunInterrupted) else "failed"
         if self.stopping:
             return "stopping"
+        if self.limit is not None:
+            return "at a limit"
         if self.deciding:
             return "deciding"
         if self.paused:
@@ -301,7 +321,7 @@ def _run_resumed(s: RunState, e: ev.RunResumed, at: float) -> RunState:
     attempts = tuple(a for a in s.attempts if a.finished is not None)
     followed = tuple(r for r in s.specialists if r.finished is not None)
     s = replace(s, ended=None, stopping=False, paused=False, suites=suites, attempts=attempts, proposal=None)
-    return replace(s, specialists=followed, step_since=0.0)
+    return replace(s, specialists=followed, step_since=0.0, limit=None)
 
 
 def _suite_started(s: RunState, e: ev.SuiteStarted, at: float) -> RunState:
@@ -382,7 +402,7 @@ def _attempt_started(s: RunState, e: ev.AttemptStarted, at: float) -> RunState:
     for earlier in kept:
         before = before if earlier.failing_after is None else earlier.failing_after
     row = AttemptRow(e.number, e.provider, e.hint, started_at=at, failing_before=before)
-    return replace(s, attempts=(*kept, row), activity=())
+    return replace(s, attempts=(*kept, row), activity=(), settled=None)
 
 
 def _attempt_finished(s: RunState, e: ev.AttemptFinished, at: float) -> RunState:
@@ -438,7 +458,14 @@ def _usage_counted(s: RunState, e: ev.UsageCounted, at: float) -> RunState:
     if attempts:
         attempts = (*attempts[:-1], replace(attempts[-1], usage=attempts[-1].usage + e.usage))
     models = {**s.models, e.model: s.models.get(e.model, Usage()) + e.usage} if e.model else s.models
-    return replace(s, usage=s.usage + e.usage, models=models, model=e.model or s.model, attempts=attempts)
+    first = s.first_call or (e.usage if e.usage.calls else None)
+    return replace(
+        s, usage=s.usage + e.usage, models=models, model=e.model or s.model, attempts=attempts, first_call=first
+    )
+
+
+def _budget_raised(s: RunState, e: ev.BudgetRaised, at: float) -> RunState:
+    return replace(s, limit=None, raised={**s.raised, e.limit: e.to})
 
 
 def _activity(s: RunState, text: str, *, live: bool = False) -> RunState:
@@ -472,7 +499,7 @@ def _hop_added(s: RunState, e: ev.HopAdded, at: float) -> RunState:
 
 def _ended(s: RunState, e: ev.RunFinished | ev.RunInterrupted | ev.RunFailed, at: float) -> RunState:
     suites = {n: replace(r, running="") for n, r in s.suites.items()}
-    return replace(s, ended=e, suites=suites, stopping=False)
+    return replace(s, ended=e, suites=suites, stopping=False, limit=None)
 
 
 def _change_examined(s: RunState, e: ev.ChangeExamined, at: float) -> RunState:
@@ -501,6 +528,10 @@ _FOLDS: dict[type, Callable[[RunState, Any, float], RunState]] = {
     ev.ToolCalled: _tool_called,
     ev.EditApplied: lambda s, e, at: _activity(s, f"edited {e.path} +{e.added} −{e.removed}"),
     ev.UsageCounted: _usage_counted,
+    ev.CallEstimated: lambda s, e, at: replace(s, forecast=e),
+    ev.BudgetReached: lambda s, e, at: replace(s, limit=e),
+    ev.BudgetRaised: _budget_raised,
+    ev.BudgetSettled: lambda s, e, at: replace(s, limit=None, settled=e),
     ev.AttemptFinished: _attempt_finished,
     ev.VerificationFinished: _verification_finished,
     ev.DietFinished: _diet_finished,

@@ -57,6 +57,8 @@ class Toolbox:
         Names of those that are lent.
     claim
         Asked when a provider says it is done: whether every suite agrees, and what it showed.
+    before
+        Called before each tool: a safe point, where a person may be asked something.
     """
 
     repository: Repository
@@ -68,6 +70,7 @@ class Toolbox:
     report: Callable[[Event], None]
     cancel: CancelToken
     tools: tuple[str, ...] = NAMES
+    before: Callable[[], None] = lambda: None
     claim_holds: bool = False
     refused_claims: int = 0
     finished: Mapping[str, Any] | None = None
@@ -81,6 +84,7 @@ class Toolbox:
     def call(self, name: str, arguments: object) -> ToolResult:
         """Run one tool; what the caller did wrong comes back as an error result."""
         self.cancel.check()
+        self.before()
         started = time.monotonic()
         given: Mapping[str, Any] = arguments if isinstance(arguments, Mapping) else {}
         try:

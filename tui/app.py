@@ -14,7 +14,7 @@ from typing import Any
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 
-from engine.commands import Continue, Decide, Pause, Restore, Stop
+from engine.commands import Continue, Decide, EndAttempt, Pause, Raise, Restore, Stop
 from engine.model import Exit, Option, RouteKind
 from engine.session import Runnable
 from tui import glyphs as signs
@@ -182,11 +182,15 @@ class BitnetApp(App[Exit]):
 
     def act(self, name: str) -> None:
         """Do what a key means; that it may be done was asked before."""
-        proposal = self.bridge.state.proposal
+        proposal, limit = self.bridge.state.proposal, self.bridge.state.limit
         if name == "run.pause":
             self._pause()
         elif name == "run.stop":
             self._ask_stop(leaving=False)
+        elif limit is not None and name == "decide.open":
+            from tui.screens.limit import LimitScreen
+
+            self.push_screen(LimitScreen(self.view, limit), self._limited)
         elif proposal is None:
             return
         elif name == "decide.open":
@@ -224,6 +228,26 @@ class BitnetApp(App[Exit]):
         else:
             self.say(taken(option, hint, dispatch=dispatch))
 
+    def _limited(self, answer: Raise | EndAttempt | str | None) -> None:
+        """What a person said at a spent limit."""
+        from tui.format.limit import amount
+        from tui.screens.limit import AmountScreen
+
+        asked = self.bridge.state.limit
+        if answer == "type" and asked is not None:
+            self.push_screen(AmountScreen(asked), self._limited)
+        elif isinstance(answer, str):
+            if isinstance(self.screen, MainScreen):
+                self.screen.action_view(answer)
+        elif answer is None:
+            return
+        elif not self.bridge.send(answer):
+            self.say("too late: this question was answered already", wrong=True)
+        elif isinstance(answer, Raise):
+            self.say(f"raised to {amount(answer.limit, answer.to)}: the run goes on")
+        else:
+            self.say("the attempt ends here and is judged" + (", then handed over" if answer.forward else ""))
+
     def _restore(self, proposal: str, pieces: tuple[int, ...] | None) -> None:
         from tui.format.removed import sent
 
@@ -245,14 +269,16 @@ class BitnetApp(App[Exit]):
     def _ask_stop(self, *, leaving: bool) -> None:
         from tui.screens.asking import StopScreen
 
-        word = {"deciding": "parked at a decision", "paused": "paused"}.get(self.view.status, "under way")
+        word = {"deciding": "parked at a decision", "at a limit": "parked at a limit", "paused": "paused"}.get(
+            self.view.status, "under way"
+        )
         self.push_screen(StopScreen(leaving=leaving, word=word), lambda when: self._stop(when or "", leaving=leaving))
 
     def _stop(self, when: str, *, leaving: bool) -> None:
         if not when:
             return
         # A run that is parked or paused is at a safe point: "after this step" is now.
-        parked = self.bridge.state.deciding or self.bridge.state.paused
+        parked = self.bridge.state.parked or self.bridge.state.paused
         self.bridge.send(Stop(now=when == "now" or parked))
         self._stopping = True
         self._leaving = self._leaving or leaving

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -13,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from engine import events as ev
+from engine.allowance import Allowance
 from engine.commands import Restore
-from engine.errors import Stopped
+from engine.config import Budget
+from engine.errors import AttemptEnded, Stopped
 from engine.feed import Feed
 from engine.model import (
     Advisory,
@@ -174,7 +177,7 @@ class Story:
     def _attempt(self, number: int, provider: str, left: tuple[tuple[str, str], ...]) -> None:
         self.emit(ev.AttemptStarted(number, "anthropic", self.hints[-1] if self.hints else ""))
         self.emit(ev.StepStarted(Step.EDIT, number, "anthropic works on it"))
-        for event in working():
+        for event in self.working():
             self.emit(event, 8.0)
         self.point("edit")
         if self.folder is not None:
@@ -197,6 +200,10 @@ class Story:
         self.emit(ev.StepFinished(Step.EDIT, number))
         self._diet(number)
         self._verify(number, left)
+
+    def working(self) -> Iterator[ev.Event]:
+        """What the provider does in an attempt."""
+        yield from working()
 
     def _diet(self, number: int) -> None:
         """Nothing is taken away here."""
@@ -250,6 +257,31 @@ class Story:
         self.point("end")
         why = "gate impl passed and verified" if code is Exit.OK else "not green: 3 target tests are red"
         self.emit(ev.RunFinished(int(code), why, str(self.answers[-1]), 271.0))
+
+
+class Limited(Story):
+    """The second call of its model would cost more than the run may."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.allowance = Allowance(Budget(usd=0.5))
+
+    def _attempt(self, number: int, provider: str, left: tuple[tuple[str, str], ...]) -> None:
+        self.allowance.emit, self.allowance.ask = self.emit, self._steering.reply
+        self.allowance.attempt, self.allowance.reopen = number, self._steering.refuse
+        super()._attempt(number, provider, left)
+
+    def working(self) -> Iterator[ev.Event]:
+        sonnet = "claude-sonnet-5-5"
+        yield ev.CallEstimated("anthropic", sonnet, 9_000, 0, 32_000, 0.03, 0.34)
+        yield ev.UsageCounted("anthropic", sonnet, Usage(1, 9_100, 0, 900, 0.03, 0))
+        yield ev.UsageCounted("anthropic", sonnet, Usage(1, 1_250, 9_100, 40_500, 0.41, 0))
+        yield ev.CallEstimated("anthropic", sonnet, 12_000, 10_350, 4_900, 0.012, 0.06)
+        yield ev.ActivityReported("text", "The mask keeps one bit of two.")
+        self.point("spending")
+        with contextlib.suppress(AttemptEnded):
+            told = "the next call may cost $0.09, and $0.06 of $0.50 are left"
+            self.allowance.reached("usd", 0.44, 0.53, told)
 
 
 class Fat(Story):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 
 from engine import events as ev
+from engine import spending
 from tui.format.status import ending
 from tui.format.text import clean, line, wrapped
 from tui.theme import MUTED, STRONG, WANTS
@@ -38,6 +39,9 @@ def closing(view: View, width: int) -> list[Content]:
         minimal = ", minimal" if s.attempt.diff.minimal else ""
         files = ", ".join(map(clean, s.attempt.files)) or "no file"
         lines += field("patch", f"{s.attempt.slimmed} in {files}{minimal}", width)
+    for told in spending.summary(s):
+        label, _, rest = clean(told).partition(": ")
+        lines += field(label.strip(), rest, width)
     if view.folder is not None:
         lines += field("", clean(str(view.folder / "patch.diff")), width) if s.attempt is not None else []
         if s.attempt is not None and s.attempt.diet is not None and s.attempt.diet.dropped:

@@ -16,7 +16,9 @@ def _no_question(view: View) -> str:
 
 
 def _going(view: View) -> str:
-    return {"analyze": "at its audit", "starting": "starting"}.get(view.status, f"at step {view.status}")
+    return {"analyze": "at its audit", "starting": "starting", "at a limit": "at a limit: o asks what to do"}.get(
+        view.status, f"at step {view.status}"
+    )
 
 
 def _route(view: View, *, retry: bool) -> str:
@@ -31,6 +33,8 @@ def _route(view: View, *, retry: bool) -> str:
 
 def why_off(action: str, view: View) -> str:
     """The reason ``action`` (an id of keys.py) is off, or an empty string."""
+    if action == "decide.open" and view.status == "at a limit":
+        return ""
     if action in ("decide.accept", "decide.open"):
         return _no_question(view)
     if action == "diet.restore":
@@ -46,5 +50,5 @@ def why_off(action: str, view: View) -> str:
             return ""
         if view.status == "stopping":
             return "the run is stopping"
-        return "the run is parked already and waits for your decision" if view.state.deciding else ""
+        return "the run is parked already and waits for your decision" if view.state.parked else ""
     return ""

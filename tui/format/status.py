@@ -5,9 +5,10 @@ from __future__ import annotations
 from textual.content import Content
 
 from engine import events as ev
+from engine import spending
 from engine.model import Exit, Label, Purpose, Verdict
 from engine.state import RunState, SuiteRow
-from tui.format import removed
+from tui.format import limit, removed
 from tui.format.text import clean, clock, cut, edges, line, money
 from tui.theme import ALIVE, BAD, GOOD, MUTED, STRONG, WANTS
 from tui.view import View
@@ -66,7 +67,7 @@ def status(view: View) -> tuple[str, str, str]:
     if view.ended:
         return ending(view)
     word = view.status
-    if word == "deciding":
+    if word in ("deciding", "at a limit"):
         return view.glyphs.asks, word, WANTS
     if word == "paused":
         return view.glyphs.paused, word, WANTS
@@ -175,12 +176,29 @@ def bar(view: View, width: int) -> Content:
             (clean(proposal.reason), MUTED),
         )
         return text.truncate(width, ellipsis=True, pad=True)
+    if view.status == "at a limit" and view.state.limit is not None:
+        text = line(
+            (f" {glyph} {word}", f"bold {style}"),
+            ("  o", STRONG),
+            " raise, finish or route   ",
+            (limit.short(view.state.limit), MUTED),
+        )
+        return text.truncate(width, ellipsis=True, pad=True)
     text = line((f" {glyph} {word}", style), f"  {under_way(view)}")
+    if view.state.step == "edit" and view.status == "edit" and (cost := _cost(view, width)):
+        return edges(text, line(("  " + cost + " ", MUTED)), width)
     if view.status == "stopping":
         text = line((f" {glyph} {word}", style), "  the run ends and stays resumable   ", (under_way(view), MUTED))
     elif view.status == "paused":
         text = line((f" {glyph} {word}", style), "  ", ("p", STRONG), " goes on   ", (under_way(view), MUTED))
     return text.truncate(width, ellipsis=True, pad=True)
+
+
+def _cost(view: View, width: int) -> str:
+    """What the calls of the model take, on the right of the line; the least of it where there is little room."""
+    if width >= NARROW:
+        return " · ".join(spending.live(view.state))
+    return " · ".join(p for p in (spending.share(view.state), spending.forecast(view.state).split(",")[0]) if p)
 
 
 def flaky(state: RunState) -> int:

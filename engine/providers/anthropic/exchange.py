@@ -18,8 +18,9 @@ from engine.providers import Reporter
 from engine.providers.anthropic import profile as profiles
 from engine.providers.anthropic import tools
 from engine.providers.anthropic.client import Endpoint, Wire
+from engine.providers.anthropic.forecast import Forecast, length
 from engine.providers.anthropic.history import History
-from engine.providers.anthropic.meter import Meter
+from engine.providers.anthropic.meter import LEAST_TOKENS, Meter
 from engine.providers.anthropic.models import Model
 from engine.providers.anthropic.pricing import Tokens
 from engine.providers.anthropic.profile import Profile
@@ -27,7 +28,6 @@ from engine.providers.anthropic.reply import Reply, read
 from engine.providers.anthropic.retry import Backoff, Failure, Kind, classify
 
 SHOWN_CHARS = 4_000
-LEAST_TOKENS = 4_096  # max_tokens is not lowered below this
 
 
 class DoesNotFit(Exception):
@@ -68,6 +68,7 @@ class Exchange:
         self._model, self._shape, self._system, self._lent = model, shape, system, lent
         self._meter, self._backoff = meter, backoff
         self._report, self._cancel, self._log = report, cancel, log
+        self._forecast, self._asked = Forecast(), 0  # characters of the request that is under way
 
     def ask(self, history: History) -> Reply:
         """The model's next turn.
@@ -78,13 +79,12 @@ class Exchange:
             The server does not take the request, or did not answer within the bounded retries.
         DoesNotFit
             The conversation is too long and cannot be shortened further.
-        BudgetSpent, Stopped
+        BudgetSpent, AttemptEnded, Stopped
         """
         retries = 0
         self._note_freed(history.compact())
         while True:
             self._cancel.check()
-            self._meter.check(self._model.id)
             outcome = self._once(history, retries)
             if isinstance(outcome, Reply):
                 self._shape.proven |= any(c.name == tools.EDITOR and c.input.get("command") for c in outcome.calls)
@@ -118,7 +118,7 @@ class Exchange:
         return True
 
     def _once(self, history: History, retries: int) -> Reply | Failure:
-        request = self._request(history)
+        request = self._afford(self._request(history))
         record = {"model": request["model"], "profile": self._shape.profile.name, "turns": len(history)}
         self._log({"kind": "request", **record, "retry": retries, "new": history.tail()})
         started = time.monotonic()
@@ -145,6 +145,13 @@ class Exchange:
             }
         )
         return reply
+
+    def _afford(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The request, its answer no longer than the run can pay for; waits where a person must allow more."""
+        self._asked = length(request)
+        allowed = self._meter.allow(self._model.id, self._forecast.of(self._asked), request["max_tokens"])
+        self._report(allowed)
+        return {**request, "max_tokens": allowed.tokens_out}
 
     def _request(self, history: History) -> dict[str, Any]:
         shape, model = self._shape, self._model
@@ -198,6 +205,7 @@ class Exchange:
 
     def _spent(self, model: str, tokens: Tokens) -> None:
         name = model or self._model.id
+        self._forecast.learn(self._asked, tokens)
         if self._meter.guessed(name):
             rate = self._meter.rate(name)
             self._note(f"no price known for {name}: counted as ${rate.into:g} in, ${rate.out:g} out a million tokens")

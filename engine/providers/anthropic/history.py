@@ -12,6 +12,7 @@ from typing import Any
 from engine.providers.anthropic.profile import Profile
 
 ANSWERS_CHARS = 400_000  # about 100 000 tokens
+MARKED = 2  # user turns that end in a cache mark; with those of the tools and the system, all four there may be
 KEPT = 4  # most recent turns of answers that are never shortened
 
 Block = dict[str, Any]
@@ -50,13 +51,16 @@ class History:
             self._turns.append({"role": "assistant", "content": kept})
 
     def render(self, profile: Profile) -> list[dict[str, Any]]:
-        """The ``messages`` of a request; the last user turn ends in a cache mark if the profile has them."""
+        """The ``messages`` of a request; the last two user turns end in cache marks if the profile has them.
+
+        A server looks back only 20 blocks from a mark for what it has: past a turn of many answers it would not
+        find the mark of the request before, so that one is made again.
+        """
         turns = [{"role": t["role"], "content": list(t["content"])} for t in self._turns]
         if not profile.rich:
             return _without_thoughts(turns)
-        last = next((t for t in reversed(turns) if t["role"] == "user"), None)
-        if last is not None and last["content"]:
-            last["content"][-1] = {**last["content"][-1], "cache_control": {"type": "ephemeral"}}
+        for turn in [t for t in turns if t["role"] == "user" and t["content"]][-MARKED:]:
+            turn["content"][-1] = {**turn["content"][-1], "cache_control": {"type": "ephemeral"}}
         return turns
 
     def tail(self) -> dict[str, Any]:

@@ -1,11 +1,22 @@
-"""What a provider has used and what it may use: counted after each answer, checked before each request."""
+"""What a provider has used and what it may use: counted after each answer, asked for before each request.
+
+A request is made only if the run can pay for it: its input as estimated, and an answer as long as it may get.
+Where there is too little left for the longest answer, a shorter one is asked for, down to ``LEAST_TOKENS``.
+"""
 
 from __future__ import annotations
 
-from engine.config import Budget
-from engine.errors import BudgetSpent
+from collections.abc import Mapping
+
+from engine.allowance import Allowance
+from engine.config import Budget, Price
+from engine.events import CallEstimated
 from engine.model import Usage
-from engine.providers.anthropic.pricing import FREE, Rate, Tokens, rate
+from engine.providers.anthropic.forecast import Estimate
+from engine.providers.anthropic.pricing import FREE, Rate, Tokens, overridden, rate
+from engine.spending import usd
+
+LEAST_TOKENS = 4_096  # an answer is not asked to be shorter than this
 
 
 class Meter:
@@ -15,26 +26,38 @@ class Meter:
     ----------
     spent
         What the run had used before this provider was made, for a run that was resumed.
+    free
+        The server costs nothing, unless ``prices`` says so.
     """
 
-    def __init__(self, budget: Budget, spent: Usage, *, free: bool, rates: Rate | None = None) -> None:
+    def __init__(
+        self,
+        budget: Budget | Allowance,
+        spent: Usage,
+        *,
+        free: bool,
+        rates: Rate | None = None,
+        prices: Mapping[str, Price] | None = None,
+    ) -> None:
         self.spent = spent
-        self._budget = budget
+        self._allowance = budget if isinstance(budget, Allowance) else Allowance(budget)
         self._free = free
         self._rates = rates
+        self._prices = prices or {}
         self._unpriced: set[str] = set()
 
     def rate(self, model: str) -> Rate:
         if self._rates is not None:
             return self._rates
-        return FREE if self._free else rate(model)[0]
+        known = FREE if self._free else rate(model)[0]
+        return overridden(model, self._prices, known) or known
 
     def guessed(self, model: str) -> bool:
         """Whether the price of a model is a guess; True once a model, so that it is said once."""
         if self._rates is not None or self._free or rate(model)[1] or model in self._unpriced:
             return False
         self._unpriced.add(model)
-        return True
+        return overridden(model, self._prices, FREE) is None
 
     def count(self, model: str, tokens: Tokens) -> Usage:
         """Add one answer, and return what it added."""
@@ -54,23 +77,70 @@ class Meter:
         self.spent += added
         return added
 
-    def check(self, model: str) -> None:
-        """Raise BudgetSpent if the next request is one too many."""
-        limit, spent = self._budget, self.spent
-        paid = self.rate(model).out > 0
-        if spent.usd > limit.usd or (paid and spent.usd >= limit.usd):
-            raise BudgetSpent(
-                f"the money is spent: ${spent.usd:.2f} of ${limit.usd:.2f}",
-                hint="raise it with --max-usd or [budget] usd, then resume the run",
-            )
-        tokens = spent.tokens_in + spent.cached + spent.tokens_out
-        if tokens >= limit.tokens:
-            raise BudgetSpent(
-                f"the tokens are spent: {tokens:,} of {limit.tokens:,}",
-                hint="raise [budget] tokens, then resume the run",
-            )
+    def allow(self, model: str, estimate: Estimate, wanted: int) -> CallEstimated:
+        """What the next request may take, once the run may pay for it.
+
+        Parameters
+        ----------
+        wanted
+            Most tokens the answer is to have.
+
+        Raises
+        ------
+        BudgetSpent, AttemptEnded, Stopped
+            It may not, and nobody allows more.
+        """
+        least = min(LEAST_TOKENS, wanted)
+        while (short := self._short(model, estimate, least)) is not None:
+            self._allowance.reached(*short)
+        rates, tokens = self.rate(model), estimate.input
+        out = max(least, min(wanted, *self._room(model, estimate)))
+        return CallEstimated(
+            "anthropic",
+            model,
+            estimate.prompt,
+            estimate.cached,
+            out,
+            usd=rates.cost(_with_out(tokens, min(out, estimate.out))),
+            most=rates.cost(_with_out(tokens, out)),
+        )
+
+    def _room(self, model: str, estimate: Estimate) -> list[int]:
+        """Most tokens of an answer that each limit leaves room for."""
+        limit, rates = self._allowance.budget, self.rate(model)
+        room = [limit.tokens - self._tokens - estimate.prompt]
+        if rates.out > 0:
+            left = limit.usd - self.spent.usd - rates.cost(estimate.input)
+            each = (rates.cost(_with_out(estimate.input, 1000)) - rates.cost(estimate.input)) / 1000
+            room.append(int(left / each))
+        return room
+
+    @property
+    def _tokens(self) -> int:
+        return self.spent.tokens_in + self.spent.cached + self.spent.tokens_out
+
+    def _short(self, model: str, estimate: Estimate, least: int) -> tuple[str, float, float, str] | None:
+        """The limit the next request would pass, with what was spent, what it must be, and a sentence."""
+        limit, spent, rates = self._allowance.budget, self.spent, self.rate(model)
+        cost = rates.cost(_with_out(estimate.input, least))
+        if (cost and spent.usd >= limit.usd) or spent.usd > limit.usd:
+            told = f"the money is spent: ${spent.usd:.2f} of ${limit.usd:.2f}"
+            return "usd", spent.usd, spent.usd + cost, told
+        if cost and spent.usd + cost > limit.usd:
+            told = f"the next call may cost {usd(cost)}, and {usd(limit.usd - spent.usd)} of {usd(limit.usd)}"
+            return "usd", spent.usd, spent.usd + cost, f"{told} are left"
+        taken = estimate.prompt + least
+        if self._tokens >= limit.tokens:
+            told = f"the tokens are spent: {self._tokens:,} of {limit.tokens:,}"
+            return "tokens", self._tokens, self._tokens + taken, told
+        if self._tokens + taken > limit.tokens:
+            told = f"the next call may take {taken:,} tokens, and {limit.tokens - self._tokens:,} of {limit.tokens:,}"
+            return "tokens", self._tokens, self._tokens + taken, f"{told} are left"
         if spent.calls >= limit.turns:
-            raise BudgetSpent(
-                f"the turns are spent: {spent.calls} of {limit.turns}",
-                hint="raise them with --max-turns or [budget] turns, then resume the run",
-            )
+            told = f"the turns are spent: {spent.calls} of {limit.turns}"
+            return "turns", spent.calls, spent.calls + 1, told
+        return None
+
+
+def _with_out(tokens: Tokens, out: int) -> Tokens:
+    return Tokens(tokens.fresh, tokens.written, tokens.read, out)

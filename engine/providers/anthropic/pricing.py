@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from engine.config import Price
 
 _MILLION = 1_000_000
 
@@ -34,6 +37,14 @@ class Rate:
         times = self.long[1] if self.long and tokens.prompt > self.long[0] else 1.0
         return times * (into * self.into + tokens.out * self.out) / _MILLION
 
+    def of(self, price: Price) -> Rate:
+        """This rate with what a price of the settings says; what it does not say stays."""
+        into = self.into if price.input < 0 else price.input
+        read = self.read if price.cache_read < 0 else _share(price.cache_read, into)
+        write = self.write if price.cache_write < 0 else _share(price.cache_write, into)
+        long = self.long if price.input < 0 else None  # a price for all prompts, however long
+        return Rate(into, self.out if price.output < 0 else price.output, read, write, long)
+
 
 FREE = Rate(0.0, 0.0)
 
@@ -64,6 +75,17 @@ TABLE: tuple[tuple[str, Rate], ...] = (
 )
 
 LINES = ("haiku", "sonnet", "opus", "fable", "mythos")
+
+
+def _share(price: float, of: float) -> float:
+    return price / of if of else 0.0
+
+
+def overridden(model: str, prices: Mapping[str, Price], known: Rate) -> Rate | None:
+    """The rate the settings give a model; the longest name that its id contains counts. None: they say nothing."""
+    name = model.lower()
+    found = max((part for part in prices if part.lower() in name), key=len, default=None)
+    return None if found is None else known.of(prices[found])
 
 
 def rate(model: str) -> tuple[Rate, bool]:

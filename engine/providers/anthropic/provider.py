@@ -9,9 +9,10 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from engine.allowance import Allowance
 from engine.cancel import CancelToken
 from engine.config import Anthropic as Settings
-from engine.config import Budget
+from engine.config import Budget, Price
 from engine.events import ActivityReported
 from engine.model import Outcome, Usage
 from engine.providers import Brief, Finish, Reporter, Tools
@@ -52,8 +53,12 @@ class AnthropicProvider:
         What the run used before this provider was made.
     backoff
         How retries wait; from the settings if not given.
+    budget
+        What may be used; an Allowance also knows whom to ask for more.
+    prices
+        What the settings say of prices; else a table, and nothing for a server that is not Anthropic's.
     rates
-        Prices to count with; else a table, and nothing for a server that is not Anthropic's.
+        One price for every model, whatever else is said.
     """
 
     name = "anthropic"
@@ -61,18 +66,19 @@ class AnthropicProvider:
     def __init__(
         self,
         settings: Settings,
-        budget: Budget,
+        budget: Budget | Allowance,
         environ: Mapping[str, str],
         transcript: Transcript | None = None,
         *,
         spent: Usage | None = None,
         backoff: Backoff | None = None,
         rates: Rate | None = None,
+        prices: Mapping[str, Price] | None = None,
         answers_chars: int = turns.ANSWERS_CHARS,
     ) -> None:
         self._settings, self._budget, self._environ = settings, budget, environ
         self._transcript = transcript
-        self._spent, self._rates = spent or Usage(), rates
+        self._spent, self._rates, self._prices = spent or Usage(), rates, prices
         self._backoff = backoff or Backoff(settings.retries, settings.retry_cap_s)
         self._answers_chars = answers_chars
         self._redactor = Redactor.of(environ)
@@ -107,7 +113,8 @@ class AnthropicProvider:
         self, where: Endpoint, wire: Wire, model: Model, brief: Brief, report: Reporter, cancel: CancelToken
     ) -> Exchange:
         if self._meter is None:
-            self._meter = Meter(self._budget, self._spent, free=not where.own, rates=self._rates)
+            free = not where.own
+            self._meter = Meter(self._budget, self._spent, free=free, rates=self._rates, prices=self._prices)
         if model.id not in self._shapes:
             first = profile.first(self._settings.profile, own_host=where.own, model=model.id)
             self._shapes[model.id] = Shape(first, self._settings.max_tokens)

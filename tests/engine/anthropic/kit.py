@@ -110,7 +110,9 @@ class Attempt:
         self.report = Recorder()
         self.cancel = CancelToken()
         self.transcript: list[dict[str, Any]] = []
-        options = {k: settings.pop(k) for k in ("spent", "backoff", "rates", "answers_chars") if k in settings}
+        options = {
+            k: settings.pop(k) for k in ("spent", "backoff", "rates", "prices", "answers_chars") if k in settings
+        }
         budget = settings.pop("budget", Budget())
         self.brief = brief(root, **settings.pop("brief", {}))
         self.provider = AnthropicProvider(

@@ -53,7 +53,8 @@ def test_a_request_thinks_caches_and_offers_the_built_in_editor(double: Double, 
     mark = {"type": "ephemeral"}
     assert first["system"][-1]["cache_control"] == first["tools"][-1]["cache_control"] == mark
     assert second["messages"][-1]["content"][-1]["cache_control"] == mark
-    assert json.dumps(second["messages"]).count("cache_control") == 1
+    assert [t["content"][-1].get("cache_control") for t in second["messages"] if t["role"] == "user"] == [mark, mark]
+    assert json.dumps(second).count("cache_control") == 4
     assert (first["system"], first["tools"]) == (second["system"], second["tools"])
 
 
