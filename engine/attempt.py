@@ -96,7 +96,13 @@ class Attempting:
             report=loop.emit,
             cancel=loop.steering.cancel,
             before=loop.check_time,
+            told=self._stable,
         )
+
+    def _stable(self, text: str) -> str:
+        """What a provider is told does not depend on where and when the run is made: it can be replayed."""
+        folder = str(self.loop.plan.home.scratch(self.loop.run) / "work")
+        return text.replace(f"{folder}/", "").replace(folder, ".").replace(self.loop.run, "run")
 
     def _texts(self, area: Area) -> tuple[dict[str, str], dict[str, str]]:
         """The files that differ from the snapshot now: as they were, and as they are."""
@@ -161,6 +167,8 @@ class Attempting:
                 transcript=self._transcript(),
                 spent=self.loop.state.usage,
                 prices=plan.config.prices,
+                tape=plan.past.tape if plan.past is not None else self._recording(),
+                backoff=module.AT_ONCE if plan.past is not None else None,
             )
         elif name == "repair":
             module = importlib.import_module("engine.providers.repair.provider")
@@ -169,6 +177,11 @@ class Attempting:
             module = importlib.import_module("engine.providers.scripted")
             made = module.ScriptedProvider(Path(plan.config.scripted.file))
         return made
+
+    def _recording(self) -> Any:
+        from engine.providers.anthropic.recording import NAME, Recording
+
+        return Recording(self.loop.keeper.folder / NAME, self.loop.recorder.redact.data)
 
     def _transcript(self) -> Any:
         path = self.loop.keeper.folder / "transcript.jsonl"
@@ -232,7 +245,10 @@ class Attempting:
         earlier = self.loop.find_row(self.number - 1)
         done = set(earlier.progress.fixed) if earlier is not None else set()
         left = [t.latest for t in self.loop.state.targets if t.latest is not None and t.key not in done]
-        return tuple(struct_replace(t, nodeid=self.loop.runner.names.real(t.nodeid)) for t in left)
+        real, told = self.loop.runner.names.real, self._stable
+        return tuple(
+            struct_replace(t, nodeid=real(t.nodeid), message=told(t.message), detail=told(t.detail)) for t in left
+        )
 
     def _ran(self) -> dict[str, tuple[str, ...]]:
         """Functions of the write scope the targets were seen to run, by file."""

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from engine import config as settings
@@ -26,7 +27,7 @@ from engine.suites.interpreter import Interpreter
 from engine.suites.limits import Limits
 from engine.suites.sandbox import Confinement, confine
 from engine.workspace.home import Home
-from engine.workspace.repository import Repository
+from engine.workspace.repository import Repository, Snapshot
 
 PROVIDERS = ("anthropic", "repair", "scripted")
 _MARKERS = ("pyproject.toml", "setup.py", "setup.cfg", "pytest.ini", "tox.ini", "bitnet-tui.toml", "config.toml")
@@ -52,6 +53,14 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """What of an earlier run is given when it is made again: where it began, and what the server said."""
+
+    snapshot: Snapshot
+    tape: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A run that can start: all its parts, checked."""
 
@@ -71,6 +80,7 @@ class Plan:
     publish: str = ""
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     fixed: tuple[str, ...] = ()  # limits the command line names
+    past: Past | None = None  # a run that is made again
 
     @property
     def project(self) -> Path:

@@ -166,7 +166,12 @@ class Loop:
         plan = self.plan
         if taken is None:
             self.emit(self._environment())
-            snapshot = plan.repository.snapshot(plan.home.scratch(self.run), f"refs/bitnet-tui/{self.run}/base")
+            ref = f"refs/bitnet-tui/{self.run}/base"
+            if plan.past is not None:
+                snapshot = plan.past.snapshot
+                plan.repository.run("update-ref", ref, snapshot.commit)
+            else:
+                snapshot = plan.repository.snapshot(plan.home.scratch(self.run), ref)
             self.emit(
                 ev.SnapshotTaken(
                     snapshot.head, snapshot.branch, snapshot.commit, snapshot.tree, snapshot.dirty, snapshot.untracked
@@ -439,7 +444,7 @@ class Loop:
             self.plan.repository.delete_ref(f"refs/bitnet-tui/{self.run}/base")
         specialists = Dispatching(self)
         finalized = route.kind is RouteKind.FINALIZE or (passes and specialists.wanted(1, route))
-        if finalized and self.state.commit is None:
+        if finalized and self.state.commit is None and self.plan.past is None:
             self.emit(self.keeper.commit(self.workshop.snapshot, row))
         route = specialists.follow(route)
         self.keeper.compare(self.workshop.snapshot)

@@ -9,7 +9,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,8 @@ class Toolbox:
         Asked when a provider says it is done: whether every suite agrees, and what it showed.
     before
         Called before each tool: a safe point, where a person may be asked something.
+    told
+        Takes out of an answer what depends on where the run is made.
     """
 
     repository: Repository
@@ -71,6 +73,7 @@ class Toolbox:
     cancel: CancelToken
     tools: tuple[str, ...] = NAMES
     before: Callable[[], None] = lambda: None
+    told: Callable[[str], str] = lambda text: text
     claim_holds: bool = False
     refused_claims: int = 0
     finished: Mapping[str, Any] | None = None
@@ -91,6 +94,7 @@ class Toolbox:
             result = self._dispatch(name, given)
         except Refused as refusal:
             result = ToolResult(unforged(str(refusal)), is_error=True)  # it may repeat what it was given
+        result = replace(result, text=self.told(result.text))
         first = (result.text.splitlines() or [""])[0][:160]
         seconds = round(time.monotonic() - started, 3)
         self.report(ToolCalled(name, _summary(name, given), not result.is_error, seconds, first))

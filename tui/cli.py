@@ -258,6 +258,23 @@ def clean(target: Path, everything: bool) -> None:
     history.clean(target, everything=everything)
 
 
+@cli.command()
+@click.argument("run", default="")
+@_TARGET
+@click.option("--engine", is_flag=True, help="Make the run again, offline, with the recorded answers of the server.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def replay(run: str, target: Path, engine: bool, as_json: bool) -> None:
+    """Make RUN again from its recording (default: the newest), and say where it goes another way.
+
+    Exit 0: the same; 1: something differs; 5: it cannot be replayed.
+    """
+    if not engine:
+        raise click.UsageError("say what is to be replayed: --engine makes the run again")
+    from tui.replay import report
+
+    sys.exit(report(target, run, as_json=as_json))
+
+
 @cli.group()
 def ledger() -> None:
     """Check ledgers."""

@@ -19,7 +19,7 @@ from engine.plain import safe
 from engine.policy import impl_passes
 from engine.records import journal
 from engine.state import RunState, fold, fold_all
-from engine.workspace.home import Home
+from engine.workspace.home import REPLAYS, Home
 from engine.workspace.repository import Repository, remove_tree
 
 
@@ -196,9 +196,13 @@ def clean(target: Path, *, everything: bool) -> None:
             for name in home.known():
                 remove_tree(home.run(name))
                 swept.append(f"run {name}")
+            replays = Home(home.root, REPLAYS)
+            for name in replays.known():
+                remove_tree(replays.run(name))
+                swept.append(f"replay {name}")
         for ref in repository.run("for-each-ref", "--format=%(refname)", "refs/bitnet-tui").splitlines():
             run = ref.split("/")[2]
-            if not home.run(run).exists():
+            if not home.run(run).exists() and not Home(home.root, REPLAYS).run(run).exists():
                 repository.delete_ref(ref)
                 swept.append(f"snapshot of run {run}")
     finally:

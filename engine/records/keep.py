@@ -193,7 +193,7 @@ class Keeper:
 
     def compare(self, snapshot: Snapshot) -> None:
         """Show that the user's checkout is as it was when the run began."""
-        if self.recorder.state.checkout is not None:
+        if self.recorder.state.checkout is not None or self.plan.past is not None:
             return
         now = self.plan.repository.snapshot(self.plan.home.scratch(self.run))
         same = (now.tree, now.head) == (snapshot.tree, snapshot.head)

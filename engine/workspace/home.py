@@ -17,6 +17,7 @@ from engine.errors import EnvironmentFailure
 from engine.suites.remains import name_of, processes_of
 from engine.workspace.repository import STATE, Repository, remove_tree
 
+REPLAYS = "replays"  # records of runs that were made again
 _FIRST_LINE = 1_000_000  # bytes; the first line of a journal is shorter
 _STAMP = "%Y%m%d-%H%M%S"
 
@@ -42,6 +43,7 @@ class Home:
     """Places of all runs in one repository; making it writes nothing."""
 
     root: Path
+    kept: str = "runs"  # name of the folder of their records
 
     @property
     def folder(self) -> Path:
@@ -49,7 +51,7 @@ class Home:
 
     @property
     def runs(self) -> Path:
-        return self.folder / "runs"
+        return self.folder / self.kept
 
     @property
     def lock(self) -> Path:

@@ -6,11 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine.providers.anthropic.provider import AnthropicProvider
+    from engine.providers.anthropic.retry import AT_ONCE
 
-__all__ = ["AnthropicProvider"]
+__all__ = ["AT_ONCE", "AnthropicProvider"]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "AT_ONCE":
+        from engine.providers.anthropic.retry import AT_ONCE
+
+        return AT_ONCE
     if name == "AnthropicProvider":
         from engine.providers.anthropic.provider import AnthropicProvider
 

@@ -16,6 +16,8 @@ from engine.errors import ConfigError, ProviderError
 if TYPE_CHECKING:
     import anthropic
 
+    from engine.providers.anthropic.tape import Tape
+
 OWN_HOST = "api.anthropic.com"
 NO_KEY = "no-key"  # local servers want a header, not a secret; it also keeps the SDK from looking for one
 CONNECT_S = 10.0
@@ -108,7 +110,7 @@ class Wire:
     blocked reading one (closing the file descriptor would not). Sockets are learnt from the transport's trace.
     """
 
-    def __init__(self, where: Endpoint, timeout_s: float) -> None:
+    def __init__(self, where: Endpoint, timeout_s: float, tape: Tape | None = None) -> None:
         import anthropic
         import httpx2
 
@@ -119,6 +121,8 @@ class Wire:
         options["event_hooks"] = {"request": [self._watch]}
         if where.loopback:
             options["transport"] = httpx2.HTTPTransport()  # a proxy has nothing to do with this machine
+        if tape is not None and tape.transport is not None:
+            options["transport"] = tape.transport
         headers: dict[str, Any] = {"anthropic-version": where.version} if where.version else {}
         secret = where.auth_token or where.api_key or NO_KEY
         if where.auth == "x-api-key":
@@ -135,6 +139,7 @@ class Wire:
             default_headers=headers,
             http_client=self.http,
             open_telemetry=False,
+            middleware=[tape.handle] if tape is not None else [],
         )
 
     def _watch(self, request: Any) -> None:

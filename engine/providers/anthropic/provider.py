@@ -28,6 +28,7 @@ from engine.providers.anthropic.pricing import Rate
 from engine.providers.anthropic.reply import Call, Reply
 from engine.providers.anthropic.retry import Backoff
 from engine.providers.anthropic.stacks import excerpts
+from engine.providers.anthropic.tape import Tape
 from engine.providers.anthropic.tools import NAMES, cut
 from engine.records.redact import Redactor
 from engine.workspace.area import Area, Refused
@@ -57,6 +58,8 @@ class AnthropicProvider:
         What may be used; an Allowance also knows whom to ask for more.
     prices
         What the settings say of prices; else a table, and nothing for a server that is not Anthropic's.
+    tape
+        Keeps every answer, or plays those that were kept.
     rates
         One price for every model, whatever else is said.
     """
@@ -74,11 +77,13 @@ class AnthropicProvider:
         backoff: Backoff | None = None,
         rates: Rate | None = None,
         prices: Mapping[str, Price] | None = None,
+        tape: Tape | None = None,
         answers_chars: int = turns.ANSWERS_CHARS,
     ) -> None:
         self._settings, self._budget, self._environ = settings, budget, environ
         self._transcript = transcript
         self._spent, self._rates, self._prices = spent or Usage(), rates, prices
+        self._tape = tape
         self._backoff = backoff or Backoff(settings.retries, settings.retry_cap_s)
         self._answers_chars = answers_chars
         self._redactor = Redactor.of(environ)
@@ -90,7 +95,9 @@ class AnthropicProvider:
         """Make one attempt; see :class:`engine.providers.Provider`."""
         cancel.check()
         where = endpoint(self._settings, self._environ)
-        wire = Wire(where, self._settings.timeout_s)
+        if self._tape is not None:
+            self._tape.start(brief.attempt, where.shown)
+        wire = Wire(where, self._settings.timeout_s, self._tape)
         try:
             with cancel.closing(wire.interrupt):
                 model = self._model(brief, wire, report, cancel)

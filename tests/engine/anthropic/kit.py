@@ -111,7 +111,9 @@ class Attempt:
         self.cancel = CancelToken()
         self.transcript: list[dict[str, Any]] = []
         options = {
-            k: settings.pop(k) for k in ("spent", "backoff", "rates", "prices", "answers_chars") if k in settings
+            k: settings.pop(k)
+            for k in ("spent", "backoff", "rates", "prices", "tape", "answers_chars")
+            if k in settings
         }
         budget = settings.pop("budget", Budget())
         self.brief = brief(root, **settings.pop("brief", {}))
