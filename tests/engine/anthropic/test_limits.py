@@ -75,22 +75,24 @@ class Kept(Feed):
         self.events.append(record.event)
 
 
-def run(folder: Path, double: Double, lean_python: Path, person: Person) -> tuple[Exit, list[ev.Event]]:
+def run(
+    folder: Path, double: Double, lean_python: Path, person: Person, **limits: float
+) -> tuple[Exit, list[ev.Event]]:
     environ = {**os.environ, "ANTHROPIC_BASE_URL": double.url, "VIRTUAL_ENV": str(lean_python)}
     feed = Kept()
-    return Run(prepare(Options(folder, max_turns=1), environ))(feed, person), feed.events
+    return Run(prepare(Options(folder, max_turns=1, **limits), environ))(feed, person), feed.events
 
 
 def test_a_person_raises_a_limit_and_the_attempt_goes_on(
     double: Double, repo: Callable[..., Path], lean_python: Path
 ) -> None:
     double.script = [EDITS, DONE]
-    person = Person(lambda question: Raise(question, "turns", 2))
-    code, events = run(repo(PRICED), double, lean_python, person)
+    person = Person(lambda question: Raise(question, question.split("-")[0], 60))
+    code, events = run(repo(PRICED), double, lean_python, person, max_minutes=0.001)  # over before the first call
     assert code is Exit.OK
-    assert person.asked == ["turns-1"]
-    (raised,) = [e for e in events if isinstance(e, ev.BudgetRaised)]
-    assert raised.to == 2
+    assert person.asked == ["minutes-1", "turns-2"]
+    assert not person.cancel.cancelled, "where a person is asked, no timer ends the run"
+    assert [(e.limit, e.to) for e in events if isinstance(e, ev.BudgetRaised)] == [("minutes", 60), ("turns", 60)]
 
 
 @pytest.mark.parametrize("forward", [False, True])
