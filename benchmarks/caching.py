@@ -159,8 +159,8 @@ def share(counted: Sequence[Counted]) -> float:
 def answered(path: Path) -> list[Call]:
     """The calls of a recording that a model answered, in order."""
     file = path if path.is_file() else path / "recording.jsonl"
-    attempts = read(file).attempts
-    return [c for n in sorted(attempts) for c in attempts[n] if c.asked.turns and c.line.get("status") == 200]
+    parts = read(file).parts.values()
+    return [c for calls in parts for c in calls if c.asked.turns and c.line.get("status") == 200]
 
 
 def report(title: str, counted: Sequence[Counted]) -> None:

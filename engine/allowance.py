@@ -33,15 +33,15 @@ class Allowance:
         Parks until the question with an id is answered; None: nobody can be asked.
     reopen
         Called with the id of a question whose answer was none.
-    attempt
-        Number of the attempt that is under way.
+    part
+        What of the run is under way: an attempt, or a specialist's hop.
     """
 
     budget: Budget
     emit: Callable[[ev.Event], None] = lambda event: None
     ask: Callable[[str], Decide | Restore | Raise | EndAttempt] | None = None
     reopen: Callable[[str], None] = lambda question: None
-    attempt: int = 0
+    part: str = ""
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     @classmethod
@@ -75,13 +75,13 @@ class Allowance:
         """
         allowed = float(getattr(self.budget, limit))
         question = f"{limit}-{next(self._numbers)}"
-        self.emit(ev.BudgetReached(question, limit, spent, allowed, needed, why, self.attempt))
+        self.emit(ev.BudgetReached(question, limit, spent, allowed, needed, why, asked=self.ask is not None))
         if self.ask is None:
             raise BudgetSpent(why, hint=HINTS[limit])
         while True:
             answer = self.ask(question)
             if isinstance(answer, EndAttempt):
-                self.emit(ev.BudgetSettled(question, self.attempt, answer.forward))
+                self.emit(ev.BudgetSettled(question, self.part, answer.forward))
                 raise AttemptEnded(why)
             if isinstance(answer, Raise) and answer.limit == limit and answer.to >= needed:
                 self.emit(ev.BudgetRaised(question, limit, answer.to))

@@ -43,7 +43,7 @@ class Attempting:
         lessons: list[str] = []
         finish, name = Finish(Outcome.MORE_WORK, "no provider ran"), loop.plan.providers[0]
         hint = loop.state.decision.hint if loop.state.decision else ""
-        loop.allowance.attempt = self.number
+        loop.allowance.part = f"attempt {self.number}"
         loop.emit(ev.AttemptStarted(self.number, name, hint))
         for name in loop.plan.providers:
             loop.emit(ev.StepStarted(Step.EDIT, self.number, f"{name} works on it"))
@@ -96,13 +96,15 @@ class Attempting:
             report=loop.emit,
             cancel=loop.steering.cancel,
             before=loop.check_time,
-            told=self._stable,
+            told=self.told,
         )
 
-    def _stable(self, text: str) -> str:
+    def told(self, text: str) -> str:
         """What a provider is told does not depend on where and when the run is made: it can be replayed."""
-        folder = str(self.loop.plan.home.scratch(self.loop.run) / "work")
-        return text.replace(f"{folder}/", "").replace(folder, ".").replace(self.loop.run, "run")
+        for name in ("work", "verify"):
+            folder = str(self.loop.plan.home.scratch(self.loop.run) / name)
+            text = text.replace(f"{folder}/", "").replace(folder, ".")
+        return text.replace(self.loop.run, "run")
 
     def _texts(self, area: Area) -> tuple[dict[str, str], dict[str, str]]:
         """The files that differ from the snapshot now: as they were, and as they are."""
@@ -154,7 +156,7 @@ class Attempting:
     def _last(self) -> bool:
         return self.number > self.loop.plan.config.retries.limit
 
-    def provider(self, name: str) -> Provider:
+    def provider(self, name: str, part: str = "") -> Provider:
         """A provider by its name, with the run's settings."""
         plan = self.loop.plan
         made: Provider
@@ -169,6 +171,7 @@ class Attempting:
                 prices=plan.config.prices,
                 tape=plan.past.tape if plan.past is not None else self._recording(),
                 backoff=module.AT_ONCE if plan.past is not None else None,
+                part=part or f"attempt {self.number}",
             )
         elif name == "repair":
             module = importlib.import_module("engine.providers.repair.provider")
@@ -245,7 +248,7 @@ class Attempting:
         earlier = self.loop.find_row(self.number - 1)
         done = set(earlier.progress.fixed) if earlier is not None else set()
         left = [t.latest for t in self.loop.state.targets if t.latest is not None and t.key not in done]
-        real, told = self.loop.runner.names.real, self._stable
+        real, told = self.loop.runner.names.real, self.told
         return tuple(
             struct_replace(t, nodeid=real(t.nodeid), message=told(t.message), detail=told(t.detail)) for t in left
         )

@@ -193,7 +193,7 @@ class BudgetReached(Noun, frozen=True):
     allowed: float
     needed: float  # least the limit must be for the run to go on
     why: str
-    attempt: int = 0
+    asked: bool = True  # a person, who is waited for
 
 
 class BudgetRaised(Noun, frozen=True):
@@ -205,10 +205,10 @@ class BudgetRaised(Noun, frozen=True):
 
 
 class BudgetSettled(Noun, frozen=True):
-    """A person has the attempt judged as it stands; ``forward``: and the run then hands over."""
+    """A person has what is under way judged as it stands; ``forward``: and the run then hands over."""
 
     id: str
-    attempt: int
+    part: str  # an attempt, or a specialist's hop
     forward: bool = False
 
 

@@ -134,7 +134,7 @@ def _raised(e: ev.BudgetRaised, s: RunState) -> str:
 
 
 def _settled(e: ev.BudgetSettled, s: RunState) -> str:
-    return f"attempt {e.attempt} ends here, by a person: " + ("judged, then handed over" if e.forward else "judged")
+    return f"{e.part} ends here, by a person: " + ("judged, then handed over" if e.forward else "judged")
 
 
 def _ended(e: Any, s: RunState) -> str:

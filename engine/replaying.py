@@ -75,7 +75,7 @@ def replay(target: Path, name: str, environ: Mapping[str, str], *, watch: Callab
         raise EnvironmentFailure(f"run {run} was interrupted before it began: there is nothing to replay")
     recorded = read(home.run(run) / NAME)
     snapshot = _snapshot(repository, run, then.snapshot)
-    settled = frozenset(r.event.attempt for r in records if isinstance(r.event, ev.BudgetSettled))
+    settled = frozenset(r.event.part for r in records if isinstance(r.event, ev.BudgetSettled))
     tape = Replay(recorded, Redactor.of(environ).data, settled)
     given = {k: v for k, v in environ.items() if k not in _KEYS} | {"ANTHROPIC_BASE_URL": recorded.server}
     plan = prepare(_options(repository, then.started), given)
@@ -165,8 +165,8 @@ def _answers(records: Sequence[ev.Record]) -> dict[str, Any]:
                 asked = proposal.id
             case ev.PiecesRestored(_, pieces):
                 said[asked] = {"pieces": pieces}
-            case ev.DecisionTaken(id, route, by, hint) if by == "user":
-                said[id] = {"route": route, "hint": hint}
+            case ev.DecisionTaken(id, route, by, hint, dispatch) if by == "user":
+                said[id] = {"route": route, "hint": hint, "dispatch": dispatch}
     return said
 
 
@@ -177,7 +177,9 @@ def _answer(event: ev.ProposalMade, answers: Mapping[str, Any]) -> Command:
         return Restore(proposal.id, said["pieces"])
     route = said.get("route", proposal.best.route)
     legal = any(o.allowed and o.route == route for o in proposal.options)
-    return Decide(proposal.id, route if legal else proposal.best.route, said.get("hint", ""))
+    return Decide(
+        proposal.id, route if legal else proposal.best.route, said.get("hint", ""), said.get("dispatch", False)
+    )
 
 
 def compare(then: RunState, now: RunState, *, whole: bool) -> list[Difference]:

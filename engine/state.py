@@ -529,7 +529,7 @@ _FOLDS: dict[type, Callable[[RunState, Any, float], RunState]] = {
     ev.EditApplied: lambda s, e, at: _activity(s, f"edited {e.path} +{e.added} −{e.removed}"),
     ev.UsageCounted: _usage_counted,
     ev.CallEstimated: lambda s, e, at: replace(s, forecast=e),
-    ev.BudgetReached: lambda s, e, at: replace(s, limit=e),
+    ev.BudgetReached: lambda s, e, at: replace(s, limit=e) if e.asked else s,
     ev.BudgetRaised: _budget_raised,
     ev.BudgetSettled: lambda s, e, at: replace(s, limit=None, settled=e),
     ev.AttemptFinished: _attempt_finished,

@@ -120,7 +120,7 @@ class Dispatching:
             if not isinstance(answer, Restore) and _legal(proposal, answer.route):
                 loop.emit(ev.DecisionTaken(proposal.id, answer.route, "user", answer.hint, answer.dispatch))
                 return answer.route
-            loop.steering.refuse(proposal)
+            loop.steering.refuse(proposal.id)
 
     def _run(self, hop: int, agent: Agent) -> SpecialistRow:
         loop = self.loop

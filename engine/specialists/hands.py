@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from engine import events as ev
 from engine.attempt import Attempting
-from engine.errors import BudgetSpent, ProviderError
+from engine.errors import AttemptEnded, BudgetSpent, ProviderError
 from engine.flow.agents import Agent
-from engine.model import Purpose, Step, TestReport
+from engine.model import Outcome, Purpose, Step, TestReport
 from engine.providers import Brief, Finish, SuiteBrief
 from engine.specialists.case import Evidence, Fact
 from engine.specialists.keeping import problems
@@ -45,15 +45,18 @@ class Hands:
         loop = self.loop
         area = Area(place.worktree)
         number = loop.state.attempt.number if loop.state.attempt is not None else 0
+        loop.allowance.part = f"hop {self.hop}"
         loop.emit(ev.StepStarted(Step.EDIT, number, f"{self.agent.name}: the model works on it"))
         try:
             finish = (
                 Attempting(loop, number)
-                .provider("anthropic")
+                .provider("anthropic", f"hop {self.hop}")
                 .attempt(
                     self._brief(place, before, evidence), self._toolbox(place, area), loop.emit, loop.steering.cancel
                 )
             )
+        except AttemptEnded as ended:
+            finish = Finish(Outcome.MORE_WORK, f"ended at a limit: {ended.message}")
         except (ProviderError, BudgetSpent) as error:
             # The verified change is worth no less for it: the tools speak alone.
             loop.emit(ev.ActivityReported("note", f"{self.agent.name} goes on without a model: {error.message}"))
@@ -91,6 +94,8 @@ class Hands:
             report=loop.emit,
             cancel=loop.steering.cancel,
             tools=self.agent.tools,
+            before=loop.check_time,
+            told=Attempting(loop, self.hop).told,
         )
 
     def _brief(self, place: Place, before: str, evidence: Evidence) -> Brief:
@@ -101,7 +106,7 @@ class Hands:
         change = Fact(about="the change", text=patch[:PATCH_CHARS] + cut or "nothing was changed")
         gate = Fact(about=f"gate {evidence.gate.name}", text=f"{evidence.gate.word}\n{evidence.gate.evidence}")
         facts = (change, gate, *evidence.facts)
-        redact = loop.recorder.redact.text
+        redact, told = loop.recorder.redact.text, Attempting(loop, self.hop).told
         return Brief(
             run=loop.run,
             attempt=1,
@@ -121,5 +126,5 @@ class Hands:
             hint=loop.state.decision.hint if loop.state.decision else "",
             tools=self.agent.tools,
             task=f"You are {self.agent.name}. A verified change is handed to you; do what your role says of it.",
-            facts=tuple((fact.about, redact(fact.text)) for fact in facts),
+            facts=tuple((fact.about, told(redact(fact.text))) for fact in facts),
         )

@@ -268,7 +268,7 @@ class Limited(Story):
 
     def _attempt(self, number: int, provider: str, left: tuple[tuple[str, str], ...]) -> None:
         self.allowance.emit, self.allowance.ask = self.emit, self._steering.reply
-        self.allowance.attempt, self.allowance.reopen = number, self._steering.refuse
+        self.allowance.part, self.allowance.reopen = f"attempt {number}", self._steering.refuse
         super()._attempt(number, provider, left)
 
     def working(self) -> Iterator[ev.Event]:

@@ -40,7 +40,7 @@ async def test_a_spent_limit_is_a_calm_question(size: tuple[int, int]) -> None:
         assert "the attempt ends here and is judged" in said(app)
         settled_by = app.bridge.state.settled
         assert settled_by is not None
-        assert (settled_by.attempt, settled_by.forward) == (1, False)
+        assert (settled_by.part, settled_by.forward) == ("attempt 1", False)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=NAMES)

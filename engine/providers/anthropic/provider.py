@@ -60,6 +60,8 @@ class AnthropicProvider:
         What the settings say of prices; else a table, and nothing for a server that is not Anthropic's.
     tape
         Keeps every answer, or plays those that were kept.
+    part
+        What of the run this is, for the tape.
     rates
         One price for every model, whatever else is said.
     """
@@ -78,12 +80,13 @@ class AnthropicProvider:
         rates: Rate | None = None,
         prices: Mapping[str, Price] | None = None,
         tape: Tape | None = None,
+        part: str = "",
         answers_chars: int = turns.ANSWERS_CHARS,
     ) -> None:
         self._settings, self._budget, self._environ = settings, budget, environ
         self._transcript = transcript
         self._spent, self._rates, self._prices = spent or Usage(), rates, prices
-        self._tape = tape
+        self._tape, self._part = tape, part
         self._backoff = backoff or Backoff(settings.retries, settings.retry_cap_s)
         self._answers_chars = answers_chars
         self._redactor = Redactor.of(environ)
@@ -96,7 +99,7 @@ class AnthropicProvider:
         cancel.check()
         where = endpoint(self._settings, self._environ)
         if self._tape is not None:
-            self._tape.start(brief.attempt, where.shown)
+            self._tape.start(self._part or f"attempt {brief.attempt}", where.shown)
         wire = Wire(where, self._settings.timeout_s, self._tape)
         try:
             with cancel.closing(wire.interrupt):

@@ -31,12 +31,12 @@ class Recording:
 
     def __init__(self, path: Path, redact: Callable[[Any], Any], clock: Callable[[], float] = time.time) -> None:
         self._path, self._redact, self._clock = path, redact, clock
-        self._attempt, self._number = 0, 0
+        self._part, self._number = "", 0
         self._before: Asked | None = None
 
-    def start(self, attempt: int, server: str) -> None:
-        self._attempt, self._number, self._before = attempt, 0, None
-        self._write({"v": VERSION, "kind": "attempt", "attempt": attempt, "server": server})
+    def start(self, part: str, server: str) -> None:
+        self._part, self._number, self._before = part, 0, None
+        self._write({"v": VERSION, "kind": "part", "part": part, "server": server})
 
     def handle(self, request: Any, call_next: Any) -> Any:
         from engine.providers.anthropic.tee import Tee, cause, decoded
@@ -46,7 +46,7 @@ class Recording:
         line = {
             "v": VERSION,
             "kind": "call",
-            "attempt": self._attempt,
+            "part": self._part,
             "n": self._number,
             "at": round(self._clock(), 3),
         }

@@ -29,15 +29,15 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """The tries of a run by attempt; of an attempt that was made again after an interruption, the last time."""
+    """The tries of a run by part; of a part that was made again after an interruption, the last time."""
 
-    attempts: Mapping[int, Sequence[Call]]
+    parts: Mapping[str, Sequence[Call]]
     server: str
 
     @property
     def calls(self) -> int:
         """Answers of a model."""
-        return sum(1 for calls in self.attempts.values() for c in calls if c.asked.turns)
+        return sum(1 for calls in self.parts.values() for c in calls if c.asked.turns)
 
 
 def read(path: Path) -> Recorded:
@@ -54,22 +54,22 @@ def read(path: Path) -> Recorded:
         raise EnvironmentFailure(
             f"{path}: {error.strerror}", hint="only runs of the provider anthropic are recorded"
         ) from error
-    attempts: dict[int, list[Call]] = {}
+    parts: dict[str, list[Call]] = {}
     server, before = "", None
     for number, data in enumerate(lines, 1):
         try:
             line = json.loads(data)
             if line["v"] != VERSION:
                 raise ValueError(f"version {line['v']!r}; this program reads version {VERSION}")
-            if line["kind"] == "attempt":
-                attempts[int(line["attempt"])], server, before = [], str(line["server"]), None
+            if line["kind"] == "part":
+                parts[str(line["part"])], server, before = [], str(line["server"]), None
                 continue
             now = unpacked(line, before)
             before = now if now.turns else before
-            attempts.setdefault(int(line["attempt"]), []).append(Call(now, line))
+            parts.setdefault(str(line["part"]), []).append(Call(now, line))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise EnvironmentFailure(f"{path}:{number}: {error}", hint="the recording is damaged") from error
-    return Recorded(attempts, server)
+    return Recorded(parts, server)
 
 
 @dataclass(slots=True)
@@ -79,17 +79,17 @@ class Replay:
     Parameters
     ----------
     ended
-        Attempts that a person ended at a limit: they end where their recording does.
+        Parts that a person ended at a limit: they end where their recording does.
     redact
         As the recording was redacted.
     """
 
     recorded: Recorded
     redact: Callable[[Any], Any] = lambda value: value
-    ended: frozenset[int] = frozenset()
+    ended: frozenset[str] = frozenset()
     found: list[Difference] = field(default_factory=list)
     played: int = 0  # answers of a model
-    _attempt: int = 0
+    _part: str = ""
     _left: list[Call] = field(default_factory=list)
     _known: set[str] = field(default_factory=set)
     _player: Any = None
@@ -102,8 +102,8 @@ class Replay:
             self._player = Player()
         return self._player
 
-    def start(self, attempt: int, server: str) -> None:
-        self._attempt, self._left = attempt, list(self.recorded.attempts.get(attempt, ()))
+    def start(self, part: str, server: str) -> None:
+        self._part, self._left = part, list(self.recorded.parts.get(part, ()))
         self._known.clear()
 
     def handle(self, request: Any, call_next: Any) -> Any:
@@ -116,11 +116,11 @@ class Replay:
         call = next((c for c in self._left if bool(c.asked.turns) is kind), None)
         if call is None and not kind:
             return {"status": 404, "body": "{}", "headers": {"content-type": "application/json"}}
-        number = 1 + sum(1 for c in self.recorded.attempts.get(self._attempt, ()) if c.asked.turns)
+        number = 1 + sum(1 for c in self.recorded.parts.get(self._part, ()) if c.asked.turns)
         if call is None:
-            if self._attempt in self.ended:
+            if self._part in self.ended:
                 raise AttemptEnded("as a person ended it when it was recorded")
-            raise RecordingOver(f"attempt {self._attempt}: the recording ends before call {number}")
+            raise RecordingOver(f"{self._part}: the recording ends before call {number}")
         self._left.remove(call)
         if kind:
             self.played += 1
@@ -129,11 +129,11 @@ class Replay:
         return call.line
 
     def _compare(self, recorded: Asked, now: Asked, call: int) -> None:
-        """A part that differs is told once an attempt: every later request holds it, too."""
+        """A part that differs is told once a part: every later request holds it, too."""
         for part in differences(recorded, now):
             if part.place not in self._known:
                 self._known.add(part.place)
-                where = f"attempt {self._attempt}, call {call}: {part.place}"
+                where = f"{self._part}, call {call}: {part.place}"
                 self.found.append(Difference(where, part.recorded, part.now))
 
     @property

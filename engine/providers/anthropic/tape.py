@@ -31,8 +31,8 @@ class Tape(Protocol):
 
     transport: Any | None  # in place of the wire
 
-    def start(self, attempt: int, server: str) -> None:
-        """An attempt begins."""
+    def start(self, part: str, server: str) -> None:
+        """A part of the run begins: an attempt, or a specialist's hop."""
         ...
 
     def handle(self, request: Any, call_next: Any) -> Any:

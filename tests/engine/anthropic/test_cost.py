@@ -179,7 +179,7 @@ def test_short_answers_are_paid_for_to_the_end(double: Double, attempt: Make) ->
 
 def answered(*answers: Raise | EndAttempt) -> tuple[Allowance, list[Any]]:
     seen, left = list[Any](), list(answers)
-    allowance = Allowance(Budget(turns=2), seen.append, lambda question: left.pop(0), seen.append, attempt=1)
+    allowance = Allowance(Budget(turns=2), seen.append, lambda question: left.pop(0), seen.append, part="attempt 1")
     return allowance, seen
 
 
@@ -194,7 +194,7 @@ def test_an_attempt_ended_at_a_limit_is_recorded_as_such() -> None:
     allowance, seen = answered(EndAttempt("turns-1", forward=True))
     with pytest.raises(AttemptEnded):
         meter(allowance, Usage(calls=2)).allow("m", Estimate(10, 0, 1), 100)
-    assert seen[-1] == ev.BudgetSettled("turns-1", 1, forward=True)
+    assert seen[-1] == ev.BudgetSettled("turns-1", "attempt 1", forward=True)
 
 
 def test_minutes_are_asked_for_where_a_person_is() -> None:

@@ -144,7 +144,7 @@ def test_an_attempt_that_was_made_again_is_replayed_as_it_was_the_last_time(
         file.write('{"v":1,"kind":"call","attem')  # it was killed while it wrote
     kept = read(path)
     assert kept.calls == 1
-    assert "again" in str(kept.attempts[1][-1].line)
+    assert "again" in str(kept.parts["attempt 1"][-1].line)
 
 
 def test_a_conversation_that_goes_on_after_its_recording_is_told_so(
@@ -154,18 +154,18 @@ def test_a_conversation_that_goes_on_after_its_recording_is_told_so(
     double.script = [Say([LOOK]), Say([DONE])]
     recorded(attempt, path).run()
     kept = read(path)
-    short = replace(kept, attempts={1: kept.attempts[1][:-1]})
+    short = replace(kept, parts={"attempt 1": kept.parts["attempt 1"][:-1]})
     with pytest.raises(RecordingOver, match="ends before call 2"):
         Attempt("http://127.0.0.1:9", tmp_path, tape=Replay(short)).run()
     with pytest.raises(AttemptEnded):
-        Attempt("http://127.0.0.1:9", tmp_path, tape=Replay(short, ended=frozenset({1}))).run()
+        Attempt("http://127.0.0.1:9", tmp_path, tape=Replay(short, ended=frozenset({"attempt 1"}))).run()
 
 
 @pytest.mark.parametrize(
-    "line", ["{}", '{"v":9,"kind":"call"}', "nothing", '{"v":1,"kind":"call","attempt":1,"same":"x"}']
+    "line", ["{}", '{"v":9,"kind":"call"}', "nothing", '{"v":1,"kind":"call","part":"attempt 1","same":"x"}']
 )
 def test_a_damaged_recording_is_named_with_its_line(tmp_path: Path, line: str) -> None:
-    (tmp_path / NAME).write_text(f'{{"v":1,"kind":"attempt","attempt":1,"server":"s"}}\n{line}\n')
+    (tmp_path / NAME).write_text(f'{{"v":1,"kind":"part","part":"attempt 1","server":"s"}}\n{line}\n')
     with pytest.raises(EnvironmentFailure, match=f"{NAME}:2"):
         read(tmp_path / NAME)
 
