@@ -149,7 +149,8 @@ class Exchange:
     def _afford(self, request: dict[str, Any]) -> dict[str, Any]:
         """The request, its answer no longer than the run can pay for; waits where a person must allow more."""
         self._asked = length(request)
-        allowed = self._meter.allow(self._model.id, self._forecast.of(self._asked), request["max_tokens"])
+        estimate = replace(self._forecast.of(self._asked), marked=self._shape.profile.rich)
+        allowed = self._meter.allow(self._model.id, estimate, request["max_tokens"])
         self._report(allowed)
         return {**request, "max_tokens": allowed.tokens_out}
 

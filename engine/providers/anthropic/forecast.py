@@ -25,10 +25,13 @@ class Estimate:
     prompt: int
     cached: int
     out: int  # as the answers so far
+    marked: bool = True  # the request has cache marks
 
     @property
     def input(self) -> Tokens:
-        """As a price wants it: what is not cached is written to the cache."""
+        """As a price wants it: what is not cached is written to the cache, where there are marks."""
+        if not self.marked:
+            return Tokens(fresh=self.prompt - self.cached, read=self.cached)
         return Tokens(written=self.prompt - self.cached, read=self.cached)
 
 
