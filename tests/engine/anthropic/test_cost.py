@@ -118,7 +118,7 @@ def test_an_answer_is_asked_to_be_as_short_as_the_money_wants_it() -> None:
 
 def test_without_cache_marks_nothing_is_paid_for_writing_a_cache() -> None:
     allowed = meter(Budget(usd=0.1)).allow("m", Estimate(20_000, 0, 500, marked=False), 32_000)
-    assert allowed.tokens_out == 16_000
+    assert allowed.tokens_out == pytest.approx(16_000, abs=1)
 
 
 def test_what_the_server_has_cached_leaves_more_for_the_answer() -> None:
