@@ -79,7 +79,8 @@ def replay(target: Path, name: str, environ: Mapping[str, str], *, watch: Callab
     tape = Replay(recorded, Redactor.of(environ).data, settled)
     given = {k: v for k, v in environ.items() if k not in _KEYS} | {"ANTHROPIC_BASE_URL": recorded.server}
     plan = prepare(_options(repository, then.started), given)
-    config = dataclasses.replace(plan.config, budget=ENDLESS)
+    silent = dataclasses.replace(plan.config.github, publish="off")  # a replay says nothing to anybody
+    config = dataclasses.replace(plan.config, budget=ENDLESS, github=silent)
     again = Run(
         dataclasses.replace(
             plan, home=Home(repository.root, REPLAYS), past=Past(snapshot, tape), config=config, apply=False
