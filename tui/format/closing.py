@@ -38,6 +38,8 @@ def closing(view: View, width: int) -> list[Content]:
         minimal = ", minimal" if s.attempt.diff.minimal else ""
         files = ", ".join(map(clean, s.attempt.files)) or "no file"
         lines += field("patch", f"{s.attempt.slimmed} in {files}{minimal}", width)
+    if raised := s.followed + len(s.advised):
+        lines += field("advisories", f"{s.followed} of {raised} followed", width)
     if view.folder is not None:
         lines += field("", clean(str(view.folder / "patch.diff")), width) if s.attempt is not None else []
         if s.attempt is not None and s.attempt.diet is not None and s.attempt.diet.dropped:
