@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from engine.advisories import advise
 from engine.advisories.hooks import Edit, Seen
-from engine.advisories.module import Standards
+from engine.advisories.module import Standards, parsed
 from engine.advisories.said import PREFIX
 from engine.events import AdvisoriesSettled, AdvisoryRaised, Event
 from engine.model import Advisory
@@ -36,7 +36,7 @@ class Desk:
     chars: int = 1200
     _said: set[Key] = field(default_factory=set)
     _again: set[Key] = field(default_factory=set)
-    _latest: dict[str, set[Key]] = field(default_factory=dict)  # what hooks said of a file the last time
+    _latest: dict[str, dict[str, set[Key]]] = field(default_factory=dict)  # by file and hook: what it said last
 
     def raise_(self, advisory: Advisory) -> bool:
         """Say it, unless it was said before; whether it was said now."""
@@ -51,8 +51,8 @@ class Desk:
         """Lines for the answer to an edit."""
         own = [self._clean(a) for a in advise(edit.path, before, after, self.standards)]
         seen = self.hooks(edit)
-        kept = set() if seen.whole else self._latest.get(edit.path, set())
-        self._latest[edit.path] = {a.key for a in seen.advisories} | kept
+        latest = self._latest.setdefault(edit.path, {})
+        latest |= {hook: {a.key for a in said} for hook, said in seen.by.items()}
         return self._told([a for a in (*own, *seen.advisories) if self.raise_(a)])
 
     def _told(self, new: list[Advisory]) -> list[str]:
@@ -96,7 +96,11 @@ class Desk:
         if after.get(advisory.path) == before.get(advisory.path):
             return False
         if advisory.code.startswith(PREFIX):  # only the hook could say that it is content
-            return advisory.path not in self._latest or advisory.key in self._latest[advisory.path]
+            latest = self._latest.get(advisory.path)
+            return not latest or any(advisory.key in said for said in latest.values())
+        text = after.get(advisory.path, "")
+        if advisory.path.endswith(".py") and parsed(text) is None:  # nothing can be seen in it
+            return True
         return advisory.key in still
 
     def _clean(self, advisory: Advisory) -> Advisory:

@@ -40,10 +40,10 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What hooks say of an edit. ``whole``: each of them that wanted it had its say."""
+    """What is to be said of an edit and of hooks, and what each command said that had its say."""
 
     advisories: tuple[Advisory, ...] = ()
-    whole: bool = True
+    by: Mapping[str, tuple[Advisory, ...]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -106,39 +106,42 @@ class Hooks:
         Stopped
             The run was cancelled; the hook and its group are gone.
         """
+        by: dict[str, tuple[Advisory, ...]] = {}
         found: list[Advisory] = []
-        whole = True
         for hook in self.hooks:
             if not hook.wants(edit.tool):
                 continue
             if self._left <= 0:
                 text = f"hooks are off until this attempt ends: [advisories] budget_s = {self.budget_s:g} is spent"
-                return Seen((*found, *self._about(text, "")), whole=False)
-            seen = Seen(whole=False) if hook in self._off else self._run(hook, edit)
-            whole = whole and seen.whole
-            found += seen.advisories
-        return Seen(tuple(found), whole)
+                found += self._about(text, "")
+                break
+            if hook in self._off:
+                continue
+            output = _Output()
+            if problem := self._run(hook, edit, output):
+                found += self._about(problem, hook.name)
+            else:
+                by[hook.command] = tuple(said.advisories(output.lines, edit.path, self.redact))
+                found += by[hook.command]
+        return Seen(tuple(found), by)
 
-    def _run(self, hook: Hook, edit: Edit) -> Seen:
+    def _run(self, hook: Hook, edit: Edit, output: _Output) -> str:
+        """Run one; why nothing it printed counts, or an empty string."""
         limit = min(self.timeout_s, hook.timeout_s or self.timeout_s, self._left)
-        output = _Output()
         started = time.monotonic()
         try:
             exited = self._child(hook, edit, limit, output)
         except OSError as error:
-            return Seen(self._about(f"it cannot be started: {error.strerror or error}", hook.name), whole=False)
+            return f"it cannot be started: {error.strerror or error}"
         finally:
             self._left -= time.monotonic() - started
         if exited.killed == "stopped":
             raise Stopped("stopped on request")
         if exited.killed or output.loud:
             self._off.add(hook)
-        if problem := self._problem(exited, output, limit):
-            return Seen(self._about(problem, hook.name), whole=False)
-        return Seen(tuple(said.advisories(output.lines, edit.path, self.redact)))
+        return self._problem(exited, output, limit)
 
     def _problem(self, exited: Exited, output: _Output, limit: float) -> str:
-        """Why nothing a hook printed counts; empty if it does."""
         if output.loud:
             return f"it printed more than {KEPT // 1000} kB; it does not run again in this attempt"
         if exited.killed:
