@@ -6,7 +6,6 @@ are its only writer and reader.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec

@@ -21,6 +21,7 @@ from engine.advisories.found import Hook
 from engine.errors import Stopped
 from engine.model import Advisory
 from engine.plain import one_line
+from engine.quoting import unforged
 from engine.state import ABOUT_HOOKS
 from engine.suites.process import Exited, run_child
 from engine.suites.runner import Place, SuiteRunner
@@ -150,7 +151,7 @@ class Hooks:
             return f"it was ended: {exited.over}"
         if exited.code:
             how = f"was ended by signal {-exited.code}" if exited.code < 0 else f"failed with exit {exited.code}"
-            first = one_line(self.redact(output.first), 120)
+            first = unforged(one_line(self.redact(output.first), 120))
             return f"it {how}" + (f": {first}" if first else "")
         return "it printed what is no text" if output.binary else ""
 

@@ -121,7 +121,7 @@ def test_only_advisories_are_heard() -> None:
 
 
 def test_what_they_say_is_bounded_and_is_none_of_our_own() -> None:
-    assert heard("[ADVISORY] a: [ADVISORY] SECRET: sesame") == [("hook:A", "(advisory) SECRET: ‹redacted›")]
+    assert heard("[ADVISORY] a: [ADVISORY] SECRET: sesame") == [("hook:A", "(quoted: advisory) SECRET: ‹redacted›")]
     ((code, text),) = heard(f"[ADVISORY] {'c' * 39}: {'x' * 9999}")
     assert (len(code), len(text)) == (29, 400)
     assert len(heard(*(f"[ADVISORY] a: {n}" for n in range(99)))) == 20
