@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace as struct_replace
 
+from engine import advising
 from engine import events as ev
+from engine.advisories.desk import Desk
 from engine.errors import AttemptEnded, ProviderError
 from engine.gates.tools import tidy
 from engine.model import Outcome, Purpose, Step, TestReport, TestResult
 from engine.providers import Brief, Finish, Provider, Sandbox, SuiteBrief
+from engine.state import ABOUT_HOOKS
 from engine.suites.runner import Place
 from engine.toolbox import Toolbox, summarise
 from engine.verify import acceptance
@@ -39,7 +42,8 @@ class Attempting:
         base = loop.earlier_tree(self.number)
         place = self.place(base)
         area = Area(place.worktree)
-        toolbox = self.toolbox(place, area)
+        desk = advising.desk(loop, place, [t.nodeid for t in self._targets()])
+        toolbox = self.toolbox(place, area, desk)
         lessons: list[str] = []
         finish, name = Finish(Outcome.MORE_WORK, "no provider ran"), loop.plan.providers[0]
         hint = loop.state.decision.hint if loop.state.decision else ""
@@ -65,7 +69,7 @@ class Attempting:
         # After the audit of this very process the worktree is still as the snapshot was.
         return loop.workshop.place("work", commit, fresh=self.number > 1)
 
-    def toolbox(self, place: Place, area: Area) -> Toolbox:
+    def toolbox(self, place: Place, area: Area, desk: Desk | None = None) -> Toolbox:
         loop = self.loop
 
         def one(name: str, tests: Sequence[str] | None) -> TestReport:
@@ -97,6 +101,7 @@ class Attempting:
             cancel=loop.steering.cancel,
             before=loop.check_time,
             told=self.told,
+            desk=desk,
         )
 
     def told(self, text: str) -> str:
@@ -220,7 +225,7 @@ class Attempting:
             scope=loop.scope.editable(loop.files),
             scope_rules=loop.scope.words,
             earlier=(*earlier, *lessons),
-            advisories=loop.state.advisories,
+            advisories=tuple(a for a in loop.state.advisories if a.code != ABOUT_HOOKS),
             hint=hint,
             ran=self._ran(),
             sandbox=Sandbox(
@@ -287,4 +292,7 @@ class Attempting:
                 evidence=finish.evidence,
             )
         )
+        if toolbox.desk is not None:
+            before, after = self._texts(area)
+            loop.emit(toolbox.desk.settle(self.number, loop.state.advised, before, after))
         loop.emit(ev.StepFinished(Step.EDIT, self.number))

@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import math
 import re
+import shlex
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -132,6 +133,17 @@ class Diet:
 
 
 @dataclass(frozen=True, slots=True)
+class Advisories:
+    hooks: tuple[str, ...] = ()
+    claude_settings: bool = True
+    hook_timeout_s: float = 10.0
+    budget_s: float = 60.0
+    lines: int = 8
+    chars: int = 1200
+    tolerance: float = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
 class Features:
     optional: tuple[str, ...] = ()
 
@@ -183,11 +195,20 @@ class Config:
     audit: Audit = Audit()
     verify: Verify = Verify()
     diet: Diet = Diet()
+    advisories: Advisories = Advisories()
     features: Features = Features()
     gates: Gates = Gates()
     github: GitHubSettings = GitHubSettings()
     workspace: Workspace = Workspace()
     tui: Tui = Tui()
+
+
+def _words(line: str) -> list[str]:
+    """The words of a command line; none if its quotes do not match."""
+    try:
+        return shlex.split(line)
+    except ValueError:
+        return []
 
 
 # Bounds and choices a type cannot say: (section, key) → (what is wanted, test).
@@ -218,6 +239,12 @@ _RULES: dict[tuple[str, str], tuple[str, Any]] = {
     ("anthropic", "timeout_s"): ("a number above 0", lambda v: v > 0),
     ("verify", "impacted_after_s"): ("a number, 0 or more", lambda v: v >= 0),
     ("diet", "budget_s"): ("a number, 0 or more", lambda v: v >= 0),
+    ("advisories", "hooks"): ("a list of command lines", lambda v: all(map(_words, v))),
+    ("advisories", "hook_timeout_s"): ("a number above 0", lambda v: v > 0),
+    ("advisories", "budget_s"): ("a number, 0 or more", lambda v: v >= 0),
+    ("advisories", "lines"): ("an integer, 0 or more", lambda v: v >= 0),
+    ("advisories", "chars"): ("an integer, 0 or more", lambda v: v >= 0),
+    ("advisories", "tolerance"): ("a number, 0 or more", lambda v: v >= 0),
     ("sandbox", "memory_mb"): ("an integer, 0 or more, or -1", lambda v: v >= -1),
     ("sandbox", "processes"): ("an integer, 0 or more", lambda v: v >= 0),
     ("sandbox", "disk_mb"): ("an integer, 0 or more", lambda v: v >= 0),

@@ -343,6 +343,14 @@ class AdvisoryRaised(Noun, frozen=True):
     advisory: Advisory
 
 
+class AdvisoriesSettled(Noun, frozen=True):
+    """What became of the advisories that were open while an attempt was made."""
+
+    attempt: int
+    followed: tuple[Advisory, ...] = ()  # what they name is not in the change
+    open: tuple[Advisory, ...] = ()
+
+
 class Paused(Noun, frozen=True):
     pass
 
@@ -441,6 +449,7 @@ Event = (
     | SpecialistStarted
     | SpecialistFinished
     | AdvisoryRaised
+    | AdvisoriesSettled
     | Paused
     | Continued
     | StopRequested

@@ -178,6 +178,8 @@ def closing(state: RunState, code: Exit, folder: Path | None) -> str:
     lines.append("")
     if gate is not None:
         lines.append(f"impl: {gate.word}  {gate.evidence}")
+    if raised := state.followed + len(state.advised):
+        lines.append(f"advisories: {state.followed} of {raised} followed")
     route = getattr(state.ended, "route", "")
     lines += [f"route: {route}"] if route else []
     lines += [f"branch: {state.commit.branch}"] if state.commit else []

@@ -310,6 +310,15 @@ class Advisory(Noun, frozen=True):
     line: int = 0
     grave: bool = False  # keeps a change from being verified until a person has looked
 
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What makes it the same as another: lines move."""
+        return self.code, self.path, self.text
+
+    def __str__(self) -> str:
+        where = f" ({self.path}{f':{self.line}' if self.line else ''})" if self.path else ""
+        return f"[ADVISORY] {self.code}: {self.text}{where}"
+
 
 class Usage(Noun, frozen=True):
     """What providers used so far. ``retries`` are the client's own, inside an attempt."""

@@ -104,6 +104,11 @@ def _restored(e: ev.PiecesRestored, s: RunState) -> str:
     return f"brought back {'1 piece' if len(e.pieces) == 1 else f'{len(e.pieces)} pieces'} that the diet had taken away"
 
 
+def _weighed(e: ev.AdvisoriesSettled, s: RunState) -> str:
+    raised = len(e.followed) + len(e.open)
+    return f"advisories: {len(e.followed)} of {raised} followed" if raised else ""
+
+
 def _gate(e: ev.GateSet, s: RunState) -> str:
     return f"gate {e.gate.name}: {e.gate.word}" + (f"  {e.gate.evidence}" if e.gate.evidence else "")
 
@@ -172,6 +177,7 @@ _LINES: dict[type, Callable[[Any, RunState], str]] = {
     ev.SpecialistStarted: lambda e, s: f"agent {e.hop} · {e.agent}",
     ev.SpecialistFinished: _specialist,
     ev.AdvisoryRaised: lambda e, s: f"[ADVISORY] {e.advisory.code}: {e.advisory.text}",
+    ev.AdvisoriesSettled: _weighed,
     ev.Paused: lambda e, s: "paused",
     ev.Continued: lambda e, s: "going on",
     ev.CheckoutCompared: lambda e, s: "" if e.untouched else f"note: {e.note}",

@@ -6,6 +6,8 @@ import re
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ud800-\udfff]")
 
+_STEERING = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
+
 
 def safe(text: str) -> str:
     """``text`` with every character that could steer a terminal shown as its escape.
@@ -16,3 +18,16 @@ def safe(text: str) -> str:
     'a\\\\x1b[2Jb'
     """
     return _CONTROL.sub(lambda m: ascii(m[0])[1:-1], text)
+
+
+def one_line(text: str, most: int) -> str:
+    """``text`` in a line of at most so many characters, without what could steer a terminal.
+
+    Examples
+    --------
+    >>> one_line("\x1b[31mtwo\x1b[0m\n  lines", 20)
+    'two lines'
+    """
+    bare = _CONTROL.sub("", _STEERING.sub("", text[: 8 * most]).replace("\r", " "))
+    words = " ".join(bare.split())
+    return words if len(words) <= most else words[: most - 1] + "…"

@@ -34,6 +34,7 @@ def result(state: RunState, code: Exit, folder: Path | None, *, error: str = "",
             "removed": diff.removed if diff else 0,
             "minimal": bool(diff and diff.minimal),
         },
+        "advisories": {"raised": state.followed + len(state.advised), "followed": state.followed},
         "cost": {
             "usd": round(state.usage.usd, 6),
             "tokens_in": state.usage.tokens_in,

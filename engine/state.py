@@ -105,6 +105,9 @@ class AttemptRow(Noun, frozen=True):
     again: int = 0  # times a person did so, or took them away again
     first_ran: str = ""  # what ran before the whole suite did, in a line
     notes: tuple[Advisory, ...] = ()  # of its verification
+    advisories: tuple[Advisory, ...] = ()  # raised while it was made, and not before
+    followed: tuple[Advisory, ...] = ()  # of those that were open, earlier attempts' too
+    ignored: tuple[Advisory, ...] = ()
     suspicions: tuple[Advisory, ...] | None = None  # None: nobody has looked
     judged: bool = False  # every gate is set
     usage: Usage = Usage()
@@ -243,6 +246,17 @@ class RunState(Noun, frozen=True):
         return next((r for r in self.specialists if asked is not None and asked.id == f"hop-{r.hop}"), None)
 
     @property
+    def advised(self) -> tuple[Advisory, ...]:
+        """Open advisories on what attempts did: a provider can follow them."""
+        raised = {a.key for row in self.attempts for a in row.advisories}
+        return tuple(a for a in self.advisories if a.key in raised)
+
+    @property
+    def followed(self) -> int:
+        """How many were followed so far."""
+        return sum(len(row.followed) for row in self.attempts)
+
+    @property
     def deciding(self) -> bool:
         return self.proposal is not None and self.ended is None
 
@@ -302,6 +316,8 @@ class RunState(Noun, frozen=True):
 
 
 ACTIVITY_LINES = 200
+ABOUT_HOOKS = "HOOK"
+"""The code of advisories on hooks: whoever makes an attempt cannot follow them."""
 
 
 def selected(e: ev.TestsSelected) -> str:
@@ -402,7 +418,10 @@ def _attempt_started(s: RunState, e: ev.AttemptStarted, at: float) -> RunState:
     for earlier in kept:
         before = before if earlier.failing_after is None else earlier.failing_after
     row = AttemptRow(e.number, e.provider, e.hint, started_at=at, failing_before=before)
-    return replace(s, attempts=(*kept, row), activity=(), settled=None)
+    # One that was cut short is made again from its beginning: what was said of it names nothing any more.
+    stale = {a.key for row in s.attempts if row.number == e.number for a in row.advisories}
+    advisories = tuple(a for a in s.advisories if a.key not in stale)
+    return replace(s, attempts=(*kept, row), activity=(), advisories=advisories, settled=None)
 
 
 def _attempt_finished(s: RunState, e: ev.AttemptFinished, at: float) -> RunState:
@@ -497,6 +516,22 @@ def _hop_added(s: RunState, e: ev.HopAdded, at: float) -> RunState:
     return _change_specialist(s, e.specialist, hopped=True)
 
 
+def _advisory_raised(s: RunState, e: ev.AdvisoryRaised, at: float) -> RunState:
+    """One that is open already only moves to the end, with the line it has now."""
+    new = e.advisory
+    others = tuple(a for a in s.advisories if a.key != new.key)
+    row = s.attempt
+    if row is not None and row.finished is None and new.code != ABOUT_HOOKS and len(others) == len(s.advisories):
+        s = _change_attempt(s, row.number, advisories=(*row.advisories, new))
+    return replace(s, advisories=(*others, new))
+
+
+def _advisories_settled(s: RunState, e: ev.AdvisoriesSettled, at: float) -> RunState:
+    gone = {a.key for a in e.followed}
+    s = _change_attempt(s, e.attempt, followed=e.followed, ignored=e.open)
+    return replace(s, advisories=tuple(a for a in s.advisories if a.key not in gone))
+
+
 def _ended(s: RunState, e: ev.RunFinished | ev.RunInterrupted | ev.RunFailed, at: float) -> RunState:
     suites = {n: replace(r, running="") for n, r in s.suites.items()}
     return replace(s, ended=e, suites=suites, stopping=False, limit=None)
@@ -544,7 +579,8 @@ _FOLDS: dict[type, Callable[[RunState, Any, float], RunState]] = {
     ev.HopAdded: _hop_added,
     ev.SpecialistStarted: _specialist_started,
     ev.SpecialistFinished: lambda s, e, at: _change_specialist(s, e.hop, finished=e),
-    ev.AdvisoryRaised: lambda s, e, at: replace(s, advisories=(*s.advisories, e.advisory)),
+    ev.AdvisoryRaised: _advisory_raised,
+    ev.AdvisoriesSettled: _advisories_settled,
     ev.Paused: lambda s, e, at: replace(s, paused=True),
     ev.Continued: lambda s, e, at: replace(s, paused=False),
     ev.StopRequested: lambda s, e, at: replace(s, stopping=True),

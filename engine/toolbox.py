@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from engine.advisories import advise
+from engine.advisories.desk import Desk
+from engine.advisories.hooks import Edit
 from engine.cancel import CancelToken
 from engine.errors import EnvironmentFailure
-from engine.events import AdvisoryRaised, EditApplied, Event, ToolCalled
+from engine.events import EditApplied, Event, ToolCalled
 from engine.model import Advisory, Ended, Outcome, TestReport
 from engine.providers import ToolResult
 from engine.quoting import unforged
@@ -61,6 +62,8 @@ class Toolbox:
         Called before each tool: a safe point, where a person may be asked something.
     told
         Takes out of an answer what depends on where the run is made.
+    desk
+        Where advisories on edits are raised; None: a plain one.
     """
 
     repository: Repository
@@ -74,10 +77,14 @@ class Toolbox:
     tools: tuple[str, ...] = NAMES
     before: Callable[[], None] = lambda: None
     told: Callable[[str], str] = lambda text: text
+    desk: Desk | None = None
     claim_holds: bool = False
     refused_claims: int = 0
     finished: Mapping[str, Any] | None = None
-    _advised: set[tuple[str, str, int]] = field(default_factory=set)
+    _desk: Desk = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._desk = self.desk or Desk(self.report)
 
     @property
     def insisted(self) -> bool:
@@ -126,16 +133,19 @@ class Toolbox:
         if command not in ("create", "str_replace", "insert"):
             raise Refused(f"unknown command {command!r}; the commands are view, create, str_replace, insert")
         if refusal := self.scope.refusal(path):
-            self._advise(Advisory("SCOPE", f"a write was refused: {refusal}", path))
+            self._desk.raise_(Advisory("SCOPE", f"a write was refused: {refusal}", path))
             raise Refused(f"{refusal}. Scope: {self.scope.words}")
         if command == "create":
             return self._create(path, _text(arguments, "file_text", empty=True))
         text = self.area.read(path)
         if command == "str_replace":
-            new = _replaced(path, text.content, _text(arguments, "old_str"), str(arguments.get("new_str") or ""))
+            old, put = _text(arguments, "old_str"), str(arguments.get("new_str") or "")
+            new = _replaced(path, text.content, old, put)
         else:
-            new = _inserted(path, text.content, arguments)
-        return self._save(path, text, new)
+            old, put = "", _insertion(arguments)
+            new = _inserted(path, text.content, arguments.get("insert_line"), put)
+        edit = Edit("Edit", path, {"old_string": old, "new_string": put, "replace_all": False})
+        return self._save(edit, text, new)
 
     def _view(self, path: str, view_range: object) -> ToolResult:
         if self.area.kind(path) == "folder":
@@ -166,11 +176,11 @@ class Toolbox:
         return "\n".join(names[:400]) or "(empty folder)"
 
     def _create(self, path: str, content: str) -> ToolResult:
-        if self.area.kind(path):
-            return self._save(path, self.area.read(path), content)
-        return self._save(path, Text("", "utf-8", "\n"), content)
+        text = self.area.read(path) if self.area.kind(path) else Text("", "utf-8", "\n")
+        return self._save(Edit("Write", path, {"content": content}), text, content)
 
-    def _save(self, path: str, text: Text, new: str) -> ToolResult:
+    def _save(self, edit: Edit, text: Text, new: str) -> ToolResult:
+        path = edit.path
         if new == text.content:
             return ToolResult(f"{path} is unchanged: the new text equals the old", is_error=True)
         try:
@@ -180,19 +190,8 @@ class Toolbox:
         self.area.write(path, data)
         added, removed = line_counts(text.content, new)
         self.report(EditApplied(path, added, removed))
-        notes = []
-        for advisory in advise(path, text.content, new):
-            if self._advise(advisory):
-                notes.append(f"[ADVISORY] {advisory.code}: {advisory.text} ({advisory.path}:{advisory.line})")
+        notes = self._desk.edited(edit, text.content, new)
         return ToolResult("\n".join([f"{path} written: +{added} -{removed} lines", *notes]))
-
-    def _advise(self, advisory: Advisory) -> bool:
-        key = (advisory.code, advisory.path, advisory.line)
-        if key in self._advised:
-            return False
-        self._advised.add(key)
-        self.report(AdvisoryRaised(advisory))
-        return True
 
     # -- search -------------------------------------------------------------------------------------------------------
 
@@ -354,15 +353,18 @@ def _missing(path: str, content: str, old: str, new: str) -> str:
     return said + (f"; line {stripped.index(known) + 1} still equals a line of it" if known else "")
 
 
-def _inserted(path: str, content: str, arguments: Mapping[str, Any]) -> str:
-    at = arguments.get("insert_line")
+def _insertion(arguments: Mapping[str, Any]) -> str:
+    added = arguments.get("insert_text", arguments.get("new_str"))
+    if not isinstance(added, str) or not added:
+        raise Refused("insert_text is missing or not a string")
+    return added
+
+
+def _inserted(path: str, content: str, at: object, added: str) -> str:
     lines = content.split("\n")
     count = len(lines) - (1 if content.endswith("\n") else 0)
     if not isinstance(at, int) or isinstance(at, bool) or not 0 <= at <= count:
         raise Refused(f"insert_line must be between 0 and {count} in {path}")
-    added = arguments.get("insert_text", arguments.get("new_str"))
-    if not isinstance(added, str) or not added:
-        raise Refused("insert_text is missing or not a string")
     return "\n".join([*lines[:at], *added.removesuffix("\n").split("\n"), *lines[at:]])
 
 

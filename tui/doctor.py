@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from engine.advising import words
 from engine.errors import BitnetError
 from engine.launch import Options, prepare
 from engine.plain import safe
@@ -31,6 +32,7 @@ def report(target: Path, config: Path | None) -> int:
         ("python", f"{plan.interpreter.version} at {plan.interpreter.executable}"),
         ("pytest", plan.interpreter.pytest),
         ("protections", f"\n{' ' * 15}".join(plan.confinement.protections)),
+        ("hooks", f"\n{' ' * 15}".join(words(plan))),
         ("ruff", shutil.which("ruff") or "not on the path: gates format and clippy use the one beside bitnet-tui"),
         ("lock", "free" if not plan.home.lock.exists() else f"{plan.home.lock} (taken only while a run works)"),
     ]

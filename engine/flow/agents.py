@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from engine.flow.routes import ALIASES, CONTRACTS, SCOPES, Routes
 
 _OURS = Path(__file__).parent / "agents"
 SIZE_LIMIT = 1_000_000
+LONGEST_NAME = 100
 TOOLS = ("str_replace_based_edit_tool", "search", "run_tests", "finish")
 
 
@@ -82,10 +84,16 @@ def parse(text: str, source: str) -> Agent:
         raise ConfigError(f"{source}: the front matter has no end", hint="close it with a line ---")
     data = _front_matter(head, source)
     name = data.pop("name", None)
-    if not isinstance(name, str) or not name.strip():
-        raise ConfigError(f"{source}: name = {name!r}; want a word", hint="add a line `name: my-agent`")
+    if not isinstance(name, str) or not 0 < len(name.strip()) <= LONGEST_NAME:
+        raise ConfigError(f"{source}: name = {reprlib.repr(name)}; want a word", hint="add a line `name: my-agent`")
     name = name.strip()
     model, description = data.pop("model", ""), data.pop("description", "")
+    if isinstance(model, list | dict):
+        raise ConfigError(
+            f"{source}: model = {reprlib.repr(model)}; want a word", hint="write `model: sonnet`, or leave it out"
+        )
+    if isinstance(description, list | dict):  # few lines of YAML can mean gigabytes of text
+        description = ""
     gate, scope = CONTRACTS.get(ways.canonical(name), ("", "impl"))
     return Agent(
         name,
@@ -106,7 +114,7 @@ def _tools(given: Any) -> tuple[str, ...]:
     ``finish`` is always among them: without it an attempt has no end.
     """
     named = given.split(",") if isinstance(given, str) else given if isinstance(given, list) else []
-    asked = {str(n).strip() for n in named}
+    asked = {n.strip() for n in named if isinstance(n, str)}
     known = tuple(t for t in TOOLS if t in asked or t == "finish")
     return known if asked & set(TOOLS) else TOOLS
 
@@ -117,14 +125,15 @@ def _scope(given: Any, source: str) -> str | tuple[str, ...]:
     if isinstance(given, list) and given and all(isinstance(p, str) and p.strip() for p in given):
         return tuple(given)
     raise ConfigError(
-        f"{source}: scope = {given!r}; want {', '.join(SCOPES)}, or a list of patterns", hint="try scope: impl"
+        f"{source}: scope = {reprlib.repr(given)}; want {', '.join(SCOPES)}, or a list of patterns",
+        hint="try scope: impl",
     )
 
 
 def _gate(given: Any, source: str) -> str:
     if isinstance(given, str) and (not given or given.replace("-", "").isalnum()):
         return given
-    raise ConfigError(f"{source}: gate = {given!r}; want a word", hint="try gate: impl")
+    raise ConfigError(f"{source}: gate = {reprlib.repr(given)}; want a word", hint="try gate: impl")
 
 
 def _routes(given: Any, name: str, source: str) -> Routes:
@@ -150,7 +159,7 @@ def _front_matter(head: str, source: str) -> dict[str, Any]:
 
     try:
         data = yaml.safe_load(head)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):  # a date there is none of is a ValueError
         # Descriptions in the wild hold unquoted colons; one line is one key there.
         data = {}
         for line in head.splitlines():

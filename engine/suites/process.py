@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from engine.cancel import CancelToken
 
@@ -99,6 +100,7 @@ def run_child(
     control: bytes | None = None,
     on_event: Callable[[bytes], None] | None = None,
     silent: Callable[[], bool] = lambda: False,
+    stdin: IO[bytes] | None = None,
 ) -> Exited:
     """Run a child to its end and sweep its process group.
 
@@ -110,6 +112,8 @@ def run_child(
         Called with each line the child writes to the events pipe.
     silent
         Asked at every tick: True ends the child as one that makes no progress.
+    stdin
+        An open file the child reads; None: it reads nothing.
 
     Raises
     ------
@@ -130,7 +134,7 @@ def run_child(
             argv,
             cwd=cwd,
             env=env,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if stdin is None else stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -45,7 +45,20 @@ class Confinement:
     python: str = ""  # runs the warden; empty: there is none
     limits: Limits = field(default_factory=Limits)
 
-    def wrap(self, argv: Sequence[str], *, writable: Sequence[Path], cwd: Path, devices: bool = False) -> list[str]:
+    @property
+    def seals(self) -> bool:
+        """Whether it keeps a child from writing where it may not."""
+        return bool(self.bwrap or self.landlock)
+
+    def wrap(
+        self,
+        argv: Sequence[str],
+        *,
+        writable: Sequence[Path],
+        cwd: Path,
+        devices: bool = False,
+        readable: Sequence[Path] = (),
+    ) -> list[str]:
         """The command line that runs ``argv`` confined and watched.
 
         Parameters
@@ -54,12 +67,15 @@ class Confinement:
             Folders the child may write: its worktree and its scratch.
         devices
             Show the machine's accelerators (a GPU suite needs them).
+        readable
+            Folders the child may read and not write, also where they lie in a hidden one.
         """
         gpus = hidden.gpus() if devices else ()
-        line = self._watched(argv, writable, gpus) if self.python else list(argv)
+        line = self._watched(argv, writable, gpus, readable) if self.python else list(argv)
         if not self.bwrap:
             return line
-        mounts = [*self._mounts(gpus), *(word for path in writable for word in ("--bind", str(path), str(path)))]
+        seen = (word for path in readable for word in ("--ro-bind", str(path), str(path)))
+        mounts = [*self._mounts(gpus), *seen, *(word for path in writable for word in ("--bind", str(path), str(path)))]
         sealed = [word for path in self.hidden if str(path) != TEMP for word in ("--remount-ro", str(path))]
         return [
             *(self.bwrap, "--die-with-parent", *self.apart, "--ro-bind", "/", "/"),
@@ -96,7 +112,9 @@ class Confinement:
         there = [p for p in (*self.masked, *hidden.sockets()) if p.exists() and not hidden.below(p, private)]
         return [p for p in there if hidden.below(p, shown) or not hidden.below(p, self.hidden)]
 
-    def _watched(self, argv: Sequence[str], writable: Sequence[Path], gpus: Sequence[Path]) -> list[str]:
+    def _watched(
+        self, argv: Sequence[str], writable: Sequence[Path], gpus: Sequence[Path], readable: Sequence[Path]
+    ) -> list[str]:
         limits = self.limits
         given = {
             "memory_mb": limits.memory_mb,
@@ -109,17 +127,17 @@ class Confinement:
             "engine": os.getpid(),
             "keys": hidden.kernel_keys(),
             "landlock": self.landlock,
-            **(self._rules(writable, gpus) if self.landlock else {}),
+            **(self._rules(writable, gpus, readable) if self.landlock else {}),
         }
         return [self.python, "-I", "-S", "-c", f"{_WARDEN}\nmain({given!r}, sys.argv[1:])", *argv]
 
-    def _rules(self, writable: Sequence[Path], gpus: Sequence[Path]) -> dict[str, list[str]]:
+    def _rules(self, writable: Sequence[Path], gpus: Sequence[Path], readable: Sequence[Path]) -> dict[str, list[str]]:
         """What Landlock has to name: it allows whole trees, and what it does not allow is refused."""
         closed = (*self.hidden, *self.masked, *self._private(), Path("/dev"))
         tops = (Path("/"), *hidden.shown(self.visible, self.hidden)[1])
         devices = [Path("/dev") / name for name in _DEVICES]
         return {
-            "readable": [str(p) for p in hidden.parts(tops, closed)],
+            "readable": [str(p) for p in (*hidden.parts(tops, closed), *readable)],
             "writable": [str(p) for p in (*writable, *devices, *(gpus or hidden.gpus()))],
         }
 

@@ -440,6 +440,20 @@ def test_an_agent_file_as_they_are_in_the_wild_loads(tmp_path: Path) -> None:
     assert agents.load(str(path)).name == "impl-creator"
 
 
+# Each list holds the one before it ten times: as text, the last one is ten gigabytes.
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+def test_an_agent_file_may_hold_what_is_of_no_use(tmp_path: Path) -> None:
+    path = tmp_path / "a.md"
+    path.write_text(f"---\nname: x\n{BOMB}description: *i\n---\nbody", encoding="utf-8")
+    assert agents.load(str(path)).description == ""
+    path.write_text("---\nname: x\nsince: 2026-13-45\n---\nbody", encoding="utf-8")
+    assert agents.load(str(path)).name == "x"
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -448,6 +462,12 @@ def test_an_agent_file_as_they_are_in_the_wild_loads(tmp_path: Path) -> None:
         ("---\ndescription: x\n---\nbody", "name = None"),
         ("---\nname: [1]\n---\nbody", "name = [1]"),
         ("---\n- a\n---\nbody", "not a table"),
+        ("---\nname: {a: b}\n---\nbody", "name = {'a': 'b'}; want a word"),
+        ("---\nname: x\nmodel: [sonnet]\n---\nbody", "model = ['sonnet']; want a word"),
+        (f"---\nname: {'[' * 9000}\n---\nbody", "name = "),
+        (f"---\n{BOMB}name: *i\n---\nbody", "name = [["),
+        ("---\nname: x\n---\n" + "x" * 10_000_000, "larger than 1 MB"),
+        ("", "no front matter"),
     ],
 )
 def test_a_broken_agent_file_is_told_what_is_wrong(tmp_path: Path, text: str, why: str) -> None:

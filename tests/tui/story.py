@@ -197,6 +197,8 @@ class Story:
                 not left,
             )
         )
+        told = self.state.advised
+        self.emit(ev.AdvisoriesSettled(number, (), told) if left else ev.AdvisoriesSettled(number, told))
         self.emit(ev.StepFinished(Step.EDIT, number))
         self._diet(number)
         self._verify(number, left)

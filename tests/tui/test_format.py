@@ -13,7 +13,19 @@ from rich.cells import cell_len
 
 from engine import events as ev
 from engine.gates import results
-from engine.model import Ended, Exit, Gate, GateStatus, Progress, Purpose, Step, TestOutcome, TestResult, Verdict
+from engine.model import (
+    Advisory,
+    Ended,
+    Exit,
+    Gate,
+    GateStatus,
+    Progress,
+    Purpose,
+    Step,
+    TestOutcome,
+    TestResult,
+    Verdict,
+)
 from engine.state import RunState, TestRow, fold_all
 from tests.tui.story import Story
 from tui.format import decision, evidence, removed, status, tables, tests, text
@@ -322,6 +334,22 @@ def test_an_attempt_says_what_ran_first_and_that_the_rest_did_not() -> None:
     assert status.round_words("reach1") == "reach 1"
     gate = results.tests_gate(state, state.attempts[0].stage, state.attempts[0])
     assert gate.evidence == "pytest: 0/1 pass; CPU: 0/1; fixed 0; the rest of the suites did not run"
+
+
+def test_advisories_are_counted_where_there_is_room() -> None:
+    a, b = (Advisory("EMPTY-ASSERT", text, "m.py", 3) for text in "ab")
+    begun = (STARTED, ev.AttemptStarted(1, "repair"), ev.AdvisoryRaised(a), ev.AdvisoryRaised(b))
+    state = state_of(*begun)
+    assert tables.attempts_foot(View(state)).plain.startswith("▲ 0 of 2 followed   retries")
+    assert "2 so far" in "\n".join(part.plain for part in evidence.attempt(state.attempts[0], View(state), 80))
+    ended = ev.AttemptFinished(1, "repair", "done", "", "t", ("m.py",), 3, 1, False)
+    state = state_of(*begun, ended, ev.AdvisoriesSettled(1, (a,), (b,)))
+    (row,), view = state.attempts, View(state)
+    assert tables.attempt_row(row, view, 80).plain.endswith("  ▲ 1/2")
+    assert "▲" not in tables.attempt_row(row, view, 50).plain
+    assert tables.attempts_foot(view).plain.startswith("▲ 1 of 2 followed   retries")
+    assert "advisories    1 of 2 followed" in "\n".join(part.plain for part in evidence.attempt(row, view, 80))
+    assert "▲" not in tables.attempts_foot(View(state_of(STARTED))).plain
 
 
 def test_what_the_diet_did_is_told_in_the_same_words_where_there_is_room() -> None:

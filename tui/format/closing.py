@@ -39,14 +39,16 @@ def closing(view: View, width: int) -> list[Content]:
         minimal = ", minimal" if s.attempt.diff.minimal else ""
         files = ", ".join(map(clean, s.attempt.files)) or "no file"
         lines += field("patch", f"{s.attempt.slimmed} in {files}{minimal}", width)
-    for told in spending.summary(s):
-        label, _, rest = clean(told).partition(": ")
-        lines += field(label.strip(), rest, width)
     if view.folder is not None:
         lines += field("", clean(str(view.folder / "patch.diff")), width) if s.attempt is not None else []
         if s.attempt is not None and s.attempt.diet is not None and s.attempt.diet.dropped:
             lines += field("taken away", clean(str(view.folder / "removed.diff")), width)
         lines += field("log", clean(str(view.folder / "run.log")), width)
+    for told in spending.summary(s):
+        label, _, rest = clean(told).partition(": ")
+        lines += field(label.strip(), rest, width)
+    if raised := s.followed + len(s.advised):
+        lines += field("advisories", f"{s.followed} of {raised} followed", width)
     if s.ledger is not None:
         lines += field("ledger", clean(s.ledger.path), width)
     if s.receipt is not None:

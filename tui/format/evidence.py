@@ -92,6 +92,14 @@ def _past(row: TestRow, view: View, width: int) -> Lines:
     return lines
 
 
+def _advised(row: AttemptRow) -> str:
+    """What became of advisories: those open when it began count, too."""
+    settled = len(row.followed) + len(row.ignored)
+    if settled:
+        return f"{len(row.followed)} of {settled} followed"
+    return f"{len(row.advisories)} so far" if row.advisories and row.finished is None else ""
+
+
 def _diet(row: AttemptRow, diet: DietFinished, width: int) -> Lines:
     """What was taken away, and what a person brought back."""
     minimal = "no smaller patch passes" if diet.minimal else "not shown to be minimal"
@@ -162,6 +170,8 @@ def attempt(row: AttemptRow, view: View, width: int) -> Lines:
             lines += field("", "the rest of the suites did not run", width)
     if row.diet is not None:
         lines += _diet(row, row.diet, width)
+    if told := _advised(row):
+        lines += field("advisories", told, width)
     u = row.usage
     tokens = f"{u.tokens_in + u.cached:,} in, {u.tokens_out:,} out"
     lines += field("used", f"{count(u.calls, 'call')}, {tokens}, {money(u.usd)}", width)

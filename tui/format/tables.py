@@ -72,16 +72,29 @@ def attempt_row(row: AttemptRow, view: View, width: int) -> Content:
     def told(diff: str, cost: str) -> Content:
         return head + line(f"{diff:>9} ", (f" {spent:>6}{cost}", MUTED), (word, BAD))
 
-    if row.diet is None or not (row.diet.dropped or row.restored):
-        return told(str(row.diff) if row.finished is not None else "", cost)
-    # Where the diet's words need the room, the cost goes: it is in the header too.
-    tried = [told(row.change, cost), told(row.slimmed, cost), told(row.slimmed, "")]
-    return next((t for t in tried if t.cell_length <= width), tried[-1])
+    tried = [told(str(row.diff) if row.finished is not None else "", cost)]
+    if row.diet is not None and (row.diet.dropped or row.restored):
+        # Where the diet's words need the room, the cost goes: it is in the header too.
+        tried = [told(row.change, cost), told(row.slimmed, cost), told(row.slimmed, "")]
+    best = next((t for t in tried if t.cell_length <= width), tried[-1])
+    whole = best + _advised(row, g)
+    return whole if whole.cell_length <= width else best
+
+
+def _advised(row: AttemptRow, glyphs: Glyphs) -> Content:
+    """``▲ 1/2``: advisories that were followed, of how many; where there is room for it."""
+    settled = len(row.followed) + len(row.ignored)
+    if not settled:
+        return line("")
+    return line((f"  {glyphs.advisory} {len(row.followed)}/{settled}", WANTS if row.ignored else MUTED))
 
 
 def attempts_foot(view: View) -> Content:
     dots, words = retries(view)
-    return line((f"retries {dots} {words} used", MUTED))
+    s = view.state
+    raised = s.followed + len(s.advised)
+    told = f"{view.glyphs.advisory} {s.followed} of {raised} followed   " if raised else ""
+    return line((told, WANTS if s.advised else MUTED), (f"retries {dots} {words} used", MUTED))
 
 
 def attempts_empty(view: View) -> str:
