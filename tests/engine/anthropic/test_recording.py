@@ -180,6 +180,8 @@ def test_what_differs_is_told_with_its_first_line_on_both_sides() -> None:
     then = Asked(system="be good\nbe brief", turns=[turn("a", "took 0.12s at 0x7f0012345678", "c")])
     same = Asked(system="be good\nbe brief", turns=[turn("a", "took 3.5s at 0x7f0087654321", "c")])
     assert differences(then, same) == []
+    marks = [Asked(system=f'<repository-data id="{mark * 16}" about="x">') for mark in "ab"]
+    assert differences(*marks) == []
     other = Asked(system="be good\nbe long", turns=[turn("a", "b", "c"), turn("d")])
     system, first, second = differences(then, other)
     assert (system.place, system.recorded, system.now) == ("the system prompt", "be brief", "be long")
