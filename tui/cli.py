@@ -324,6 +324,16 @@ def routes_check(files: tuple[Path, ...], as_json: bool) -> None:
 
 @cli.command()
 @click.argument("target", default=".", type=click.Path(path_type=Path))
+@click.option("--print", "show", is_flag=True, help="Print the file, write nothing.")
+def init(target: Path, show: bool) -> None:
+    """Write a settings file for TARGET, filled in with what is found there."""
+    from tui.init import write
+
+    sys.exit(write(target, show=show))
+
+
+@cli.command()
+@click.argument("target", default=".", type=click.Path(path_type=Path))
 @click.option("--config", type=click.Path(path_type=Path), help="Settings file in place of the project's.")
 def doctor(target: Path, config: Path | None) -> None:
     """Show what a run here would use, and what is missing."""
