@@ -18,9 +18,10 @@ from engine.errors import AttemptEnded, ProviderError
 from engine.gates.tools import tidy
 from engine.model import Outcome, Purpose, Step, TestReport, TestResult
 from engine.providers import Brief, Finish, Provider, Sandbox, SuiteBrief
+from engine.specialists.bounds import narrowed
 from engine.state import ABOUT_HOOKS
 from engine.suites.runner import Place
-from engine.toolbox import Toolbox, summarise
+from engine.toolbox import NAMES, Toolbox, summarise
 from engine.verify import acceptance
 from engine.verify.acceptance import Baseline
 from engine.workspace.area import Area
@@ -93,7 +94,8 @@ class Attempting:
         return Toolbox(
             repository=loop.plan.repository,
             area=area,
-            scope=loop.scope,
+            scope=narrowed(loop.plan.agent.scope, loop.scope),
+            tools=loop.plan.agent.tools,
             run_tests=run_tests,
             claim=claim,
             suites=loop.plan.suites,
@@ -222,8 +224,9 @@ class Attempting:
             targets=self._targets(),
             green=tuple(loop.runner.names.real(k.split(" ", 1)[1]) for k in sorted(loop.baseline.green)),
             suites=tuple(SuiteBrief(n, self.command(n), config.suites[n].args) for n in loop.plan.suites),
-            scope=loop.scope.editable(loop.files),
-            scope_rules=loop.scope.words,
+            scope=narrowed(loop.plan.agent.scope, loop.scope).editable(loop.files),
+            scope_rules=narrowed(loop.plan.agent.scope, loop.scope).words,
+            tools=loop.plan.agent.tools if loop.plan.agent.tools != NAMES else (),
             earlier=(*earlier, *lessons),
             advisories=tuple(a for a in loop.state.advisories if a.code != ABOUT_HOOKS),
             hint=hint,

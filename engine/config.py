@@ -19,6 +19,7 @@ from engine.errors import ConfigError
 @dataclass(frozen=True, slots=True)
 class Flow:
     agent: str = "impl-creator"
+    agents: tuple[str, ...] = ()  # agent files in the place of ours, by the name in them
     decide: str = "ask"  # ask (in the dashboard) or auto
     follow: str = "hand-over"  # hand-over or auto: run the agents a route names
     max_hops: int = 3  # of those, in one run

@@ -335,7 +335,6 @@ class SpecialistFinished(Noun, frozen=True):
     added: int = 0
     removed: int = 0
     kept: tuple[str, ...] = ()  # what it wrote into the run's folder
-    concerns: dict[str, str] | None = None  # reasons by the name of another agent
     commit: str = ""  # on the run's branch
 
 

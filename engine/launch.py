@@ -19,6 +19,7 @@ from engine.config import Config
 from engine.errors import ConfigError, ProviderError
 from engine.flow import agents
 from engine.flow.agents import Agent
+from engine.flow.routes import canonical
 from engine.providers.scripted import read_script
 from engine.suites import interpreter
 from engine.suites.environment import scrubbed
@@ -70,6 +71,7 @@ class Plan:
     config: Config
     config_source: str
     agent: Agent
+    specialists: Mapping[str, Agent]
     providers: tuple[str, ...]
     why_provider: str
     suites: tuple[str, ...]
@@ -124,6 +126,7 @@ def prepare(options: Options, environ: Mapping[str, str]) -> Plan:
     )
     _trust(config, source, options.config is not None, environ)
     agent = agents.load(config.flow.agent)
+    own = (agents.load(_agent(name, project)) for name in config.flow.agents)
     suites = _suites(config, options.suites)
     providers, why = _providers(config, environ)
     found = interpreter.find(project, repository.root, config.python.interpreter, environ)
@@ -137,6 +140,7 @@ def prepare(options: Options, environ: Mapping[str, str]) -> Plan:
         config=config,
         config_source=source,
         agent=agent,
+        specialists={canonical(a.name): a for a in own},
         providers=providers,
         why_provider=why,
         suites=suites,

@@ -165,7 +165,19 @@ def _front_matter(head: str, source: str) -> dict[str, Any]:
         for line in head.splitlines():
             key, colon, value = line.partition(":")
             if colon and key.strip() and not line[:1].isspace():
-                data[key.strip()] = value.strip()
+                data[key.strip()] = _line_value(key.strip(), value.strip())
     if not isinstance(data, dict):
         raise ConfigError(f"{source}: the front matter is not a table of keys")
     return {str(k): v for k, v in data.items()}
+
+
+def _line_value(key: str, text: str) -> Any:
+    """One line's value: text is text, but a list of tools is not to be taken for the word of another program."""
+    import yaml
+
+    if key not in ("tools", "scope", "routes"):
+        return text
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return text

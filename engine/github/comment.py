@@ -20,7 +20,9 @@ _CAPS = (None, 4000, 1000, 250, 60)
 _SECTIONS = ("gates", "hoplog", "decision")
 _SECTION = re.compile(r"<!-- (gates|trace|hoplog|decision):start -->.*?<!-- \1:end -->", re.DOTALL)
 _MARK = re.compile(r"\n?<!-- bitnet-tui:ledger((?: [0-9A-Za-z_-]{1,60}:[0-9]{1,6})*) -->\n?")
-_LOUD = re.compile(r"(?<![A-Za-z0-9_])@(?=[A-Za-z0-9])|#(?=[0-9])|\bGH-(?=[0-9])|\](?=[(\[:])", re.IGNORECASE)
+_LOUD = re.compile(
+    r"(?<![A-Za-z0-9])@(?=[A-Za-z0-9])|#(?=[0-9])|(?<![A-Za-z0-9])GH-(?=[0-9])|\](?=[(\[:])", re.IGNORECASE
+)
 _SILENT = "\u200b"
 
 

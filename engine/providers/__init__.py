@@ -61,6 +61,7 @@ class Brief:
     sandbox: Sandbox | None = None
     tools: tuple[str, ...] = ()  # names of those that are lent; empty: all four
     task: str = ""  # what is asked of an agent that is handed a change, in place of targets to mend
+    verified: bool = True  # what it is handed
     facts: tuple[tuple[str, str], ...] = ()  # what it is handed: a heading and text of the repository each
 
 

@@ -14,6 +14,7 @@ from engine import events as ev
 from engine.cancel import CancelToken
 from engine.errors import EnvironmentFailure
 from engine.gates.tools import PATIENCE, ToolBench
+from engine.github.comment import quiet
 from engine.launch import Plan
 from engine.model import GateStatus, Route
 from engine.policy import impl_passes
@@ -178,7 +179,7 @@ class Keeper:
         """One commit on a branch of its own; nothing the user has checked out moves."""
         fixed = len(attempt.progress.fixed)
         subject = f"fix({_part(attempt.files)}): make {_tests(fixed)} pass"
-        summary = attempt.finished.summary.strip() if attempt.finished else ""
+        summary = quiet(attempt.finished.summary.strip()) if attempt.finished else ""
         trailers = [f"Bitnet-Tui-Run: {self.run}", f"Tests-Fixed: {fixed}", "Receipt: receipts/impl.json"]
         message = "\n\n".join(p for p in (subject, summary[:600], "\n".join(trailers)) if p) + "\n"
         repository = self.plan.repository

@@ -21,9 +21,9 @@ _KINDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
         "may write: tests, by adding to them; never: conftest.py, fixtures, production code, configuration",
     ),
     "docs": (
-        ("docs/", "doc/", "*.md", "*.rst"),
-        ("*.py", "*.toml", "*.cfg", "*.ini", "*.y*ml", "tests/", "test/", "testing/"),
-        "may write: documents (docs/, *.md, *.rst); never: code, tests, configuration",
+        ("*.md", "*.rst", "/docs/**/*.txt", "/doc/**/*.txt"),
+        (".*/", "claude*.md", "agents.md", "gemini.md", "*.instructions.md", "requirements*.txt", "/tests/", "/test/"),
+        "may write: documents (*.md, *.rst); never: code, tests, configuration, instructions of agents",
     ),
     "fixtures": (
         ("/tests/fixtures/", "/test/fixtures/"),
@@ -90,6 +90,33 @@ class Bounds:
 
     def editable(self, paths: Iterable[str]) -> tuple[str, ...]:
         return tuple(p for p in paths if not self.refusal(p))
+
+
+@dataclass(frozen=True)
+class Both:
+    """What an agent's own scope and the run's both let be written."""
+
+    own: Writable
+    run: Writable
+
+    @property
+    def prefix(self) -> str:
+        return self.run.prefix
+
+    @property
+    def words(self) -> str:
+        return f"{self.own.words}; of that only what the run may: {self.run.words}"
+
+    def refusal(self, path: str) -> str:
+        return self.own.refusal(path) or self.run.refusal(path)
+
+    def editable(self, paths: Iterable[str]) -> tuple[str, ...]:
+        return tuple(p for p in paths if not self.refusal(p))
+
+
+def narrowed(scope: str | Sequence[str], run: Scope) -> Writable:
+    """What the agent that makes the attempts may write: never more than the run."""
+    return run if scope == "impl" else Both(bounds(scope, run), run)
 
 
 def bounds(scope: str | Sequence[str], run: Scope) -> Writable:

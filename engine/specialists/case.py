@@ -66,14 +66,12 @@ class Evidence:
     gate : the agent's own gate.
     keep : files for the run's folder, content by name.
     into : files for the tree itself, content by path, where the agent may write there.
-    concerns : reasons by the name of an agent, where the evidence itself points to another route.
     """
 
     gate: Gate
     facts: tuple[Fact, ...] = ()
     keep: Mapping[str, bytes] = field(default_factory=dict)
     into: Mapping[str, bytes] = field(default_factory=dict)
-    concerns: Mapping[str, str] = field(default_factory=dict)
 
 
 Look = Callable[[Case], Evidence]

@@ -12,7 +12,6 @@ from engine.records.redact import Redactor
 from engine.specialists.case import Case, Evidence, Fact
 from engine.specialists.change import cut, read
 from engine.specialists.failures import Failing, failing, groups
-from engine.specialists.issue import missing_names
 from engine.specialists.markdown import code, fenced
 from engine.suites.impact import functions
 from engine.verify.contradiction import CODE, contradictions
@@ -49,13 +48,9 @@ def look(case: Case) -> Evidence:
     text = Redactor.of(os.environ).text(written(case, pairs, grouped))
     facts = [fact for advisory, both in pairs for fact in _facts(advisory, both)]
     facts += [Fact("fails alike", f"{len(g)} × {s}; in {_paths(g)}") for s, g in grouped.items()]
-    missing = missing_names(tests)
-    concerns = {"issue-creator": f"missing: {cut(', '.join(missing), 160)}"} if missing and not found else {}
     status = GateStatus.PASS if found or telling else GateStatus.FAIL
     keep = {FILE: text.encode("utf-8", "replace")}
-    return Evidence(
-        Gate("spec", status, "", _evidence(found, grouped, telling)), tuple(facts[:MOST_FACTS]), keep, concerns=concerns
-    )
+    return Evidence(Gate("spec", status, "", _evidence(found, grouped, telling)), tuple(facts[:MOST_FACTS]), keep)
 
 
 def _facts(advisory: Advisory, both: Sequence[Side]) -> Iterator[Fact]:

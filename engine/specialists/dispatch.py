@@ -6,16 +6,19 @@ bounds and nothing that was green is lost; otherwise it is undone, and that is s
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine import events as ev
 from engine.commands import Restore
+from engine.errors import BitnetError
 from engine.flow import agents
 from engine.flow.agents import Agent
 from engine.flow.routes import canonical, runnable
-from engine.model import Gate, Hop, Noun, Option, Proposal, Route, Step
+from engine.github.comment import quiet
+from engine.model import Gate, GateStatus, Hop, Noun, Option, Proposal, Route, Step
 from engine.providers import Finish
 from engine.records import receipt
 from engine.specialists import routing, upstream
@@ -64,9 +67,8 @@ class Dispatching:
     @property
     def failed(self) -> Gate | None:
         """The first gate of a specialist that does not hold."""
-        gates = self.loop.state.gates
-        names = [row.finished.gate.name for row in self.loop.state.specialists if row.finished is not None]
-        return next((gates[n] for n in names if n in gates and gates[n].status == "fail"), None)
+        gates = [row.finished.gate for row in self.loop.state.specialists if row.finished is not None]
+        return next((gate for gate in gates if gate.status is GateStatus.FAIL), None)
 
     # -- whether ------------------------------------------------------------------------------------------------------
 
@@ -82,7 +84,7 @@ class Dispatching:
 
     def _agent(self, name: str) -> Agent:
         if name not in self._agents:
-            self._agents[name] = agents.load(name)
+            self._agents[name] = self.loop.plan.specialists.get(name) or agents.load(name)
         return self._agents[name]
 
     # -- one hop ------------------------------------------------------------------------------------------------------
@@ -96,6 +98,7 @@ class Dispatching:
             row = self._run(hop, agent)
         done = row.finished
         assert done is not None
+        self._advance(done.commit)
         if loop.state.gates.get(done.gate.name) != done.gate:
             loop.emit(ev.GateSet(done.gate))
         decided = next((d for d in loop.state.decisions if d.id == f"hop-{hop}"), None)
@@ -110,9 +113,10 @@ class Dispatching:
         taken: dict[str, int] = {}
         for past in loop.state.hops:
             taken[past.route.target] = taken.get(past.route.target, 0) + 1
-        proposal = routing.propose(hop, agent, done.gate, done.outcome, done.concerns or {}, taken)
+        proposal = routing.propose(hop, agent, done.gate, done.outcome, taken)
         loop.emit(ev.ProposalMade(proposal))
-        if not loop.steering.ask:
+        ended = loop.state.settled
+        if not loop.steering.ask or (ended is not None and ended.forward and ended.part == f"hop {hop}"):
             loop.emit(ev.DecisionTaken(proposal.id, proposal.best.route, "policy"))
             return proposal.best.route
         while True:
@@ -135,7 +139,7 @@ class Dispatching:
         evidence, left = self._filled(hop, agent, evidence, left)
         if canonical(agent.name) == ISSUES:
             upstream.bring(loop, finish, evidence)
-        commit = self._commit(hop, agent, before, left.tree, finish)
+        commit = self._commit(agent, before, left.tree, finish)
         stat = loop.plan.repository.numstat(before, left.tree) if left.tree != before else []
         loop.emit(
             ev.SpecialistFinished(
@@ -152,7 +156,6 @@ class Dispatching:
                 added=sum(a for _, a, _ in stat),
                 removed=sum(r for _, _, r in stat),
                 kept=self._keep(hop, agent, evidence, before, left.tree),
-                concerns=dict(evidence.concerns),
                 commit=commit,
             )
         )
@@ -217,7 +220,20 @@ class Dispatching:
             settings=loop.plan.config,
             files=tuple(e.path for e in repository.entries(tree) if e.mode != "120000"),
         )
-        return LOOKS[canonical(agent.name)](case)
+        return self._looked(agent, case)
+
+    def _looked(self, agent: Agent, case: Case) -> Evidence:
+        """What its tools say; a defect of ours in them costs the gate, not the run."""
+        loop = self.loop
+        try:
+            return LOOKS[canonical(agent.name)](case)
+        except (BitnetError, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001  # what they read is hostile
+            file = loop.keeper.folder / f"crash-{canonical(agent.name)}.txt"
+            file.write_text(loop.recorder.redact.text(traceback.format_exc()), encoding="utf-8")
+            why = f"a defect of bitnet-tui ({type(error).__name__}): the traceback is in {file.name}"
+            return Evidence(Gate(agent.gate, GateStatus.FAIL, "", why))
 
     def _model(self, hop: int, agent: Agent, before: str, evidence: Evidence) -> tuple[Finish | None, Left, str]:
         """What a model makes of it, where one is at hand; what it said, what it left, and who it was or why none."""
@@ -268,23 +284,32 @@ class Dispatching:
             receipt.write_atomically(folder / Path(name).name, kept)
         return tuple(str((folder / Path(name).name).relative_to(loop.keeper.folder)) for name in sorted(files))
 
-    def _commit(self, hop: int, agent: Agent, before: str, tree: str, finish: Finish | None) -> str:
-        """One commit on top of the run's branch, where the run has one."""
+    def _commit(self, agent: Agent, before: str, tree: str, finish: Finish | None) -> str:
+        """A commit for the top of the run's branch, where it has one; the branch moves once the journal knows it."""
         loop = self.loop
         first = loop.state.commit
         if tree == before or first is None:
             return ""
-        parent = next((r.finished.commit for r in reversed(loop.state.specialists) if r.finished), "") or first.sha
         known = _COMMITS.get(agent.scope if isinstance(agent.scope, str) else "impl", "chore")
         subject = f"{known}: {agent.name} on top of the verified change"
         trailers = f"Bitnet-Tui-Run: {loop.run}\nBitnet-Tui-Agent: {agent.name}"
-        summary = finish.summary.strip()[:600] if finish else ""
+        summary = quiet(finish.summary.strip()[:600]) if finish else ""
         message = "\n\n".join(p for p in (subject, loop.recorder.redact.text(summary), trailers) if p) + "\n"
-        sha = loop.plan.repository.first_commit(first.branch, parent, tree)
-        if not sha:
-            sha = loop.plan.repository.commit(tree, parent, message)
-            loop.plan.repository.set_branch(first.branch, sha)
-        return sha
+        return loop.plan.repository.commit(tree, self._tip or first.sha, message)
+
+    @property
+    def _tip(self) -> str:
+        """The last commit a specialist made."""
+        made = [r.finished.commit for r in self.loop.state.specialists if r.finished is not None and r.finished.commit]
+        return made[-1] if made else ""
+
+    def _advance(self, commit: str) -> None:
+        """Let the branch point to a commit, unless somebody has gone on from there since."""
+        first, repository = self.loop.state.commit, self.loop.plan.repository
+        if not commit or first is None or repository.advance(first.branch, commit):
+            return
+        said = f"{first.branch} was moved meanwhile: {commit[:10]} is not on it"
+        self.loop.emit(ev.ActivityReported("note", said))
 
 
 def _legal(proposal: Proposal, route: Route) -> bool:

@@ -57,7 +57,10 @@ class Failing:
 
 
 def failing(state: RunState) -> tuple[Failing, ...]:
-    """The targets that are red now; files that cannot be collected with the reason for it."""
+    """The targets that are red now; files that cannot be collected with the reason for it.
+
+    Where nothing is to be mended: the red tests that are no targets, with what they lack.
+    """
     errors = {
         (name, error.nodeid): error
         for name, row in state.suites.items()
@@ -73,6 +76,13 @@ def failing(state: RunState) -> tuple[Failing, ...]:
         elif latest is not None and latest.outcome.red:
             message = cut(latest.message) or str(latest.outcome)
             found.append(Failing(row.nodeid, row.suite, message, latest.detail[-8000:], latest.path, latest.line))
+    unfit = state.audit.unfit if state.audit is not None and not state.targets else ()
+    for lacking in unfit:
+        seen = state.tests.get(lacking.key)
+        latest = seen.latest if seen is not None else None
+        detail = latest.detail[-8000:] if latest is not None else ""
+        message = cut(f"{lacking.why}; {lacking.advice}")
+        found.append(Failing(lacking.nodeid, lacking.suite, message, detail))
     return tuple(found)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine import events as ev
+from engine import policy
 from engine.attempt import Attempting
 from engine.errors import AttemptEnded, BudgetSpent, ProviderError
 from engine.flow.agents import Agent
@@ -98,6 +99,16 @@ class Hands:
             told=Attempting(loop, self.hop).told,
         )
 
+    @property
+    def _handed(self) -> str:
+        attempt = self.loop.state.attempt
+        if attempt is None:
+            return "No change was made: nothing that is red can be mended by one"
+        if policy.impl_passes(self.loop.state):
+            return "A verified change is handed to you"
+        left = f"{attempt.failing_after} of {len(self.loop.baseline.targets)} target tests fail"
+        return f"A change that did not get to green is handed to you ({left})"
+
     def _brief(self, place: Place, before: str, evidence: Evidence) -> Brief:
         loop = self.loop
         config = loop.plan.config
@@ -125,6 +136,7 @@ class Hands:
             advisories=(),
             hint=loop.state.decision.hint if loop.state.decision else "",
             tools=self.agent.tools,
-            task=f"You are {self.agent.name}. A verified change is handed to you; do what your role says of it.",
+            task=f"You are {self.agent.name}. {self._handed}; do what your role says of it.",
+            verified=policy.impl_passes(loop.state),
             facts=tuple((fact.about, told(redact(fact.text))) for fact in facts),
         )

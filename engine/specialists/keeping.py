@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from engine.flow.agents import Agent
-from engine.model import Purpose, TestReport
+from engine.model import Purpose, TestReport, Verdict
+from engine.specialists.additions import Tests
+from engine.state import RunState
 from engine.verify import acceptance, suspicion
 from engine.verify.suspicion import Sources
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 def losses(loop: Loop, hop: int, agent: Agent, before: str, after: str, *, binary: bool = False) -> str:
     """Why what an agent changed has to be undone; empty if it may stay.
 
-    Every suite runs in a fresh worktree of the tree it left, unless it wrote documents only.
+    Every suite runs in a fresh worktree of the tree it left, also after documents: some are tests, or read by one.
 
     Parameters
     ----------
@@ -30,11 +31,9 @@ def losses(loop: Loop, hop: int, agent: Agent, before: str, after: str, *, binar
     texts = loop.keeper.texts(before, after) or (({}, {}) if binary else None)
     if texts is None:
         return "it changed or removed files that are not text"
-    if agent.scope == "docs":
-        return ""
     if agent.scope == "tests" and (gone := weakened(*texts)):
         return f"tests may be added to, not changed: {gone[0]}"
-    if agent.scope not in ("tests", "fixtures"):
+    if agent.scope not in ("tests", "fixtures", "docs"):
         found = suspicion.look(Sources(*texts, {}), lambda word: False)
         if grave := [a for a in found if a.grave]:
             return f"{grave[0].path}:{grave[0].line}: {grave[0].text}"
@@ -58,14 +57,31 @@ def problems(loop: Loop, agent: Agent, reports: Sequence[TestReport]) -> list[st
         if not any(r.outcome.red for r in new):
             # The rule is about the tests this run began with.
             reports = [replace(r, results=tuple(t for t in r.results if t.key in known)) for r in reports]
-    lost += acceptance.judge(baseline, reports).reasons
+    attempt = loop.state.attempt
+    if attempt is not None and not (attempt.verdict is Verdict.VERIFIED or attempt.doubted):
+        lost += _no_longer(loop.state, attempt.stage if attempt.failing_after is not None else "audit1", reports)
+    elif attempt is None:
+        lost += _no_longer(loop.state, "audit1", reports)
+    else:
+        lost += acceptance.judge(baseline, reports).reasons
     lost += [f"{path} was changed while the tests ran" for report in reports for path in report.rewritten]
     lost += [f"a part of pytest was replaced: {part}" for report in reports for part in report.replaced]
     return lost
 
 
-def weakened(before: dict[str, str], after: dict[str, str]) -> list[str]:
-    """Statements of test files that are not there any more as they were, imports aside; by place.
+def _no_longer(state: RunState, stage: str, reports: Sequence[TestReport]) -> list[str]:
+    """What passed in the tree an agent was handed, where that was not green, and does not any more."""
+    found = {r.key: r.outcome for report in reports for r in report.results}
+    passed = [key for key, outcome in state.outcomes(stage).items() if outcome.passed]
+    gone = sorted(key for key in passed if key not in found or not found[key].passed)
+    return [f"{len(gone)} tests that passed do not: {gone[0].split(' ', 1)[1]}"] if gone else []
+
+
+def weakened(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """What of the tests in some files does not mean any more what it meant; by place.
+
+    Functions, methods and plain statements stay as they are, names stay bound to what they were bound to, and what is
+    new is a function, a class, an import or a value under a name nothing here used before.
 
     Examples
     --------
@@ -77,39 +93,9 @@ def weakened(before: dict[str, str], after: dict[str, str]) -> list[str]:
     gone = []
     for path, old in before.items():
         try:
-            was, now = _parts(old), _parts(after.get(path, ""))
-        except SyntaxError:
+            was, now = Tests.read(old), Tests.read(after.get(path, ""))
+        except (SyntaxError, ValueError, RecursionError):
             gone.append(f"{path} does not parse")
             continue
-        for name, shapes in was.items():
-            if any(shape not in now.get(name, []) for shape in shapes) or len(now.get(name, [])) > len(shapes):
-                gone.append(f"{name} in {path}")
+        gone += [f"{name} in {path}" for name in was.changed(now)]
     return gone
-
-
-def _parts(text: str) -> dict[str, list[str]]:
-    """What a test file says, by name: functions, methods, and all else but imports."""
-    parts: dict[str, list[str]] = {}
-
-    def add(body: Sequence[ast.stmt], prefix: str) -> None:
-        for number, node in enumerate(body):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                continue
-            if isinstance(node, ast.ClassDef):
-                head = [ast.dump(d) for d in (*node.bases, *node.decorator_list, *node.keywords)]
-                parts.setdefault(f"class {prefix}{node.name}", []).append(repr(head))
-                add(node.body, f"{prefix}{node.name}.")
-            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                parts.setdefault(prefix + node.name, []).append(ast.dump(node))
-            elif prefix or number or not isinstance(node, ast.Expr):
-                parts.setdefault(_target(node), []).append(ast.dump(node))
-
-    add(ast.parse(text).body, "")
-    return parts
-
-
-def _target(node: ast.stmt) -> str:
-    """What a plain statement is about: the name it gives a value, else its text."""
-    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-        return node.targets[0].id
-    return ast.unparse(node)[:60]

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.flow.agents import Agent
-from engine.flow.routes import MEANT
+from engine.flow.routes import IMPL, MEANT
 from engine.model import Gate, GateStatus, Option, Outcome, Proposal, Route, RouteKind
 from engine.policy import SPECIALISTS
 
 
-def propose(
-    hop: int, agent: Agent, gate: Gate, said: str, concerns: Mapping[str, str], taken: Mapping[str, int]
-) -> Proposal:
+def propose(hop: int, agent: Agent, gate: Gate, said: str, taken: Mapping[str, int]) -> Proposal:
     """The routes of a specialist that has ended, which are open, and the recommended one with its reason.
 
     Parameters
@@ -23,8 +21,6 @@ def propose(
         Its own gate.
     said
         The outcome its model named; empty where there was none.
-    concerns
-        What its evidence found for other agents, by their names.
     taken
         How often each route of the agent was taken in this run.
     """
@@ -40,7 +36,7 @@ def propose(
     if not any(o.allowed for o in options):
         # Somebody has to know: the run never ends without a route.
         options.append(Option(Route(RouteKind.NEXT, "spec-analyzer"), True, "no route of its own is open"))
-    best, reason = _recommend(options, gate, said, concerns)
+    best, reason = _recommend(options, gate, said)
     return Proposal(f"hop-{hop}", tuple(options), best, reason)
 
 
@@ -52,15 +48,17 @@ def _meaning(target: str) -> str:
     return next((stands_for for _, agent, stands_for, _ in SPECIALISTS if agent == target), "handed over")
 
 
-def _recommend(options: list[Option], gate: Gate, said: str, concerns: Mapping[str, str]) -> tuple[int, str]:
+# Who goes on where an agent says that what it needs has to be made first.
+_MORE_WORK = IMPL
+
+
+def _recommend(options: list[Option], gate: Gate, said: str) -> tuple[int, str]:
     open_ = {o.route.target: i for i, o in enumerate(options) if o.allowed}
-    wanted = MEANT.get(Outcome(said)) if said and said in set(Outcome) else None
+    meant = {**MEANT, Outcome.MORE_WORK: _MORE_WORK}
+    wanted = meant.get(Outcome(said)) if said and said in set(Outcome) else None
     if wanted in open_:
         return open_[wanted], f"it says {said}"
     failed = gate.status is GateStatus.FAIL
-    for target, reason in concerns.items():
-        if target in open_:
-            return open_[target], reason
     after = [i for i, o in enumerate(options) if o.allowed and o.route.kind is RouteKind.NEXT]
     if after and (failed or said not in ("", Outcome.DONE)):
         return after[0], f"gate {gate.name}: {gate.evidence or gate.word}" if failed else f"it says {said}"

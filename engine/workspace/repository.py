@@ -391,6 +391,13 @@ class Repository:
     def set_branch(self, name: str, commit: str) -> None:
         self.run("update-ref", f"refs/heads/{name}", commit)
 
+    def advance(self, name: str, commit: str) -> bool:
+        """Move a branch on to a commit made on top of it; False if it is elsewhere by now."""
+        ref = f"refs/heads/{name}"
+        if self.succeeds("merge-base", "--is-ancestor", commit, ref):
+            return True
+        return self.succeeds("update-ref", ref, commit, f"{commit}^")
+
     def delete_ref(self, ref: str) -> None:
         if self.succeeds("rev-parse", "--verify", "--quiet", ref):
             self.run("update-ref", "-d", ref)

@@ -11,14 +11,14 @@ SCOPE_FILES = 150
 
 
 def handed_over(brief: Brief) -> str:
-    """The first turn of an agent that a verified change is handed to."""
+    """The first turn of an agent that a change is handed to."""
     listed = list(brief.scope[:SCOPE_FILES])
     if len(brief.scope) > SCOPE_FILES:
         listed.append(f"… and {len(brief.scope) - SCOPE_FILES} more")
     parts = [
         f"# {brief.task}",
-        f"{len(brief.green)} tests passed before it and still do. There is one turn of work; what you change is "
-        "judged in a fresh copy, and taken back if anything that was green is lost.",
+        (f"{len(brief.green)} tests passed before it and still do. " if brief.verified else "")
+        + "What you change is judged in a fresh copy, and taken back if anything that was green is lost.",
         *(fence(about, _cut(text)) for about, text in brief.facts[:FACTS]),
     ]
     if len(brief.facts) > FACTS:
@@ -32,7 +32,7 @@ def handed_over(brief: Brief) -> str:
     ]
     if brief.hint.strip():
         parts += ["## A word from the person who runs this", brief.hint.strip()]
-    parts += ["Begin by reading the changed code. Call finish when you are done: `done` if your gate holds."]
+    parts += ["Call finish when you are done: `done` if what your role asks for is there, else the outcome it names."]
     return "\n\n".join(parts)
 
 

@@ -55,6 +55,9 @@ _TOOLS = {
     "break. `tests` runs only the node ids it names, `suite` all of that suite.",
     "finish": "ends the attempt with an outcome.",
 }
+_EVERY_SUITE = (
+    "without arguments it runs every suite; `tests` runs only the node ids it names, `suite` all of that suite."
+)
 _TO_MEND = "The first message has the failing tests, their tracebacks, and the source they run, as it is on disk."
 _HANDED_OVER = "The first message has the change you are handed, and what is known of it."
 
@@ -100,7 +103,8 @@ Where the role and the rules above disagree, the rules above hold.
 
 def system_prompt(brief: Brief) -> str:
     """Rules, what the words of the agent file mean here, and the agent file itself."""
-    tools = "\n".join(f"- {name}: {said}" for name, said in _TOOLS.items() if name in (brief.tools or _TOOLS))
+    known = _TOOLS | ({"run_tests": _EVERY_SUITE} if brief.task else {})
+    tools = "\n".join(f"- {name}: {said}" for name, said in known.items() if name in (brief.tools or known))
     frame = _FRAME.format(tools=tools, first=_HANDED_OVER if brief.task else _TO_MEND)
     return f"{frame}\n{_MAPPING}\n{brief.prompt.strip()}\n"
 

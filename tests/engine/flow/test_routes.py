@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from support import CALC, make_repo
 
 from engine.errors import ConfigError
 from engine.flow import agents, check, routes
 from engine.flow.agents import Agent, parse
 from engine.flow.routes import CONTRACTS, Edge, Routes
+from engine.launch import Options, prepare
+from engine.specialists.bounds import narrowed
+from engine.workspace.scope import Scope
 from tui.cli import cli
 
 
@@ -104,6 +109,31 @@ def test_a_key_of_another_form_is_named_with_what_is_wanted(given: str, said: st
 def test_tools_of_other_programs_mean_all_four_of_ours() -> None:
     assert parse("---\nname: a\ntools: Glob, Grep, Bash\n---\nbody\n", "a.md").tools == agents.TOOLS
     assert parse("---\nname: a\ntools: [search]\n---\nbody\n", "a.md").tools == ("search", "finish")
+
+
+def test_a_front_matter_yaml_cannot_read_lends_no_more_tools_than_it_names() -> None:
+    head = "name: a\ndescription: Use this: when asked\ntools: [search, finish]\nscope: docs\n"
+    loaded = parse(f"---\n{head}---\nbody\n", "a.md")
+    assert loaded.tools == ("search", "finish")
+    assert loaded.scope == "docs"
+
+
+def test_the_agent_of_a_run_never_writes_more_than_the_run(tmp_path: Path) -> None:
+    run = Scope(("calc/*.py",))
+    assert narrowed("impl", run) is run
+    own = narrowed(("calc/a.py", "other/*.py", "tests/*.py"), run)
+    assert own.editable(["calc/a.py", "calc/b.py", "other/c.py", "tests/test_a.py"]) == ("calc/a.py",)
+    assert not narrowed("tests", run).editable(["tests/test_a.py", "calc/a.py"])
+
+
+def test_agent_files_of_a_project_take_the_place_of_ours(tmp_path: Path) -> None:
+    folder = make_repo(tmp_path / "r", {**CALC, "agents/review.md": "---\nname: code-reviewer\n---\nMine.\n"})
+    (folder / "bitnet-tui.toml").write_text('[flow]\nagents = ["agents/review.md"]\n', encoding="utf-8")
+    plan = prepare(Options(folder, providers=("repair",)), dict(os.environ))
+    assert plan.specialists["code-reviewer"].body == "Mine."
+    (folder / "bitnet-tui.toml").write_text('[flow]\nagents = ["agents/none.md"]\n', encoding="utf-8")
+    with pytest.raises(ConfigError, match="no such file"):
+        prepare(Options(folder, providers=("repair",)), dict(os.environ))
 
 
 def test_a_file_that_lists_no_routes_has_the_usual_ones_of_its_name() -> None:

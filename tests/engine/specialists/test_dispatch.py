@@ -5,18 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from support import CALC, DONE, FIX_ADD, FIX_MUL, Answer, Command, edit, finish, git, leftovers
 
+from engine import events as ev
 from engine.cancel import CancelToken
 from engine.commands import Decide, Restore
+from engine.events import Record
 from engine.feed import Feed
 from engine.launch import Options, prepare
-from engine.model import Exit, Proposal
+from engine.model import Exit, Gate, GateStatus, Proposal
 from engine.run import Run
 from engine.session import Steering
+from engine.specialists.case import Case, Evidence
+from engine.specialists.dispatch import Dispatching
+from engine.specialists.evidence import LOOKS
+from engine.state import RunState, fold_all
+from engine.workspace.repository import Repository
 from tests.engine.anthropic.double import Double, Say, use
 
 EDITOR = "str_replace_based_edit_tool"
@@ -189,3 +197,44 @@ def test_a_person_has_agents_run_and_is_asked_after_each_also_after_a_kill(
     assert again.state.hops == run.state.hops
     assert again.state.gates == run.state.gates
     assert not leftovers(folder, run.id)
+
+
+def test_a_specialists_commit_stands_on_the_last_one_that_was_made_and_never_on_a_moved_branch(
+    repo: Callable[..., Path],
+) -> None:
+    folder = repo()
+    repository = Repository(folder)
+    first, tree = git(folder, "rev-parse", "HEAD"), git(folder, "rev-parse", "HEAD^{tree}")
+    git(folder, "branch", "run", first)
+    gate = Gate("docs", GateStatus.PASS)
+    records = [ev.CommitCreated("run", first, "fix: it")]
+    one = repository.commit(tree, first, "one")
+    for hop, commit in enumerate((one, ""), 1):
+        records += [
+            ev.SpecialistStarted(hop, "doc-updater", tree),
+            ev.SpecialistFinished(hop, "doc-updater", gate, tree, commit=commit),
+        ]
+    state = fold_all(RunState(), [Record(n, 0.0, e) for n, e in enumerate(records, 1)])
+    assert Dispatching(SimpleNamespace(state=state))._tip == one  # type: ignore[arg-type]
+    assert repository.advance("run", one)
+    assert repository.advance("run", one)  # after a kill it is there already
+    assert git(folder, "rev-parse", "run") == one
+    git(folder, "branch", "-f", "run", repository.commit(tree, first, "somebody else's"))
+    two = repository.commit(tree, one, "two")
+    assert not repository.advance("run", two)
+
+
+def test_a_defect_in_a_tool_costs_its_gate_and_not_the_run(
+    repo: Callable[..., Path], command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(case: Case) -> Evidence:
+        raise TypeError("no such thing")
+
+    monkeypatch.setitem(LOOKS, "code-reviewer", broken)  # type: ignore[arg-type]
+    folder = repo({**CALC, "bitnet-tui.toml": FOLLOW + "max_hops = 1\n"})
+    script = Path(command.script([edit(FIX_ADD), edit(FIX_MUL), finish(DONE)])[-1])
+    run = Run(prepare(Options(folder, providers=("scripted",), script=script), command.environment()))
+    assert run(Feed(lambda: None), Steering(CancelToken(), ask=False)) is Exit.NOT_GREEN
+    assert run.state.gates["impl"].status == "pass"
+    assert "a defect of bitnet-tui (TypeError)" in run.state.gates["clippy"].evidence
+    assert "no such thing" in (run.folder / "crash-code-reviewer.txt").read_text(encoding="utf-8")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import pytest
 
 from engine.flow import agents
 from engine.flow.routes import CONTRACTS
-from engine.model import Gate, GateStatus, Proposal
+from engine.model import Gate, GateStatus, Outcome, Proposal
 from engine.specialists.routing import propose
 
 
@@ -16,12 +17,11 @@ def ask(
     name: str,
     status: GateStatus,
     said: str = "",
-    concerns: Mapping[str, str] | None = None,
     taken: Mapping[str, int] | None = None,
 ) -> Proposal:
     agent = agents.load(name)
     reason = "missing-tool" if status is GateStatus.SKIPPED else ""
-    return propose(1, agent, Gate(agent.gate, status, reason, "what it saw"), said, concerns or {}, taken or {})
+    return propose(1, agent, Gate(agent.gate, status, reason, "what it saw"), said, taken or {})
 
 
 @pytest.mark.parametrize("name", sorted(set(CONTRACTS) - {"impl-creator"}))
@@ -42,15 +42,40 @@ def test_a_gate_that_holds_finalizes() -> None:
     assert "missing-tool" in ask("security-scanner", GateStatus.SKIPPED).reason
 
 
-def test_what_the_model_says_goes_before_what_the_tools_found() -> None:
-    concerns = {"security-scanner": "a secret"}
-    assert ask("code-reviewer", GateStatus.PASS, "optimise", concerns).best.route.target == "code-refiner"
-    found = ask("code-reviewer", GateStatus.PASS, "", concerns)
-    assert (found.best.route.target, found.reason) == ("security-scanner", "a secret")
+@pytest.mark.parametrize(
+    ("name", "said", "target"),
+    [
+        ("code-reviewer", "optimise", "code-refiner"),
+        ("code-reviewer", "architecture", "spec-analyzer"),
+        ("code-reviewer", "performance", "generative-benchmark-runner"),
+        ("code-reviewer", "security", "security-scanner"),
+        ("code-reviewer", "docs", "doc-updater"),
+        ("code-refiner", "architecture", "spec-analyzer"),
+        ("code-refiner", "dependency", "issue-creator"),
+        ("code-refiner", "docs", "doc-updater"),
+        ("test-hardener", "more-work", "fuzz-tester"),
+        ("spec-analyzer", "more-work", "spec-creator"),
+        ("issue-creator", "architecture", "spec-analyzer"),
+        ("generative-benchmark-runner", "optimise", "code-refiner"),
+        ("generative-benchmark-runner", "architecture", "spec-analyzer"),
+        ("security-scanner", "security", "impl-finalizer"),
+        ("doc-updater", "architecture", "spec-analyzer"),
+        ("doc-updater", "more-work", "impl-creator"),
+        ("generative-fixture-builder", "architecture", "spec-analyzer"),
+        ("generative-fixture-builder", "more-work", "impl-creator"),
+    ],
+)
+def test_an_outcome_an_agent_file_names_leads_where_it_says(name: str, said: str, target: str) -> None:
+    assert f"`{said}`" in agents.load(name).body
+    assert ask(name, GateStatus.PASS, said).best.route.target == target
 
 
-def test_a_concern_for_an_agent_that_is_no_route_of_its_own_changes_nothing() -> None:
-    assert ask("test-hardener", GateStatus.PASS, "", {"doc-updater": "x"}).best.route.kind == "FINALIZE"
+def test_agent_files_name_no_other_outcomes() -> None:
+    for name in set(CONTRACTS) - {"impl-creator"}:
+        end = agents.load(name).body.partition("## How it ends")[2]
+        named = set(re.findall(r"`([a-z-]+)`", end)) & set(Outcome)
+        for said in named - {"done"}:
+            assert ask(name, GateStatus.PASS, said).best.route.kind == "NEXT" or name == "issue-creator"
 
 
 def test_a_gate_that_fails_goes_to_the_first_of_its_next_routes() -> None:

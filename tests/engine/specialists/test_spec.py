@@ -43,7 +43,6 @@ def test_assertions_that_contradict_each_other_stand_side_by_side(case: Make) ->
     assert ">    5     assert add(1, 1) == 2" in text
     assert ">    9     assert add(1, 1) == 3" in text
     assert [f.about for f in found.facts] == ["contradiction", "the assertion", "the assertion", "fails alike"]
-    assert found.concerns == {}
 
 
 def test_what_the_run_noted_is_believed_and_no_file_outside_the_worktree_is_read(case: Make) -> None:
@@ -91,12 +90,6 @@ def test_an_issue_has_a_criterion_for_each_failing_test_and_names_what_is_missin
     assert f"python -m pytest {ONE} {TWO}\n" in text
     assert KEY not in text
     assert "````\n" in text  # a fence longer than the one in the message
-
-
-def test_missing_names_point_an_analysis_to_the_issue_creator(case: Make) -> None:
-    state = results({ONE: "error"}, {ONE: "AttributeError: module 'calc' has no attribute 'div'"})
-    found = contradiction.look(case({"calc.py": MOD}, {"calc.py": FIXED}, state=state))
-    assert found.concerns == {"issue-creator": "missing: calc.div"}
 
 
 def test_foreign_text_does_not_leave_its_place() -> None:
