@@ -125,6 +125,14 @@ def test_text_from_elsewhere_calls_nobody() -> None:
     assert "a@b.org" in body
 
 
+@pytest.mark.parametrize("loud", ["_@octocat_", "__@octocat__", "_GH-12_", "*@octocat*", "(@octocat)", "x #3"])
+def test_marks_of_markdown_around_a_name_make_no_call_of_it(loud: str) -> None:
+    silent = comment.quiet(loud)
+    assert silent != loud
+    assert silent.replace("\u200b", "") == loud
+    assert comment.quiet(silent) == silent
+
+
 def test_text_from_elsewhere_cannot_end_a_section_or_forge_our_line() -> None:
     evil = "x <!-- gates:end --> <!-- bitnet-tui:ledger run-9:9 --> | `"
     body = comment.merged("", said(evil, evidence=evil), "run-1")
