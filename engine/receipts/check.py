@@ -91,6 +91,8 @@ class Check:
             return
         self.found += objects.moved_on(receipt, repository)
         self.found += self._run_again(run, feed, steering)
+        if not self.ran and not self.found:
+            self.found.append(Difference(Kind.HERE, "it names no suite: nothing of it could run again"))
 
     # -- the records beside it ----------------------------------------------------------------------------------------
 
@@ -124,6 +126,8 @@ class Check:
             yield from consistency.with_records(plain, journal.read(known))
         except EnvironmentFailure as failure:
             yield Difference(Kind.FORGED, f"its journal is damaged: {failure.message.replace(str(known), str(log))}")
+        except RecursionError:
+            yield Difference(Kind.FORGED, f"its journal is damaged: {log} nests deeper than anything a run writes")
 
     # -- its tests ----------------------------------------------------------------------------------------------------
 
@@ -155,5 +159,5 @@ class Check:
 def _json(path: Path) -> object:
     try:
         return json.loads(path.read_bytes())
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

@@ -14,7 +14,7 @@ from engine.receipts.form import Receipt
 from engine.records import receipt as records
 from engine.records.intoto import statement
 from engine.state import RunState, fold_all
-from engine.verify.acceptance import Baseline, judge
+from engine.verify.acceptance import Baseline, judge, progress
 
 _SHOWN = 3
 _FOLDED = ("guard", "tests", "build", "features")
@@ -29,6 +29,8 @@ def _forged(what: str) -> Difference:
 
 def of_itself(receipt: Receipt) -> Iterator[Difference]:
     """Whether its gates follow from its outcomes."""
+    if strange := _of_no_suite(receipt):
+        yield _forged(f"suites that are not among those of the receipt: {_some(strange)}")
     if twice := sorted(set(receipt.targets) & receipt.undecided):
         yield _forged(f"{_some(twice)}: a target, and a test that decides nothing")
     red = [k for k in receipt.targets if not receipt.tests.before.get(k, TestOutcome.PASSED).red]
@@ -42,18 +44,33 @@ def of_itself(receipt: Receipt) -> Iterator[Difference]:
         yield from _passed(receipt)
 
 
+def _of_no_suite(receipt: Receipt) -> list[str]:
+    """Suites that tests are said to be of, and that the receipt does not have: nobody could run those again."""
+    tests = receipt.tests
+    keys = {*receipt.targets, *receipt.undecided, *tests.before, *tests.after}
+    return sorted({key.partition(" ")[0] for key in keys} - receipt.suites.keys())
+
+
 def _passed(receipt: Receipt) -> Iterator[Difference]:
     """Gate impl passes: every target is green, nothing is lost, and no gate below it fails."""
     if not receipt.targets:
         yield _forged("gate impl passes without a target")
+    if receipt.head.tree in ("", receipt.snapshot.tree):
+        yield _forged("gate impl passes without a change")
     failing = [g.name for g in receipt.gates if g.status is GateStatus.FAIL and g.name in _FOLDED]
     if failing:
         yield _forged(f"gate impl passes, and {', '.join(failing)} fails")
     last = receipt.attempts[-1] if receipt.attempts else {}
     if last.get("verdict") != "verified":
         yield _forged(f"gate impl passes, and the last attempt is {last.get('verdict') or 'not verified'}")
-    for reason in judge(_baseline(receipt), _reports(receipt)).reasons:
+    for reason in judge(_baseline(receipt), _reports(receipt.tests.after)).reasons:
         yield _forged(f"gate impl passes, but: {reason}")
+
+
+def green(receipt: Receipt, after: Mapping[str, TestOutcome]) -> frozenset[str]:
+    """The targets that hold by these outcomes; one that is a file holds by the tests in it."""
+    results = [result for report in _reports(after) for result in report.results]
+    return frozenset(progress(_baseline(receipt), results).fixed)
 
 
 def _baseline(receipt: Receipt) -> Baseline:
@@ -63,10 +80,10 @@ def _baseline(receipt: Receipt) -> Baseline:
     return Baseline(before, receipt.undecided, receipt.targets, unseen=unseen)
 
 
-def _reports(receipt: Receipt) -> list[TestReport]:
-    """The outcomes after the change as reports that say the same."""
+def _reports(after: Mapping[str, TestOutcome]) -> list[TestReport]:
+    """Outcomes after the change as reports that say the same."""
     by_suite: dict[str, list[TestResult]] = {}
-    for key, outcome in receipt.tests.after.items():
+    for key, outcome in after.items():
         suite, _, nodeid = key.partition(" ")
         # Which skips a mark asks for is not in a receipt: all that could be are taken for it.
         by_suite.setdefault(suite, []).append(TestResult(suite, nodeid, outcome, marked=outcome in _QUIET))
@@ -99,7 +116,7 @@ def with_journal(receipt: Receipt, sha256: str, journal: bytes) -> Iterator[Diff
     for line in journal[receipt.journal_bytes :].splitlines():
         try:
             event = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(event, dict) and event.get("type") == "ReceiptWritten" and event.get("sha256") != sha256:
             yield _forged("the journal names another receipt: this one was written after the run, or edited")
@@ -127,7 +144,13 @@ def _where(there: Any, journal: Any) -> str:
 
 def with_statement(plain: Mapping[str, Any], sha256: str, there: Any) -> Iterator[Difference]:
     """The in-toto statement beside it."""
-    if there != json.loads(records.dumps(statement(plain, sha256))):
+    try:
+        made = json.loads(records.dumps(statement(plain, sha256)))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        lacking = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        yield _forged(f"no statement can be made from the receipt, and there is an impl.intoto.json: {lacking}")
+        return
+    if there != made:
         yield _forged("impl.intoto.json does not say what the receipt says")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -262,10 +263,18 @@ def _witnesses(worktree: Path, scope: Scope, files: Sequence[str]) -> dict[str, 
     found = {}
     for path in paths:
         try:
-            found[path] = hashlib.sha256((worktree / path).read_bytes()).hexdigest()
+            found[path] = _digest(worktree / path)
         except OSError:
             found[path] = "missing"
     return found
+
+
+def _digest(file: Path) -> str:
+    """Of what is behind a name, links followed; a child may have put a pipe there, and nobody waits for its end."""
+    with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:
+        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+            return "no file"
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _encoded(text: str) -> bytes:

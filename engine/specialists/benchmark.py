@@ -11,12 +11,14 @@ from typing import Any
 from engine.gates.tools import benchmarks_gate
 from engine.model import Gate, GateStatus
 from engine.specialists.case import Case, Evidence, Fact
-from engine.specialists.change import PATIENCE, answer, bench, cut, inside, installed, read
+from engine.specialists.change import PATIENCE, answer, bench, cut, inside, installed, read, rows
 
 BASELINE = "baseline.json"
 MOST = 500
 """Benchmarks that are recorded; facts name fewer."""
 MOST_FACTS = 40
+MOST_CORES = 100_000
+_ENDLESS = 1e15
 _MENTION = re.compile(r"\bbenchmark\b")
 _FIXTURES = frozenset({"benchmark", "benchmark_weave"})
 _OLDER = re.compile(r"(^|/)(\.benchmarks/.+\.json|[\w.-]*baseline[\w.-]*\.json)$")
@@ -36,14 +38,14 @@ def look(case: Case) -> Evidence:
         why = f"pytest-benchmark is not installed for {len(files)} files of benchmarks"
         return Evidence(Gate("benchmarks", GateStatus.SKIPPED, "missing-tool", why), named)
     report, failed = _measure(case, files)
-    rows, machine = _rows(report), _machine(report)
-    if not rows:
+    found, machine = _rows(report), _machine(report)
+    if not found:
         return Evidence(Gate("benchmarks", GateStatus.FAIL, "", f"no baseline: {failed or 'nothing ran'}"), named)
-    words = [summary(rows, machine), *(f"older baseline not compared: {cut(p, 80)}" for p in older[:1])]
+    words = [summary(found, machine), *(f"older baseline not compared: {cut(p, 80)}" for p in older[:1])]
     status = GateStatus.FAIL if failed else GateStatus.PASS
     gate = Gate("benchmarks", status, "", "; ".join([*words, failed] if failed else words))
-    facts = tuple(Fact("benchmark", _row(row)) for row in rows[:MOST_FACTS])
-    return Evidence(gate, facts + named, {BASELINE: _baseline(case, rows, machine)})
+    facts = tuple(Fact("benchmark", _row(row)) for row in found[:MOST_FACTS])
+    return Evidence(gate, facts + named, {BASELINE: _baseline(case, found, machine)})
 
 
 def _measure(case: Case, files: Sequence[str]) -> tuple[Mapping[str, Any], str]:
@@ -56,16 +58,16 @@ def _measure(case: Case, files: Sequence[str]) -> tuple[Mapping[str, Any], str]:
     argv += ["--benchmark-only", f"--benchmark-json={written}", *(f"./{f}" for f in files)]
     code, lines = case.confined(argv, PATIENCE)
     last = cut(lines[-1].strip("= ") if lines else f"exit {code}", 160)
-    return answer(written), last if code else ""
+    return answer(case.scratch, written.name), last if code else ""
 
 
-def _baseline(case: Case, rows: Sequence[Mapping[str, Any]], machine: Mapping[str, Any]) -> bytes:
+def _baseline(case: Case, found: Sequence[Mapping[str, Any]], machine: Mapping[str, Any]) -> bytes:
     baseline = {
         "commit": case.state.snapshot.head if case.state.snapshot is not None else "",
         "tree": case.after,
         "python": case.interpreter.version,
         "machine": machine,
-        "benchmarks": rows,
+        "benchmarks": found,
     }
     return (json.dumps(baseline, indent=2, sort_keys=True) + "\n").encode("utf-8", "replace")
 
@@ -99,16 +101,20 @@ def _asks(text: str) -> bool:
 
 def _rows(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What is kept of each benchmark: seconds, and how often it ran."""
-    rows: list[dict[str, Any]] = []
-    found = report.get("benchmarks", ())
-    for entry in list(found)[:MOST] if isinstance(found, list) else ():
-        stats = entry.get("stats") if isinstance(entry, Mapping) else None
+    kept: list[dict[str, Any]] = []
+    for entry in rows(report.get("benchmarks"))[:MOST]:
+        stats = entry.get("stats")
         if not isinstance(stats, Mapping):
             continue
         numbers = {k: stats.get(k) for k in ("median", "iqr", "mean", "stddev", "min", "max", "rounds", "iterations")}
-        if all(isinstance(v, int | float) for v in numbers.values()):
-            rows.append({"name": cut(str(entry.get("fullname", entry.get("name", ""))), 300), **numbers})
-    return rows
+        if all(map(_is_figure, numbers.values())):
+            kept.append({"name": cut(str(entry.get("fullname", entry.get("name", ""))), 300), **numbers})
+    return kept
+
+
+def _is_figure(value: object) -> bool:
+    """Whether something can be a time or a count: the code that was measured may have written the report."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _ENDLESS
 
 
 def _machine(report: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,20 +127,20 @@ def _machine(report: Mapping[str, Any]) -> dict[str, Any]:
     cores = cpu.get("count")
     return {
         "cpu": cut(str(brand), 100),
-        "cores": cores if isinstance(cores, int) else 0,
+        "cores": cores if isinstance(cores, int) and 0 < cores < MOST_CORES else 0,
         "system": cut(f"{info.get('system', '')} {info.get('release', '')}", 100),
         "python": cut(f"{info.get('python_implementation', '')} {info.get('python_version', '')}", 60),
     }
 
 
-def summary(rows: Sequence[Mapping[str, Any]], machine: Mapping[str, Any]) -> str:
+def summary(found: Sequence[Mapping[str, Any]], machine: Mapping[str, Any]) -> str:
     """``baseline: 4 benchmarks; median 1.2 µs–3.4 ms, spread ≤ 3 %; AMD EPYC, 2 cores``"""
-    medians = sorted(float(row["median"]) for row in rows)
+    medians = sorted(float(row["median"]) for row in found)
     between = duration(medians[0])
     if len(medians) > 1:
         between += f"–{duration(medians[-1])}"
-    worst = max(spread(row) for row in rows)
-    many = f"{len(rows)} {'benchmark' if len(rows) == 1 else 'benchmarks'}"
+    worst = max(spread(row) for row in found)
+    many = f"{len(found)} {'benchmark' if len(found) == 1 else 'benchmarks'}"
     cores = f", {machine['cores']} cores" if machine.get("cores") else ""
     return f"baseline: {many}; median {between}, spread ≤ {worst:.0f} %; {machine['cpu']}{cores}"
 

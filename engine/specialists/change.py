@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +13,13 @@ from engine.gates.tools import ToolBench
 from engine.specialists.case import Case
 from engine.suites.impact import Function, functions
 from engine.suites.layout import witness_files
+from engine.workspace.regular import content
 from engine.workspace.scope import Scope
 
 MOST = 400_000
 """Bytes of a file that is looked at; a longer one was hardly written by hand."""
 ANSWER = 100_000_000
-"""Characters of a tool's answer that are read; one that is longer is cut off, and so no answer."""
+"""Bytes of a tool's answer that are read; one that is longer is no answer."""
 PATIENCE = 300.0
 """Seconds one tool of a specialist may take."""
 
@@ -135,10 +135,8 @@ def inside(case: Case, path: str) -> str:
 
 def read(case: Case, path: str) -> str:
     """A text file of the worktree; empty if there is none, or it lies elsewhere: children may have planted links."""
-    root, file = case.place.worktree, case.place.worktree / path
-    if not lies_in(root, file) or file.stat().st_size > MOST:
-        return ""
-    return file.read_text(encoding="utf-8", errors="replace")
+    data = content(case.place.worktree, path, MOST) or b""
+    return data.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def lies_in(root: Path, file: Path) -> bool:
@@ -146,14 +144,18 @@ def lies_in(root: Path, file: Path) -> bool:
     return file.is_file() and not file.is_symlink() and file.resolve().is_relative_to(root.resolve())
 
 
-def answer(path: Path) -> Mapping[str, Any]:
-    """What a tool wrote as JSON; empty if it wrote nothing that can be read."""
+def answer(root: Path, path: str) -> Mapping[str, Any]:
+    """What a tool wrote as JSON below a folder of ours; empty if it wrote nothing that can be read."""
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), encoding="utf-8", errors="replace") as file:
-            found = json.loads(file.read(ANSWER))
-    except (OSError, ValueError, RecursionError):
+        found = json.loads((content(root, path, ANSWER) or b"").decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, Mapping) else {}
+
+
+def rows(value: object) -> list[Mapping[str, Any]]:
+    """The mappings of a list; a tool may write anything in place of either."""
+    return [row for row in value if isinstance(row, Mapping)] if isinstance(value, list) else []
 
 
 def cut(text: str, most: int = 400) -> str:

@@ -20,7 +20,7 @@ FILE = "analysis.md"
 MOST_FACTS = 40
 MOST_GROUPS = 20
 """Ways of failing an analysis tells; contradictions, too."""
-_PLACE = re.compile(r"(?P<path>[^\s;:]+\.py):(?P<line>\d+)")
+_PLACE = re.compile(r"(?P<path>[^\s;:]{1,400}\.py):(?P<line>\d{1,9})")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -15,13 +15,16 @@ from engine.specialists.names import Moved, Public, described, moved, public
 MOST_FACTS = 40
 MOST_PAGES = 20
 """Pages whose examples are run."""
+LONGEST = 10_000
+"""Characters of a line that are looked at."""
 _PAGE = (".md", ".rst")
 _HISTORY = re.compile(r"(^|/)(change(s|log)|history|news|releases?)\b[^/]*$", re.IGNORECASE)
 _NO_TESTS = 5
 """Pytest's exit code where it finds nothing to run."""
 _FENCE = re.compile(r"^\s*(```+|~~~+)\s*([\w+-]*)")
 _EXAMPLES = frozenset({"", "python", "py", "py3", "python3", "pycon", "doctest", "pycon3"})
-_COUNT = re.compile(r"(\d+) (passed|failed|error)")
+_COUNT = re.compile(r"(?<!\d)(\d{1,9}) (passed|failed|error)")
+_IMPORT = re.compile(r"\bimport\b")
 
 
 def look(case: Case) -> Evidence:
@@ -96,10 +99,23 @@ def stale(moves: Mapping[str, Moved], pages: Mapping[str, str], still: frozenset
 
 def _mention(name: str, text: str) -> int:
     """The first line that has a name as code; 0: none."""
-    word = re.escape(name)
-    shape = re.compile(rf"`[^`\n]*\b{word}\b[^`\n]*`|\b{word}\(|\.{word}\b(?!\.(?:md|py))|\bimport\b.*\b{word}\b")
-    found = shape.search(text)
-    return text.count("\n", 0, found.start()) + 1 if found else 0
+    if name not in text:
+        return 0
+    word = re.compile(rf"\b{re.escape(name)}\b")
+    shape = re.compile(rf"\b{re.escape(name)}\(|\.{re.escape(name)}\b(?!\.(?:md|py))")
+    lines = (line[:LONGEST] for line in text.split("\n"))
+    return next((n for n, line in enumerate(lines, 1) if name in line and _shows(line, word, shape)), 0)
+
+
+def _shows(line: str, word: re.Pattern[str], shape: re.Pattern[str]) -> bool:
+    """Whether a line has the word as code: called, after a dot, between backticks, or imported."""
+    quoted = line.split("`")[1:-1]
+    imported = _IMPORT.search(line)
+    return (
+        shape.search(line) is not None
+        or any(word.search(part) for part in quoted)
+        or (imported is not None and word.search(line, imported.end()) is not None)
+    )
 
 
 def _mentioning(moves: Mapping[str, Moved], pages: Mapping[str, str]) -> set[str]:
@@ -156,7 +172,8 @@ def examples(case: Case, code: Sequence[Edited], pages: Mapping[str, str]) -> tu
 
 def _run(case: Case, modules: Iterable[str], pages: Mapping[str, str]) -> tuple[list[str], int, int]:
     """Failing examples by name, good ones and all of them, as pytest counts them."""
-    written = _write(case.scratch / "examples", pages)
+    # A folder that nothing which ran before could know of.
+    written = _write(Path(tempfile.mkdtemp(prefix="examples-", dir=case.scratch)), pages)
     files = [*(f"./{inside(case, m)}" for m in modules), *map(str, written)]
     if not files:
         return [], 0, 0
@@ -181,8 +198,6 @@ def _run(case: Case, modules: Iterable[str], pages: Mapping[str, str]) -> tuple[
 
 def _write(folder: Path, pages: Mapping[str, str]) -> dict[Path, str]:
     """Pages with examples as files that doctest reads, and which page each is."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
     written: dict[Path, str] = {}
     for number, (path, text) in enumerate(pages.items()):
         shown = prompted(text, path)

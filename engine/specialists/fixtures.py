@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
+import stat
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 from engine.model import Gate, GateStatus
 from engine.specialists.case import Case, Evidence, Fact
 from engine.specialists.change import answer, cut, lies_in
+from engine.workspace.area import Area, Refused
+from engine.workspace.regular import Irregular, content, digest, listed
 
 INDEX = "index.json"
 MOST = 2000
@@ -20,6 +23,8 @@ MOST = 2000
 MOST_FACTS = 40
 MOST_BYTES = 1_000_000
 """Of a file that a generator adds."""
+MOST_COPIED = 500_000_000
+"""Bytes of fixtures that are compared."""
 GENERATING_S = 60.0
 _FOLDER = re.compile(r"(^|/)(tests?|testing)/(?:.+/)?fixtures/")
 _GENERATOR = re.compile(r"(^|/)(generate|make|build|gen|create)\w*\.py$")
@@ -42,7 +47,7 @@ def look(case: Case) -> Evidence:
     digests = {p: _digest(case.place.worktree / p) for p in fixtures}
     makers = {p: _maker(p, generators) for p in fixtures}
     wanted = index(case.place.worktree, root, digests, makers)
-    there = _read(case.place.worktree / root / INDEX)
+    there = _read(case.place.worktree, f"{root}/{INDEX}")
     faults = _differences(there, wanted)
     into: dict[str, bytes] = {}
     runs = [fault for g in generators for fault in _twice(case, root, g, digests, makers, into)]
@@ -120,9 +125,9 @@ def _digest(file: Path) -> str:
         return hashlib.file_digest(data, "sha256").hexdigest()
 
 
-def _read(file: Path) -> Mapping[str, Any] | None:
+def _read(worktree: Path, path: str) -> Mapping[str, Any] | None:
     """The rows of an index; None if there is none that can be read."""
-    rows = answer(file).get("fixtures")
+    rows = answer(worktree, path).get("fixtures")
     return rows if isinstance(rows, Mapping) else None
 
 
@@ -153,16 +158,18 @@ def _twice(
     What it makes that is not there yet is added to ``into``, where both runs agree.
     """
     made = []
+    folder = ""
     for number in (1, 2):
-        folder = case.scratch / "fixtures" / str(number)
-        shutil.rmtree(folder, ignore_errors=True)
-        project = folder / case.prefix
-        shutil.copytree(case.place.worktree / root, folder / root, symlinks=True)
-        argv = ["env", f"PYTHONHASHSEED={number}", case.interpreter.executable, "-c", _BOOT, str(project)]
-        code, lines = case.confined([*argv, str(folder / generator)], GENERATING_S)
-        if code:
-            return [f"{generator} failed: {lines[-1] if lines else f'exit {code}'}"]
-        made.append({p: _digest(f) for p, f in _files(folder, root) if _is_fixture(p)})
+        try:
+            folder = _copied(case, root)
+            project = case.scratch / folder / case.prefix
+            argv = ["env", f"PYTHONHASHSEED={number}", case.interpreter.executable, "-c", _BOOT, str(project)]
+            code, lines = case.confined([*argv, str(case.scratch / folder / generator)], GENERATING_S)
+            if code:
+                return [f"{generator} failed: {lines[-1] if lines else f'exit {code}'}"]
+            made.append(_made(case, folder, root))
+        except (Irregular, Refused) as error:
+            return [f"{generator}: {error}".replace(f"{folder}/", "")]
     first, second = made
     faults = [
         f"{p} differs from one run to the next"
@@ -170,19 +177,46 @@ def _twice(
         if first.get(p) != second.get(p)
     ]
     if not faults:
-        mine = {p for p in first if makers.get(p, generator) == generator}
-        into |= {
-            p: (case.scratch / "fixtures" / "1" / p).read_bytes() for p in sorted(mine) if _is_new(case, p, digests)
-        }
-        faults = [f"{p} is not what {generator} makes" for p in sorted(mine) if digests.get(p) != first[p]]
+        mine = sorted(p for p in first if makers.get(p, generator) == generator)
+        for path in mine:
+            data = content(case.scratch, f"{folder}/{path}", MOST_BYTES) if path not in digests else None
+            if data is not None and hashlib.sha256(data).hexdigest() == first[path]:
+                into[path] = data
+        faults = [f"{p} is not what {generator} makes" for p in mine if digests.get(p) != first[p]]
     return faults
 
 
-def _is_new(case: Case, path: str, digests: Mapping[str, str]) -> bool:
-    file = case.scratch / "fixtures" / "1" / path
-    return path not in digests and file.stat().st_size <= MOST_BYTES
+def _copied(case: Case, root: str) -> str:
+    """A copy of the project's files below ``root``; the name of its folder in the scratch.
+
+    It is made for one run and under a name nobody could know: what ran before may write to the scratch.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="fixtures-", dir=case.scratch))
+    area, worktree = Area(folder), case.place.worktree
+    for path in case.files:
+        if path.startswith(f"{root}/") and (data := content(worktree, path, MOST_COPIED)) is not None:
+            area.write(path, data)
+            if (worktree / path).lstat().st_mode & stat.S_IXUSR:
+                (folder / path).chmod(0o755)
+    return folder.name
 
 
-def _files(folder: Path, root: str) -> list[tuple[str, Path]]:
-    found = sorted(f for f in (folder / root).rglob("*") if f.is_file() and not f.is_symlink())
-    return [(str(PurePosixPath(f.relative_to(folder))), f) for f in found if "__pycache__" not in f.parts][:MOST]
+def _made(case: Case, folder: str, root: str) -> dict[str, str]:
+    """Digests of what a generator left in its copy.
+
+    Raises
+    ------
+    Irregular
+        It left a link, a pipe, or more than is looked at.
+    """
+    found: dict[str, str] = {}
+    left = MOST_COPIED
+    for path in listed(case.scratch, f"{folder}/{root}", MOST):
+        name = path.removeprefix(f"{folder}/")
+        if not _is_fixture(name):
+            continue
+        seen = digest(case.scratch, path, left)
+        if seen is None:
+            raise Irregular(f"{name} cannot be read, or there are more than {MOST_COPIED // 1_000_000} MB")
+        found[name], left = seen[0], left - seen[1]
+    return found

@@ -24,9 +24,9 @@ def leftovers(edited: Edited) -> Iterator[tuple[int, str]]:
         return
     try:
         tree = ast.parse(text)
+        found = {*_statements(tree, edited), *_comments(text, edited)}
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
-    found = {*_statements(tree, edited), *_comments(text, edited)}
     yield from sorted(found)
 
 

@@ -15,8 +15,9 @@ import tomli
 
 from engine.model import Gate, GateStatus
 from engine.specialists.case import Case, Evidence, Fact
-from engine.specialists.change import answer, cut, edited, inside, installed, judging, read
+from engine.specialists.change import MOST, answer, cut, edited, inside, installed, judging, read
 from engine.suites.impact import Imports
+from engine.workspace.regular import content
 
 WANTED = 80
 """Percent of the mutants that tests have to notice."""
@@ -33,7 +34,7 @@ _KILLED = frozenset({"killed", "timeout", "segfault", "caught by type check"})
 _ALIVE = frozenset({"survived", "no tests"})
 _SKIPPED = (".git", ".venv", "venv", ".bitnet-tui", "node_modules", "__pycache__", ".tox", ".nox", "mutants")
 _TEST = re.compile(r"(^|/)(test_[^/]*|[^/]*_test)\.py$")
-_IMPORT = re.compile(r"^\s*(?:from|import)\s.*$", re.MULTILINE)
+_IMPORT = re.compile(r"^[ \t\f]*(?:from|import)[ \t].*$", re.MULTILINE)
 _OWN = re.compile(r"^\[tool\.mutmut[\].][^\n]*\n(?:(?!\[)[^\n]*\n?)*", re.MULTILINE)
 
 
@@ -142,11 +143,13 @@ def prepare(case: Case, copy: Path, touched: Mapping[str, Sequence[str]], files:
     }
     rows = "".join(f"{key} = {_toml(value)}\n" for key, value in settings.items())
     file = copy / "pyproject.toml"
-    there = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
-    text = f"{_OWN.sub('', there)}\n[tool.mutmut]\n{rows}"
+    there = content(copy, file.name, MOST)
+    if there is None and (file.is_symlink() or file.exists()):
+        return "pyproject.toml is a link, or too long: mutmut cannot be given settings there"
+    text = f"{_OWN.sub('', (there or b'').decode('utf-8', 'replace'))}\n[tool.mutmut]\n{rows}"
     try:
         read = tomli.loads(text)["tool"]["mutmut"]
-    except (tomli.TOMLDecodeError, KeyError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         read = None
     if read != settings:
         return "pyproject.toml cannot be given settings for mutmut"
@@ -192,10 +195,11 @@ def _run(case: Case, copy: Path, touched: Mapping[str, Sequence[str]]) -> tuple[
     asked.write_text(json.dumps(wanted), encoding="utf-8")
     _, lines = case.confined([case.interpreter.executable, str(script), str(asked)], SECONDS + SPARE)
     said = cut(next((line for line in reversed(lines) if _SAYS.search(line)), lines[-1] if lines else ""), 200)
-    return answer(written), said
+    return answer(case.scratch, str(written.relative_to(case.scratch))), said
 
 
 _SAYS = re.compile(r"^(Stopping early|failed to|Failed to|FAILED|ERROR|E  )|Error\b")
+_COUNTLESS = 1_000_000
 _UNTESTED = "could not find any test case"
 
 
@@ -210,7 +214,9 @@ def judged(found: Mapping[str, Any], said: str, touched: Mapping[str, Sequence[s
     status = {name: str(word) for name, word in _mapping(found.get("status")).items()}
     killed, alive = (sum(word in words for word in status.values()) for words in (_KILLED, _ALIVE))
     total = found.get("all")
-    score = Score(killed, alive, total if isinstance(total, int) else len(status), functions)
+    if not isinstance(total, int) or not len(status) <= total < _COUNTLESS:
+        total = len(status)
+    score = Score(killed, alive, total, functions)
     if score.tried:
         facts = [
             Fact("survives" if status.get(name) == "survived" else "no test runs it", str(diff)[:1200])

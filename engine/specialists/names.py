@@ -6,16 +6,21 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import PurePosixPath
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 _OF_VALUE = re.compile(r"property$|\.(setter|deleter|getter)$|overload$")
-_HEADING = re.compile(r"^([ \t]*)(?:(?:Other )?Parameters|Attributes)\s*\n\s*-{3,}\s*\n", re.MULTILINE)
+# Texts of a repository: none of these may take longer than the text is long, whatever is in it.
+_HEADING = re.compile(r"^([ \t]*)(?:(?:Other )?Parameters|Attributes)[ \t]*\n[ \t]*-{3,}[ \t]*\n", re.MULTILINE)
 _NUMPY = re.compile(r"^([*\w]+(?:\s*,\s*[*\w]+)*)\s*(?::.*)?$")
 _GOOGLE = re.compile(r"^([ \t]*)(?:Args|Arguments|Parameters|Keyword Args):\s*\n", re.MULTILINE)
-_GOOGLE_ROW = re.compile(r"^\*{0,2}(\w+)\s*(?:\([^)]*\))?\s*:")
-_SPHINX = re.compile(r"^\s*:param(?:eter)?\s+(?:[\w\[\], .|]+\s+)?\*{0,2}(\w+)\s*:", re.MULTILINE)
+_GOOGLE_ROW = re.compile(r"^\*{0,2}(\w+)[ \t]*(?:\([^)]*\)[ \t]*)?:")
+_SPHINX = re.compile(r"^[ \t]*:param(?:eter)?[ \t]([^:\n]+):", re.MULTILINE)
+MOST_DOCSTRING = 50_000
+"""Characters of a docstring that are read."""
+MOST_HEADINGS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +58,10 @@ def public(text: str, path: str = "") -> dict[str, Public]:
         return {}
     try:
         tree = ast.parse(text)
+        exported = _exported(tree)
+        return {name.name: name for name in _names(tree) if _shown(name.name, exported)}
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return {}
-    exported = _exported(tree)
-    return {name.name: name for name in _names(tree) if _shown(name.name, exported)}
 
 
 def _shown(name: str, exported: frozenset[str] | None) -> bool:
@@ -165,10 +170,12 @@ def described(docstring: str) -> frozenset[str] | None:
     >>> described("Add two numbers.") is None
     True
     """
-    found = set(_SPHINX.findall(docstring))
-    for heading in _HEADING.finditer(docstring):
+    docstring = docstring[:MOST_DOCSTRING]
+    # The type may stand before the name.
+    found = {words.split()[-1].lstrip("*\\") for words in _SPHINX.findall(docstring) if words.strip()}
+    for heading in islice(_HEADING.finditer(docstring), MOST_HEADINGS):
         found |= set(_rows(docstring[heading.end() :], len(heading[1]), _NUMPY, dashed=True))
-    for heading in _GOOGLE.finditer(docstring):
+    for heading in islice(_GOOGLE.finditer(docstring), MOST_HEADINGS):
         found |= set(_rows(docstring[heading.end() :], None, _GOOGLE_ROW, dashed=False))
     return frozenset(found) if found else None
 

@@ -1,4 +1,4 @@
-"""The code-refiner's evidence: the linter, and how large and branched the touched functions are, before and after."""
+"""The code-refiner's evidence: what a reviewer would find, and how large and branched the touched functions are."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import ast
 import textwrap
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from engine.model import Gate, GateStatus
 from engine.specialists.case import Case, Evidence, Fact
 from engine.specialists.change import Edited, bench, bodies, cut, edited, judging
-from engine.specialists.review import MOST_FACTS, lint, words
+from engine.specialists.review import MOST_FACTS, judged, left_behind, lint, told
 
 LONG, BRANCHED, DEEP = 60, 12, 4
 """A function with more lines, ways through it or levels than these is worth a refiner's look."""
@@ -79,7 +81,7 @@ def _depth(tree: ast.AST) -> int:
 
 
 def look(case: Case) -> Evidence:
-    """Linter on the change; the sizes are facts, and one line of them goes with the gate."""
+    """What the review asks, as its gate is set anew here; the sizes are facts, and one line of them goes with it."""
     judges = judging(case)
     code = [c for c in edited(case) if c.python and c.after is not None]
     if not code:
@@ -87,14 +89,11 @@ def look(case: Case) -> Evidence:
     command = case.settings.gates.clippy
     linted = lint(command, bench(case, code), code)
     sizes = [row for c in code if not judges(c.path) for row in _sizes(c)]
-    facts = [Fact("linter", cut(str(f))) for f in linted.new]
+    left = left_behind(case, code)
+    facts = told(linted, left)
     facts += [Fact("size", f"{name}: {_moved(old, new)}") for name, old, new in sizes]
-    measured = _sum(sizes)
-    if linted.gate is not None:
-        gate = Gate("clippy", linted.gate.status, linted.gate.reason, f"{linted.gate.evidence}; {measured}")
-    else:
-        status = GateStatus.FAIL if linted.new or linted.complaint else GateStatus.PASS
-        gate = Gate("clippy", status, "", f"{words(command[0], linted)}; {measured}")
+    gate = judged(command, linted, left, code)
+    gate = replace(gate, evidence=f"{gate.evidence}; {_sum(sizes)}")
     return Evidence(gate, tuple(facts[:MOST_FACTS]))
 
 

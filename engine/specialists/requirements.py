@@ -35,7 +35,7 @@ def declared(path: str, text: str) -> frozenset[str]:
     if file.name == "pyproject.toml":
         try:
             return frozenset(_of_project(tomli.loads(text)))
-        except (tomli.TOMLDecodeError, AttributeError, TypeError):
+        except (ValueError, AttributeError, TypeError, RecursionError):  # a number may have too many digits
             return frozenset()
     if file.suffix in (".txt", ".in") and ("requirements" in str(file) or "constraints" in file.name):
         return frozenset(_names(text.splitlines()))

@@ -15,7 +15,7 @@ from engine.specialists.change import Edited, bench, cut, edited, judging
 from engine.specialists.leftovers import leftovers
 
 MOST_FACTS = 40
-_PLACE = re.compile(r"^(?P<path>[^\s:][^:]*):(?P<line>\d+):(?:(?P<column>\d+):?)?\s*(?P<what>\S.*)$")
+_PLACE = re.compile(r"^(?P<path>[^\s:][^:]*):(?P<line>\d{1,9}):(?:(?P<column>\d{1,9}):?)?\s*(?P<what>\S.*)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +54,32 @@ def look(case: Case) -> Evidence:
         return Evidence(Gate("clippy", GateStatus.SKIPPED, "n/a-surface", "no changed Python file"))
     command = case.settings.gates.clippy
     linted = lint(command, bench(case, code), code)
+    left = left_behind(case, code)
+    return Evidence(judged(command, linted, left, code), tuple(told(linted, left)[:MOST_FACTS]))
+
+
+def left_behind(case: Case, code: Sequence[Edited]) -> list[Finding]:
+    """Left-overs on the lines of the change."""
     judges = judging(case)
-    left = [
+    return [
         Finding(c.path, line, what)
         for c in code
         for line, what in leftovers(c)
         # A test may print what it likes.
         if not (judges(c.path) and what.startswith("print("))
     ]
+
+
+def told(linted: Linted, left: Sequence[Finding]) -> list[Fact]:
+    """What both found, for a model and for a reader."""
+    facts = [Fact("left behind", cut(str(f))) for f in left] + [Fact("linter", cut(str(f))) for f in linted.new]
+    return [*facts, Fact("linter", linted.complaint)] if linted.complaint else facts
+
+
+def judged(command: Sequence[str], linted: Linted, left: Sequence[Finding], code: Sequence[Edited]) -> Gate:
+    """The gate of linter and left-overs; it holds when there is nothing new of either."""
     tool = command[0] if command else "linter"
     behind = f"{len(left)} left-overs in +{sum(len(c.added) for c in code)} lines"
-    facts = [Fact("left behind", cut(str(f))) for f in left] + [Fact("linter", cut(str(f))) for f in linted.new]
-    if linted.complaint:
-        facts.append(Fact("linter", linted.complaint))
-    gate = _gate(tool, linted, left, behind)
-    return Evidence(gate, tuple(facts[:MOST_FACTS]))
-
-
-def _gate(tool: str, linted: Linted, left: Sequence[Finding], behind: str) -> Gate:
     first = f"; {cut(str(left[0]), 160)}" if left else ""
     if linted.gate is not None:
         if left:

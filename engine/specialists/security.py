@@ -13,12 +13,13 @@ from typing import Any
 from engine.model import Gate, GateStatus
 from engine.records.redact import Redactor
 from engine.specialists.case import Case, Evidence, Fact
-from engine.specialists.change import Edited, answer, bench, cut, edited, judging
+from engine.specialists.change import MOST, Edited, answer, bench, cut, edited, judging, rows
 from engine.specialists.requirements import declared, normal
 
 MOST_FACTS = 60
 AUDIT_PATIENCE = 120.0
 """Seconds the audit may take: it asks for each installed package."""
+_SHOWN = 3
 _GRAVE = frozenset({"MEDIUM", "HIGH"})
 
 
@@ -29,7 +30,7 @@ class Part:
     Attributes
     ----------
     said : for the gate's evidence.
-    ran : whether it could be made at all.
+    ran : False: there was something to look at, and the tool for it is missing or said nothing.
     holds : False: it found something the change is to answer for.
     """
 
@@ -40,16 +41,42 @@ class Part:
 
 
 def look(case: Case) -> Evidence:
-    """Three scans, each of which says by itself whether it ran; one finding the change brought fails the gate."""
+    """Three scans, each of which says by itself whether it ran; one finding the change brought fails the gate.
+
+    Changed code that nobody looked at is no pass.
+    """
     changes = edited(case)
-    if not changes:
+    left = unread(case, changes)
+    if not changes and not left:
         return Evidence(Gate("security", GateStatus.SKIPPED, "n/a-surface", "no changed text file"))
     parts = (secrets(changes), static(case, changes), audit(case, changes))
-    facts = tuple(fact for part in parts for fact in part.facts)[:MOST_FACTS]
-    said = "; ".join(part.said for part in parts)
+    facts = tuple(fact for part in parts for fact in part.facts) + tuple(Fact("not scanned", cut(p)) for p in left)
+    said = "; ".join([*(part.said for part in parts), *_left_said(left)])
+    judges = judging(case)
+    code = [path for path in left if path.endswith(".py") and not judges(path)]
+    return Evidence(Gate("security", *_status(parts, unseen=bool(code) or not changes), said), facts[:MOST_FACTS])
+
+
+def _status(parts: tuple[Part, Part, Part], *, unseen: bool) -> tuple[GateStatus, str]:
+    """The gate's word; ``unseen``: code of the change, or all of it, is in files that are not looked at."""
+    _, code, _ = parts
     if any(not part.holds for part in parts):
-        return Evidence(Gate("security", GateStatus.FAIL, "", said), facts)
-    return Evidence(Gate("security", GateStatus.PASS, "", said), facts)
+        return GateStatus.FAIL, ""
+    if not code.ran:
+        return GateStatus.SKIPPED, "missing-tool"
+    return (GateStatus.SKIPPED, "bounded-by-policy") if unseen else (GateStatus.PASS, "")
+
+
+def unread(case: Case, changes: Sequence[Edited]) -> list[str]:
+    """Files of the change that no scan looks at: they are no text, or too long."""
+    have, looked = set(case.files), {c.path for c in changes}
+    return sorted(path for path in case.changed if path in have and path not in looked)
+
+
+def _left_said(left: Sequence[str]) -> list[str]:
+    more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
+    named = ", ".join(cut(path, 80) for path in left[:_SHOWN])
+    return [f"not scanned, no text or over {MOST // 1000} kB: {named}{more}"] if left else []
 
 
 # -- secrets ----------------------------------------------------------------------------------------------------------
@@ -76,7 +103,7 @@ def static(case: Case, changes: Sequence[Edited]) -> Part:
     judges = judging(case)
     code = [c for c in changes if c.python and c.after is not None and not judges(c.path)]
     if not code:
-        return Part("bandit: no changed code", ran=False)
+        return Part("bandit: no changed code")
     tools = bench(case, code)
     tool = tools.find("bandit")
     if not tool:
@@ -96,8 +123,8 @@ def static(case: Case, changes: Sequence[Edited]) -> Part:
         *tools.files,
     ]
     status, lines = tools.confined(argv)
-    report = answer(written)
-    if not report:
+    report = answer(case.scratch, written.name)
+    if not isinstance(report.get("results"), list):
         why = cut(lines[-1] if lines else f"exit {status}", 120)
         return Part(f"bandit: skipped (missing-tool): it gave no report: {why}", ran=False)
     grave, facts = 0, []
@@ -112,8 +139,13 @@ def static(case: Case, changes: Sequence[Edited]) -> Part:
         text = f"{change.path}:{line}: {issue.get('test_id', '')} {severity.lower()}: {what}{note}"
         facts.append(Fact("static finding" if counts else "static finding, for information", text))
     first = next((f" ({cut(f.text, 120)})" for f in facts if f.about == "static finding"), "")
-    said = f"bandit: {grave} of medium severity or more in {len(code)} files{first}"
-    return Part(said, holds=not grave, facts=tuple(facts))
+    # What it cannot parse it lists apart, and has not looked at.
+    missed = _missed(report, code, case.place.worktree)
+    facts += [Fact("not scanned", f"{path}: bandit cannot read it") for path in missed]
+    said = f"bandit: {grave} of medium severity or more in {len(code) - len(missed)} files{first}"
+    if missed:
+        said += f", {len(missed)} not read (missing-tool): {cut(missed[0], 80)}"
+    return Part(said, ran=not missed, holds=not grave, facts=tuple(facts))
 
 
 def _issues(
@@ -121,13 +153,22 @@ def _issues(
 ) -> Iterator[tuple[Mapping[str, Any], Edited]]:
     """Findings that touch a line of the change, with the file they are in."""
     known = {str((root / c.path).resolve()): c for c in code}
-    for issue in report.get("results", ()):
+    for issue in rows(report.get("results")):
         change = known.get(str(Path(str(issue.get("filename", ""))).resolve()))
         if change is None:
             continue
-        lines = {_line(issue), *(n for n in issue.get("line_range", ()) if isinstance(n, int))}
+        spread = issue.get("line_range")
+        lines = (
+            {_line(issue), *(n for n in spread if isinstance(n, int))} if isinstance(spread, list) else {_line(issue)}
+        )
         if lines & change.added.keys():
             yield issue, change
+
+
+def _missed(report: Mapping[str, Any], code: Sequence[Edited], root: Path) -> list[str]:
+    """Changed files that the report lists among its errors."""
+    wrong = {str(Path(str(e.get("filename", ""))).resolve()) for e in rows(report.get("errors"))}
+    return [c.path for c in code if str((root / c.path).resolve()) in wrong]
 
 
 def _line(issue: Mapping[str, Any]) -> int:
@@ -152,7 +193,7 @@ def audit(case: Case, changes: Sequence[Edited]) -> Part:
     options = ["--format", "json", "--output", str(written), "--progress-spinner", "off", "--timeout", "5"]
     paths = [word for folder in folders for word in ("--path", folder)]
     _, lines = case.outside([tool, *options, *paths], AUDIT_PATIENCE)
-    report = answer(written)
+    report = answer(case.scratch, written.name)
     if not report:
         why = "no network" if _offline(lines) else cut(lines[-1] if lines else "it gave no report", 120)
         return Part(f"pip-audit: skipped (missing-tool): {why}", ran=False)
@@ -161,17 +202,18 @@ def audit(case: Case, changes: Sequence[Edited]) -> Part:
 
 def audited(report: Mapping[str, Any], new: frozenset[str]) -> Part:
     """What an audit's report says of a change that asks for the packages ``new``."""
-    packages = [d for d in report.get("dependencies", ()) if isinstance(d, Mapping)]
+    packages = rows(report.get("dependencies"))
     looked = [d for d in packages if "skip_reason" not in d]
     if packages and not looked:
         return Part("pip-audit: skipped (missing-tool): no package is known where it asks", ran=False)
     brought, facts = 0, []
     for package in looked:
         name = normal(str(package.get("name", "")))
-        for hole in package.get("vulns", ()):
+        for hole in rows(package.get("vulns")):
             mine = name in new
             brought += mine
-            fixes = ", ".join(map(str, hole.get("fix_versions", ()))) or "no version"
+            mended = hole.get("fix_versions")
+            fixes = ", ".join(map(str, mended if isinstance(mended, list) else ())) or "no version"
             text = f"{name} {package.get('version', '')}: {hole.get('id', '')}, fixed in {fixes}"
             facts.append(Fact("vulnerable package the change asks for" if mine else "vulnerable package", cut(text)))
     before = len(facts) - brought

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from engine.model import CollectError, Ran, TestOutcome, TestReport, TestResult
+from engine.workspace.regular import content
 
 # pytest-json-report's words for what our stream calls otherwise.
 _REPORT_WORDS = {"timeout": "failed", "rerun": "passed"}
@@ -145,12 +146,15 @@ def check(stream: Stream, report: Path, nonce: str, exit_code: int) -> str:
     if stream.garbled:
         return f"{stream.garbled} lines of the result stream are not the plug-in's"
     try:
-        if report.stat().st_size > _REPORT_LIMIT:
+        if report.lstat().st_size > _REPORT_LIMIT:
             return "the report is larger than 200 MB"
-        data = json.loads(report.read_bytes())
+        text = content(report.parent, report.name, _REPORT_LIMIT)
+        if text is None:
+            return "the report is no file that can be read"
+        data = json.loads(text)
     except FileNotFoundError:
         return "the report was not written"
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         return f"the report cannot be read: {error}"
     if not isinstance(data, dict) or data.get("nonce") != nonce:
         return "the report lacks the run's nonce"

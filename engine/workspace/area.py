@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 import sys
@@ -12,6 +11,7 @@ from io import BytesIO
 from pathlib import Path
 
 from engine.errors import DiskFull, no_room
+from engine.workspace.regular import open_below
 from engine.workspace.scope import of_git
 
 READ_LIMIT = 2_000_000
@@ -90,7 +90,7 @@ class Area:
             It is missing, a link, a folder or a device, or cannot be read.
         """
         try:
-            fd = self._open(relative, os.O_RDONLY)
+            fd = open_below(self.root, relative, os.O_RDONLY)
         except FileNotFoundError:
             raise Refused(f"no such file: {relative}") from None
         except OSError as error:
@@ -141,7 +141,7 @@ class Area:
         if kind not in ("", "file"):
             raise Refused(f"{relative} is a {kind}")
         try:
-            fd = self._open(relative, os.O_WRONLY | os.O_CREAT, make=True)
+            fd = open_below(self.root, relative, os.O_WRONLY | os.O_CREAT, make=True)
             with os.fdopen(fd, "wb") as file:
                 # What was opened is asked, not what has the name now: another process may swap it.
                 status = os.fstat(fd)
@@ -171,22 +171,6 @@ class Area:
         for relative in sorted(self.touched):
             found[relative] = self.read_bytes(relative) if self.kind(relative) == "file" else None
         return found
-
-    def _open(self, relative: str, flags: int, *, make: bool = False) -> int:
-        """Open below the root, following no link on the way; folders that lack are made on request."""
-        *folders, name = relative.split("/")
-        here = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            for folder in folders:
-                if make:
-                    with contextlib.suppress(FileExistsError):
-                        os.mkdir(folder, dir_fd=here)
-                down = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=here)
-                os.close(here)
-                here = down
-            return os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644, dir_fd=here)
-        finally:
-            os.close(here)
 
 
 def _inside(path: str, root: str) -> bool:

@@ -221,6 +221,7 @@ def test_a_story_is_what_the_repository_says_and_never_made_up(text: str, story:
 # -- forged -----------------------------------------------------------------------------------------------------------
 
 KEY = "cpu tests/test_calc.py::test_cpu_add"
+FOUND = (("before", "failed"), ("after", "passed"))
 FORGERIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "an outcome": (lambda r: r["tests"]["after"].update({KEY: "failed"}), "1 of 2 target tests do not pass"),
     "a target that was green": (lambda r: r["tests"]["before"].update({KEY: "passed"}), "not red before the change"),
@@ -228,6 +229,11 @@ FORGERIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "a row less on both sides": (lambda r: [r["tests"][s].pop(KEY.replace("add", "two")) for s in ("before", "after")],
                                  "tests: not what the journal says"),
     "no targets": (lambda r: r.update(targets=[]), "gate impl passes without a target"),
+    "no suites": (lambda r: r.update(suites={}), "suites that are not among those of the receipt: cpu"),
+    "a suite nobody has": (lambda r: [r["tests"][s].update({"ghost t.py::x": o}) for s, o in FOUND]
+                           and r["targets"].append("ghost t.py::x"), "not among those of the receipt: ghost"),
+    "no change": (lambda r: r["head"].update(tree="", commit=""), "gate impl passes without a change"),
+    "no command lines": (lambda r: r.pop("commands"), "'commands' is missing"),
     "a flaky target": (lambda r: r.update(flaky=[KEY]), "a target, and a test that decides nothing"),
     "a gate": (lambda r: r["gates"][1].update(status="fail"), "gate impl passes, and tests fails"),
     "the verdict": (lambda r: r["attempts"][0].update(verdict="claimed"), "the last attempt is claimed"),
@@ -251,7 +257,7 @@ def test_a_forged_receipt_is_found_without_running_anything(ran: Ran, tmp_path: 
     found = ran.check(path)
     assert verdict(found) is Exit.INTEGRITY
     assert any(d.kind is Kind.FORGED and said in d.what for d in found), found
-    assert any("impl.intoto.json does not say" in d.what for d in found)
+    assert any("impl.intoto.json" in d.what for d in found)
     assert not leftovers(ran.folder)
 
 
@@ -377,6 +383,35 @@ def test_a_forger_who_recomputed_everything_is_found_by_running_again(ran: Ran, 
         (Kind.FORGED, f"{KEY.replace('add', 'two')} before the change: failed in the receipt, passed here")
     ]
     assert not leftovers(ran.folder)
+
+
+def test_a_test_the_change_breaks_is_found_though_it_is_said_to_be_flaky(ran: Ran, alone: Path, tmp_path: Path) -> None:
+    two, known = KEY.replace("add", "two"), read(alone).receipt
+    wrong = b"def add(a, b):\n    return a + b\n\n\ndef mul(a, b):\n    return 6\n"
+    tree = ran.plan.repository.tree_with(known.snapshot.tree, {"calc/__init__.py": wrong}, tmp_path)
+
+    def forge(r: dict[str, Any]) -> None:
+        r["head"] = {"tree": tree, "commit": "", "branch": ""}
+        r["tests"]["after"][two] = "failed"
+        r.update(flaky=[two], patch_sha256="0" * 64)
+
+    rewrite(alone, forge)
+    assert [(d.kind, d.what) for d in ran.check(alone)] == [
+        (Kind.FORGED, f"{two} decides nothing in the receipt; here the change breaks it, 3 times of 3")
+    ]
+
+
+def test_a_receipt_of_which_nothing_can_run_does_not_hold(ran: Ran, alone: Path) -> None:
+    def empty(r: dict[str, Any]) -> None:
+        r.update(suites={}, targets=[], gates=[], attempts=[], patch_sha256="")
+        r["check"]["conclusion"] = "neutral"
+        r["tests"] = {"before": {}, "after": {}, "whole": True}
+        r["head"] = {"tree": "", "commit": "", "branch": ""}
+
+    rewrite(alone, empty)
+    assert [(d.kind, d.what) for d in ran.check(alone)] == [
+        (Kind.HERE, "it names no suite: nothing of it could run again")
+    ]
 
 
 def test_ctrl_c_leaves_nothing_behind(ran: Ran) -> None:

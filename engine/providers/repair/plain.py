@@ -64,12 +64,11 @@ def run_plain(
     check : raises to give up.
     """
     scratch.write(dict(sources))
-    out, setup, log = (scratch.home / name for name in ("plain.jsonl", "plain.json", "plain.txt"))
-    out.unlink(missing_ok=True)
+    out, log = scratch.new("plain.jsonl"), scratch.new("plain.txt")
     files = [*whole, *(key for key in keys if "::" not in key)]
     life, held = os.pipe()
     words = {"root": str(scratch.root), "out": str(out), "life": life, "tests": list(keys), "whole": files}
-    setup.write_text(json.dumps(words), encoding="utf-8")
+    setup = scratch.new("plain.json", json.dumps(words))
     args = list(dict.fromkeys([*files, *(key.split("::")[0] for key in keys)]))
     began = time.monotonic()
     with log.open("wb") as said:
@@ -92,8 +91,8 @@ def run_plain(
     finally:
         os.close(held)
         end_group(process)
-    tail = log.read_text(encoding="utf-8", errors="replace")[-3000:]
-    return _read(out.read_text(encoding="utf-8") if out.exists() else "", tail, time.monotonic() - began, complete)
+    tail = scratch.said(log)[-3000:]
+    return _read(scratch.said(out), tail, time.monotonic() - began, complete)
 
 
 def _read(text: str, tail: str, seconds: float, complete: bool) -> Outcome:

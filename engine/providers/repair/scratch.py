@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from engine.providers.repair.task import RepairTask
+from engine.workspace.area import Area
+from engine.workspace.regular import content
+
+MOST_SAID = 200_000_000
+"""Bytes of what a child wrote that are read."""
 
 _SKIP = {".git", "__pycache__", ".bitnet-tui", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".tox", "node_modules"}
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -35,11 +41,33 @@ class Scratch:
         (self.home / "home").mkdir()
 
     def write(self, sources: dict[str, str]) -> None:
-        """Put full texts into the copy."""
+        """Put full texts into the copy; what tests have put in their way, a link or a pipe, is taken away."""
+        area = Area(self.root)
         for name, text in sources.items():
-            target = self.root / name
-            with target.open("w", encoding="utf-8", newline="") as file:
-                file.write(text)
+            for path in (*reversed(PurePosixPath(name).parents[:-1]), PurePosixPath(name)):
+                self._clear(self.root / path, folder=str(path) != name)
+            area.write(name, text.encode("utf-8"))
+
+    def _clear(self, path: Path, *, folder: bool) -> None:
+        try:
+            found = path.lstat()
+        except OSError:
+            return
+        plain = stat.S_ISDIR(found.st_mode) if folder else stat.S_ISREG(found.st_mode) and found.st_nlink == 1
+        if not plain:
+            shutil.rmtree(path, ignore_errors=True) if stat.S_ISDIR(found.st_mode) else path.unlink()
+
+    def new(self, name: str, text: str = "") -> Path:
+        """A file beside the copy, for a child that starts, under a name that none before it could have taken."""
+        stem, _, ending = name.partition(".")
+        handle, path = tempfile.mkstemp(prefix=f"{stem}-", suffix=f".{ending}", dir=self.home)
+        with open(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        return Path(path)
+
+    def said(self, file: Path) -> str:
+        """What is in a file of :meth:`new`; empty where a child has put something else there."""
+        return (content(self.home, file.name, MOST_SAID) or b"").decode("utf-8", "replace")
 
     def remove(self) -> None:
         """Delete the folder; what a test has locked away is left to the system's own cleaning."""

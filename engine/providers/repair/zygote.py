@@ -67,8 +67,7 @@ class Zygote:
         self.link, theirs = socket.socketpair()
         life, self._life = os.pipe()
         kind = "early" if early else "late"
-        setup = scratch.home / f"setup-{kind}.json"
-        self._log = scratch.home / f"log-{kind}.txt"
+        self._scratch, self._log = scratch, scratch.new(f"log-{kind}.txt")
         words = {
             "root": str(scratch.root),
             "editable": list(editable),
@@ -80,7 +79,7 @@ class Zygote:
             "link": theirs.fileno(),
             "life": life,
         }
-        setup.write_text(json.dumps(words), encoding="utf-8")
+        setup = scratch.new(f"setup-{kind}.json", json.dumps(words))
         try:
             with self._log.open("wb") as log:
                 self._process = subprocess.Popen(
@@ -139,10 +138,7 @@ class Zygote:
 
     def said(self) -> str:
         """The end of what the child printed before it went quiet."""
-        try:
-            return self._log.read_text(encoding="utf-8", errors="replace")[-4000:]
-        except OSError:
-            return ""
+        return self._scratch.said(self._log)[-4000:]
 
     def close(self) -> None:
         """Hang up, give it a moment to kill what it forked, then kill its group."""

@@ -1,6 +1,7 @@
 """Whatever code under trial does, a search ends in time, leaves nothing behind and claims only what it proved."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from engine.providers.repair.scratch import Scratch
 
 
 def children():
@@ -38,6 +41,25 @@ def test_no_small_edit_helps_and_it_says_so(project):
     assert result.edits == ()
     assert result.remaining == {"tests/test_core.py::test_s"}
     assert "core.py:2" in result.note
+
+
+def test_what_tests_left_in_its_way_is_not_written_through(project, tmp_path_factory):
+    mine, away = tmp_path_factory.mktemp("mine"), tmp_path_factory.mktemp("away")
+    (mine / "core.py").write_text("mine")
+    scratch = Scratch(project.file("pack/core.py", "x = 1\n").file("a.py", "").task([], scratch=away))
+    shutil.rmtree(scratch.root / "pack")
+    (scratch.root / "pack").symlink_to(mine)
+    (scratch.root / "a.py").unlink()
+    os.mkfifo(scratch.root / "a.py")
+    scratch.write({"pack/core.py": "x = 2\n", "a.py": "y\n"})
+    assert (scratch.root / "pack" / "core.py").read_text() == "x = 2\n"
+    assert (scratch.root / "a.py").read_text() == "y\n"
+    assert (mine / "core.py").read_text() == "mine"
+    log = scratch.new("log.txt", "said")
+    assert scratch.said(log) == "said"
+    log.unlink()
+    os.mkfifo(log)
+    assert scratch.said(log) == ""
 
 
 def test_an_endless_test_is_mended(project):

@@ -6,6 +6,8 @@ import dataclasses
 import json
 from collections.abc import Callable
 
+import pytest
+
 from engine.config import Gates
 from engine.model import GateStatus
 from engine.specialists import benchmark
@@ -50,6 +52,15 @@ def test_a_command_of_the_settings_takes_the_place_of_the_plug_in(case: Make) ->
     gates = Gates(benchmarks=("sh", "-c", "echo 3 figures kept"))
     found = benchmark.look(case({"calc.py": MOD}, {"calc.py": FIXED}, gates=gates))
     assert (found.gate.status, found.gate.evidence) == (GateStatus.PASS, "baseline: 3 figures kept")
+
+
+@pytest.mark.parametrize("median", [10**400, float("nan"), float("inf"), -1, True, None, "1"])
+def test_a_figure_that_is_no_time_is_no_benchmark(median: object) -> None:
+    stats = dict.fromkeys(("median", "iqr", "mean", "stddev", "min", "max", "rounds", "iterations"), 1)
+    good = {"name": "good", "stats": stats}
+    report = {"benchmarks": [None, {"stats": None}, {"name": "odd", "stats": {**stats, "median": median}}, good]}
+    assert [row["name"] for row in benchmark._rows(report)] == ["good"]
+    assert benchmark._rows({"benchmarks": None}) == []
 
 
 def test_a_summary_names_the_range_the_worst_spread_and_the_machine() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -59,6 +60,18 @@ def test_an_example_that_failed_before_is_not_the_changes_fault(case: Make, lean
     )
 
 
+def test_an_example_cannot_take_the_place_where_examples_are_written_next(
+    case: Make, lean: Interpreter, tmp_path: Path
+) -> None:
+    place = tmp_path / "scratch" / "own" / "examples"
+    plant = (
+        f"    >>> import os, shutil\n    >>> shutil.rmtree({str(place)!r}, True) or os.symlink('/', {str(place)!r})\n"
+    )
+    old = GOOD.replace("    >>> add", f"{plant}    >>> add").replace("    3\n", "    4\n")
+    found = documentation.look(case({"calc.py": old}, {"calc.py": old + "\n\n_x = 1\n"}, python=lean))
+    assert found.gate.evidence == "docs: no public name changed; examples 0/1"
+
+
 def test_a_change_of_neither_code_nor_pages_has_nothing_to_document(case: Make) -> None:
     made = case({"calc.py": GOOD, "tests/test_a.py": "x = 1\n"}, {"tests/test_a.py": "x = 2\n"})
     assert documentation.look(made).gate.word == "skipped (n/a-surface)"
@@ -111,6 +124,42 @@ def test_gaps_are_names_without_a_word_and_parameters_that_differ(before: str, a
 )
 def test_parameters_are_read_in_three_ways_of_writing(docstring: str) -> None:
     assert described(docstring) == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Parameters" + "\n" * 400_000 + "x",
+        "\n" * 400_000 + ":param",
+        ":param" + " " * 40_000 + "x",
+        "Args:\n    a" + " " * 400_000 + "x",
+        "Args:\n" * 60_000,
+    ],
+)
+def test_a_docstring_of_any_shape_is_read_to_its_end(text: str) -> None:
+    assert (described(text) or set()) <= {"Args"}
+
+
+@pytest.mark.parametrize("text", ["import " * 60_000, "`" + "gone " * 80_000, "`gone_ " * 60_000])
+def test_a_page_of_any_shape_is_searched_to_its_end(text: str) -> None:
+    assert documentation._mention("gone", f"{text}\n`gone`") == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("from calc import a, gone", True),
+        ("an important word gone", False),
+        ("a.gone", True),
+        ("see gone.md and docs.gone.md", False),
+        ("``gone``", True),
+        ("`gone", False),
+        ("gone(", True),
+        ("`begone`", False),
+    ],
+)
+def test_a_name_is_mentioned_as_code(line: str, shown: bool) -> None:
+    assert documentation._mention("gone", f"\n{line}\n") == 2 * shown
 
 
 def test_a_name_with_the_same_code_was_renamed() -> None:

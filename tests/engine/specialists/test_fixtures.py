@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from engine.model import GateStatus
 from engine.specialists import fixtures
 from engine.specialists.case import Case
 from engine.specialists.evidence import LOOKS
+from engine.suites.interpreter import Interpreter
 
 Make = Callable[..., Case]
 STEADY = "from pathlib import Path\n\nPath(__file__).with_name('made.txt').write_text('steady')\n"
@@ -78,6 +82,43 @@ def test_what_a_generator_makes_and_the_index_of_it_are_offered_to_the_tree(case
     rows = json.loads(second.into["tests/fixtures/index.json"])["fixtures"]
     assert rows["rows.csv"]["for"] == "odd widths"
     assert rows["made.txt"]["made"] == "by make_made.py"
+
+
+PLANTED = {
+    "a link in place of its folder": "shutil.rmtree(here)\nhere.symlink_to('/etc')\n",
+    "a link to everything": "(here / 'all').symlink_to('/')\n",
+    "a pipe": "os.mkfifo(here / 'made.txt')\n",
+    "files without end": "[(here / f'{n}.txt').touch() for n in range(2001)]\n",
+}
+
+
+@pytest.mark.parametrize("what", PLANTED)
+def test_what_a_generator_plants_is_neither_followed_nor_waited_for(case: Make, lean: Interpreter, what: str) -> None:
+    maker = f"import os, shutil\nfrom pathlib import Path\n\nhere = Path(__file__).parent\n{PLANTED[what]}"
+    found = fixtures.look(case({"a.txt": ""}, {"tests/fixtures/make.py": maker}, python=lean))
+    assert found.gate.status is GateStatus.FAIL
+    assert set(found.into) <= {"tests/fixtures/index.json"}
+    assert found.facts[-1].text.startswith("tests/fixtures/make.py: ")
+
+
+def test_a_generator_cannot_prepare_the_place_where_it_runs_again(
+    case: Make, lean: Interpreter, tmp_path: Path
+) -> None:
+    """It leaves links where the next copy may come to lie, and a pipe where that is copied from."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    rows = tmp_path / "repo/.bitnet-tui/scratch/special/tests/fixtures/rows.csv"
+    maker = (
+        "import os\nfrom pathlib import Path\n\nhere = Path(__file__).parents[2]\n"
+        "for name in ('1', '2'):\n"
+        "    if not (here.parent / name).exists():\n"
+        f"        (here.parent / name).symlink_to({str(outside)!r})\n"
+        f"if os.path.isfile({str(rows)!r}):\n    os.unlink({str(rows)!r})\n    os.mkfifo({str(rows)!r})\n"
+    )
+    made = case({"tests/fixtures/rows.csv": "1\n"}, {"tests/fixtures/make.py": maker}, python=lean)
+    found = fixtures.look(made)
+    assert found.facts[-1].text == "tests/fixtures/rows.csv differs from one run to the next"
+    assert list(outside.iterdir()) == []
 
 
 def test_a_project_without_fixtures_has_no_surface(case: Make) -> None:

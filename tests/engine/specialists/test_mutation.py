@@ -162,6 +162,14 @@ def test_the_copy_has_settings_of_ours_and_keeps_the_projects_other_ones(case: M
     assert mine["pytest_add_cli_args"][-4:] == ["-m", "(not gpu)", "--deselect", "tests/test_l.py::test_red"]
 
 
+def test_settings_behind_a_link_are_neither_read_nor_run_with(case: Make, tmp_path: Path) -> None:
+    made = case({"calc.py": MOD}, {"calc.py": FIXED}, state=results(NODES))
+    (tmp_path / "foreign.toml").write_text("[tool.pytest.ini_options]\naddopts = ['-p', 'foreign']\n")
+    (made.place.worktree / "pyproject.toml").symlink_to(tmp_path / "foreign.toml")
+    said = mutation.prepare(made, tmp_path / "m" / "project", {"calc.py": ("add",)}, ("tests/test_l.py",))
+    assert said == "pyproject.toml is a link, or too long: mutmut cannot be given settings there"
+
+
 def test_a_score_is_rounded_down_and_says_how_many_of_how_many_were_tried() -> None:
     status = {f"m{n}": "killed" if n < 3 else "survived" for n in range(4)} | {"m9": "not checked"}
     answer = {"all": 10, "chosen": list(status), "status": status, "shown": {"m3": "-a\n+b"}, "why": "time"}

@@ -100,7 +100,7 @@ def test_a_refiner_measures_the_touched_functions_before_and_after(case: Make) -
     two = "\n\ndef other():\n    return 1\n"
     old = "def add(a, b):\n    if a:\n        if b:\n            return a + b\n    return 0\n"
     found = refine.look(case({"calc.py": old + two}, {"calc.py": FIXED + two}))
-    assert found.gate.evidence == "ruff: 0 warnings; 1 function: 5 → 2 lines, 3 → 1 ways"
+    assert found.gate.evidence == ("ruff: 0 warnings; 0 left-overs in +1 lines; 1 function: 5 → 2 lines, 3 → 1 ways")
     assert [f.text for f in found.facts] == ["calc.py: add: 5 lines, 3 ways, depth 2 → 2 lines, 1 ways, depth 0"]
     assert found.gate.status is GateStatus.PASS
 
@@ -110,6 +110,14 @@ def test_a_refiner_fails_on_new_warnings_and_skips_without_a_linter(case: Make) 
     assert refine.look(changed).gate.status is GateStatus.FAIL
     settings = dataclasses.replace(changed.settings, gates=Gates(clippy=("no-such-linter",)))
     assert refine.look(dataclasses.replace(changed, settings=settings)).gate.word == "skipped (missing-tool)"
+
+
+def test_a_refiner_does_not_lift_a_review_that_failed(case: Make) -> None:
+    changed = case({"calc.py": MOD}, {"calc.py": "def add(a, b):\n    breakpoint()\n    return a + b\n"})
+    assert review.look(changed).gate.status is GateStatus.FAIL
+    found = refine.look(changed)
+    assert found.gate.status is GateStatus.FAIL
+    assert "1 left-overs in +2 lines; calc.py:2: breakpoint(); 1 function" in found.gate.evidence
 
 
 def test_a_chain_of_elifs_is_no_deeper_than_one_if() -> None:

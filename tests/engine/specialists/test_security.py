@@ -6,6 +6,7 @@ import dataclasses
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,8 +82,11 @@ def test_nothing_changed_is_nothing_to_scan(case: Make) -> None:
     assert security.look(case({"calc.py": MOD}, {})).gate.word == "skipped (n/a-surface)"
 
 
-def test_without_bandit_the_scan_says_so(case: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = no_audit(case({"calc.py": MOD}, {"calc.py": FIXED}))
+@pytest.mark.parametrize(("added", "word"), [("", "skipped (missing-tool)"), (f"KEY = '{TOKEN}'\n", "fail")])
+def test_without_bandit_changed_code_is_no_pass_and_a_key_in_it_still_fails(
+    case: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, added: str, word: str
+) -> None:
+    made = no_audit(case({"calc.py": MOD}, {"calc.py": FIXED + added}))
     bare = dataclasses.replace(made, interpreter=dataclasses.replace(made.interpreter, executable="/nowhere/python"))
     changes = edited(bare)
     only_git = tmp_path / "bin"
@@ -92,6 +96,35 @@ def test_without_bandit_the_scan_says_so(case: Make, tmp_path: Path, monkeypatch
     monkeypatch.setattr("sys.executable", "/nowhere/python")
     part = security.static(bare, changes)
     assert (part.ran, part.said) == (False, "bandit: skipped (missing-tool): bandit is not installed")
+    assert security.look(bare).gate.word == word
+
+
+def test_what_is_too_long_or_no_text_is_named_and_not_counted(case: Make) -> None:
+    changed = {"calc.py": FIXED, "big.py": "x = 1\n" * 70_000, "data.bin": "\0"}
+    found = security.look(no_audit(case({"calc.py": MOD}, changed)))
+    assert found.gate.word == "skipped (bounded-by-policy)"
+    assert "bandit: 0 of medium severity or more in 1 files;" in found.gate.evidence
+    assert found.gate.evidence.endswith("; not scanned, no text or over 400 kB: big.py, data.bin")
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        {"results": None},
+        {"results": [None, 1, {"filename": None, "line_range": None}]},
+        {"results": {}, "errors": 1},
+    ],
+)
+def test_a_report_of_another_shape_has_no_findings(report: dict[str, Any]) -> None:
+    assert list(security._issues(report, [compared("a.py", "", "x = 1\n")], Path())) == []
+
+
+def test_an_audit_of_another_shape_has_no_findings() -> None:
+    odd = {"dependencies": [None, {"name": 1, "vulns": None}, {"name": "a", "vulns": [2, {"fix_versions": None}]}]}
+    assert (
+        security.audited(odd, frozenset("a")).said == "pip-audit: 1 brought by the change, 0 there before, 2 packages"
+    )
+    assert security.audited({"dependencies": None}, frozenset()).holds
 
 
 REPORT = {
