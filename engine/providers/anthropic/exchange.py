@@ -14,6 +14,7 @@ from engine.cancel import CancelToken
 from engine.config import Anthropic as Settings
 from engine.errors import ProviderError
 from engine.events import ActivityReported, UsageCounted
+from engine.plain import whole
 from engine.providers import Reporter
 from engine.providers.anthropic import profile as profiles
 from engine.providers.anthropic import tools
@@ -213,7 +214,7 @@ class Exchange:
         self._report(UsageCounted(self.name, name, self._meter.count(name, tokens)))
 
     def _say(self, kind: str, text: str) -> None:
-        self._report(ActivityReported(kind, self._where.redact(text)[:SHOWN_CHARS]))
+        self._report(ActivityReported(kind, whole(self._where.redact(text))[:SHOWN_CHARS]))
 
     def _note(self, text: str) -> None:
         self._report(ActivityReported("note", text))

@@ -15,6 +15,7 @@ from engine.config import Anthropic as Settings
 from engine.config import Budget, Price
 from engine.events import ActivityReported
 from engine.model import Outcome, Usage
+from engine.plain import whole
 from engine.providers import Brief, Finish, Reporter, Tools
 from engine.providers.anthropic import history as turns
 from engine.providers.anthropic import models, profile, prompt
@@ -128,7 +129,7 @@ class AnthropicProvider:
         if model.id not in self._shapes:
             first = profile.first(self._settings.profile, own_host=where.own, model=model.id)
             self._shapes[model.id] = Shape(first, self._settings.max_tokens)
-        system = self._redactor.values(prompt.system_prompt(brief))
+        system = whole(self._redactor.values(prompt.system_prompt(brief)))
 
         def log(record: dict[str, Any]) -> None:
             if self._transcript is not None:
@@ -267,4 +268,5 @@ def _finish(arguments: Mapping[str, Any]) -> Finish:
         outcome = Outcome(str(arguments.get("outcome", "")))
     except ValueError:
         outcome = Outcome.MORE_WORK
-    return Finish(outcome, str(arguments.get("summary", "")), str(arguments.get("evidence") or ""))
+    summary, evidence = (whole(str(arguments.get(key) or "")) for key in ("summary", "evidence"))
+    return Finish(outcome, summary, evidence)
