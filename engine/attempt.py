@@ -169,15 +169,17 @@ class Attempting:
         made: Provider
         if name == "anthropic":
             module = importlib.import_module("engine.providers.anthropic")
+            settings = plan.config.anthropic
+            if plan.past is not None:  # as often as then, and without waiting
+                settings = replace(settings, retry_cap_s=0.0)
             made = module.AnthropicProvider(
-                plan.config.anthropic,
+                settings,
                 self.loop.allowance,
                 plan.environ,
                 transcript=self._transcript(),
                 spent=self.loop.state.usage,
                 prices=plan.config.prices,
                 tape=plan.past.tape if plan.past is not None else self._recording(),
-                backoff=module.AT_ONCE if plan.past is not None else None,
                 part=part or f"attempt {self.number}",
             )
         elif name == "repair":

@@ -88,6 +88,11 @@ def overridden(model: str, prices: Mapping[str, Price], known: Rate) -> Rate | N
     return None if found is None else known.of(prices[found])
 
 
+def priced(model: str) -> bool:
+    """Whether the table has a model, or at least its line."""
+    return rate(model)[1] or any(line in model.lower() for line in LINES)
+
+
 def rate(model: str) -> tuple[Rate, bool]:
     """The rate of a model, and whether it is in the table.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from engine.allowance import Allowance
@@ -58,7 +59,7 @@ class AnthropicProvider:
     budget
         What may be used; an Allowance also knows whom to ask for more.
     prices
-        What the settings say of prices; else a table, and nothing for a server that is not Anthropic's.
+        What the settings say of prices; else a table, and nothing for a server on this machine.
     tape
         Keeps every answer, or plays those that were kept.
     part
@@ -100,7 +101,8 @@ class AnthropicProvider:
         cancel.check()
         where = endpoint(self._settings, self._environ)
         if self._tape is not None:
-            self._tape.start(self._part or f"attempt {brief.attempt}", where.shown)
+            retries = self._tape.start(self._part or f"attempt {brief.attempt}", where.shown, self._backoff.limit)
+            self._backoff = replace(self._backoff, limit=retries)
         wire = Wire(where, self._settings.timeout_s, self._tape)
         try:
             with cancel.closing(wire.interrupt):
@@ -124,11 +126,20 @@ class AnthropicProvider:
         self, where: Endpoint, wire: Wire, model: Model, brief: Brief, report: Reporter, cancel: CancelToken
     ) -> Exchange:
         if self._meter is None:
-            free = not where.own
-            self._meter = Meter(self._budget, self._spent, free=free, rates=self._rates, prices=self._prices)
+            self._meter = Meter(
+                self._budget,
+                self._spent,
+                free=where.loopback,
+                foreign=not where.own,
+                rates=self._rates,
+                prices=self._prices,
+            )
         if model.id not in self._shapes:
             first = profile.first(self._settings.profile, own_host=where.own, model=model.id)
             self._shapes[model.id] = Shape(first, self._settings.max_tokens)
+            if self._settings.effort and not first.thinking:
+                said = f"[anthropic] effort = {self._settings.effort!r} has no effect: profile plain asks for none"
+                report(ActivityReported("note", said))
         system = whole(self._redactor.values(prompt.system_prompt(brief)))
 
         def log(record: dict[str, Any]) -> None:

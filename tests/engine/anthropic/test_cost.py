@@ -61,6 +61,15 @@ def test_a_server_of_ones_own_costs_nothing_until_the_settings_say_so(double: Do
     assert (free.report.usage.usd, priced.report.usage.usd) == (0.0, 0.5)
 
 
+def test_elsewhere_a_known_model_costs_what_it_costs_and_an_unknown_one_is_told_of() -> None:
+    elsewhere = Meter(Budget(), Usage(), free=False, foreign=True, prices={"mine": Price(input=3.0)})
+    assert elsewhere.rate("anthropic.claude-opus-5-v1") == rate("claude-opus-5")[0]
+    assert elsewhere.rate("claude-opus-99") == rate("claude-opus-99")[0] != FREE, "early, never late"
+    assert (elsewhere.rate("qwen3-coder"), elsewhere.rate("mine-7b").into) == (FREE, 3.0)
+    assert "does not hold" in elsewhere.doubt("qwen3-coder")
+    assert [elsewhere.doubt(model) for model in ("qwen3-coder", "mine-7b", "claude-opus-5")] == ["", "", ""]
+
+
 # -- the forecast -----------------------------------------------------------------------------------------------------
 
 
@@ -72,6 +81,17 @@ def test_a_forecast_is_what_was_measured_and_what_was_added_since() -> None:
     assert forecast.of(10_000) == Estimate(2_250 + 250, 2_200, 300)
     now[0] = WARM_S
     assert forecast.of(10_000) == Estimate(2_500, 0, 300), "the server may have let go of it"
+
+
+def test_what_is_cached_is_as_old_as_the_request_that_left_it_there() -> None:
+    now = [0.0]
+    forecast = Forecast(clock=lambda: now[0])
+    forecast.sending()
+    now[0] = WARM_S - 1  # the model wrote for so long
+    forecast.learn(9_000, Tokens(written=3_000, out=10))
+    assert forecast.of(9_000).cached == 3_000
+    now[0] += 1
+    assert forecast.of(9_000).cached == 0
 
 
 def test_a_shortened_conversation_is_new_to_the_server() -> None:

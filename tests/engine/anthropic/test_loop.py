@@ -58,6 +58,17 @@ def test_a_request_thinks_caches_and_offers_the_built_in_editor(double: Double, 
     assert (first["system"], first["tools"]) == (second["system"], second["tools"])
 
 
+def test_effort_is_asked_for_without_thoughts_and_said_where_it_cannot_be(double: Double, attempt: Make) -> None:
+    double.script = [Say([DONE])] * 2
+    attempt(thinking=False, effort="low").run()
+    assert double.bodies[0]["output_config"] == {"effort": "low"}
+    assert "thinking" not in double.bodies[0]
+    plain = attempt(profile="plain", effort="low")
+    plain.run()
+    assert "output_config" not in double.bodies[1]
+    assert "[anthropic] effort = 'low' has no effect: profile plain asks for none" in plain.report.said("note")
+
+
 def test_thoughts_go_back_unchanged(double: Double, attempt: Make) -> None:
     double.script = [Say([thinking("hm", "signed"), use("search", pattern="x")]), Say([DONE])]
     attempt().run()
