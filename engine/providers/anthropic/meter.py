@@ -30,6 +30,8 @@ class Meter:
         The server costs nothing, unless ``prices`` says so: it is on this machine.
     foreign
         It is not Anthropic's: models the table knows cost what they cost there, others nothing.
+    floor
+        ``prices`` are a repository's own: they may be above the table's, never below.
     """
 
     def __init__(
@@ -41,19 +43,22 @@ class Meter:
         foreign: bool = False,
         rates: Rate | None = None,
         prices: Mapping[str, Price] | None = None,
+        floor: bool = False,
     ) -> None:
         self.spent = spent
         self._allowance = budget if isinstance(budget, Allowance) else Allowance(budget)
         self._free, self._foreign = free, foreign
         self._rates = rates
         self._prices = prices or {}
+        self._floor = floor
         self._unpriced: set[str] = set()
 
     def rate(self, model: str) -> Rate:
         if self._rates is not None:
             return self._rates
         known = FREE if self._costs_nothing(model) else rate(model)[0]
-        return overridden(model, self._prices, known) or known
+        told = overridden(model, self._prices, known) or known
+        return told.at_least(known) if self._floor else told
 
     def _costs_nothing(self, model: str) -> bool:
         return self._free or (self._foreign and not priced(model))

@@ -60,6 +60,8 @@ class AnthropicProvider:
         What may be used; an Allowance also knows whom to ask for more.
     prices
         What the settings say of prices; else a table, and nothing for a server on this machine.
+    floor
+        The prices are a repository's own and may not be below the table's.
     tape
         Keeps every answer, or plays those that were kept.
     part
@@ -81,6 +83,7 @@ class AnthropicProvider:
         backoff: Backoff | None = None,
         rates: Rate | None = None,
         prices: Mapping[str, Price] | None = None,
+        floor: bool = False,
         tape: Tape | None = None,
         part: str = "",
         answers_chars: int = turns.ANSWERS_CHARS,
@@ -88,6 +91,7 @@ class AnthropicProvider:
         self._settings, self._budget, self._environ = settings, budget, environ
         self._transcript = transcript
         self._spent, self._rates, self._prices = spent or Usage(), rates, prices
+        self._floor = floor
         self._tape, self._part = tape, part
         self._backoff = backoff or Backoff(settings.retries, settings.retry_cap_s)
         self._answers_chars = answers_chars
@@ -133,6 +137,7 @@ class AnthropicProvider:
                 foreign=not where.own,
                 rates=self._rates,
                 prices=self._prices,
+                floor=self._floor,
             )
         if model.id not in self._shapes:
             first = profile.first(self._settings.profile, own_host=where.own, model=model.id)
