@@ -11,7 +11,7 @@ from engine.advisories.desk import Desk
 from engine.advisories.found import CLAUDE, MOST, Found, find
 from engine.advisories.hooks import Hooks
 from engine.advisories.literals import asserted
-from engine.advisories.module import Standards
+from engine.advisories.module import Standards, Value
 from engine.launch import Plan
 from engine.model import Advisory
 from engine.state import ABOUT_HOOKS
@@ -35,10 +35,8 @@ def desk(loop: Loop, place: Place, targets: Sequence[str]) -> Desk:
     """
     settings = loop.plan.config.advisories
     redact = loop.recorder.redact.text
-    literals = asserted(_tests(loop, targets), targets)
-    made = Desk(
-        loop.emit, Standards(literals, settings.tolerance), redact=redact, lines=settings.lines, chars=settings.chars
-    )
+    made = Desk(loop.emit, redact=redact, log=loop.recorder.line, lines=settings.lines, chars=settings.chars)
+    made.standards = Standards(_literals(loop, targets, made), settings.tolerance)
     found = find(settings, _in_snapshot(loop))
     said = list(found.left_out)
     if settings.budget_s and found.hooks and loop.plan.confinement.seals:
@@ -52,6 +50,15 @@ def desk(loop: Loop, place: Place, targets: Sequence[str]) -> Desk:
         if advisory.key not in told:
             loop.emit(ev.AdvisoryRaised(advisory))
     return made
+
+
+def _literals(loop: Loop, targets: Sequence[str], desk: Desk) -> frozenset[Value]:
+    tests = _tests(loop, targets)
+    try:
+        return asserted(tests, targets)
+    except Exception as error:  # noqa: BLE001  # tests of a stranger; without their literals there are fewer hints
+        desk.failed(error)
+        return frozenset()
 
 
 def words(plan: Plan) -> list[str]:

@@ -56,18 +56,20 @@ class Allowance:
         kept = {name: to for name, to in raised.items() if name not in fixed and to > getattr(budget, name)}
         return cls(_with(budget, kept))
 
-    def reached(self, limit: str, spent: float, needed: float, why: str) -> None:
+    def reached(self, limit: str, spent: float, needed: float, why: str, *, between: bool = False) -> None:
         """The next step would pass ``limit``: return when it was raised.
 
         Parameters
         ----------
         needed
             What the limit must be at least for the run to go on.
+        between
+            No attempt is under way that could be judged as it stands.
 
         Raises
         ------
         BudgetSpent
-            Nobody can be asked.
+            Nobody can be asked, or a person ends the run here.
         AttemptEnded
             The attempt is over, and what it has is to be judged.
         Stopped
@@ -75,11 +77,14 @@ class Allowance:
         """
         allowed = float(getattr(self.budget, limit))
         question = f"{limit}-{next(self._numbers)}"
-        self.emit(ev.BudgetReached(question, limit, spent, allowed, needed, why, asked=self.ask is not None))
+        self.emit(ev.BudgetReached(question, limit, spent, allowed, needed, why, self.ask is not None, between))
         if self.ask is None:
             raise BudgetSpent(why, hint=HINTS[limit])
         while True:
             answer = self.ask(question)
+            if isinstance(answer, EndAttempt) and between:
+                self.emit(ev.BudgetSettled(question, ev.RUN))
+                raise BudgetSpent(why, hint=HINTS[limit])
             if isinstance(answer, EndAttempt):
                 self.emit(ev.BudgetSettled(question, self.part, answer.forward))
                 raise AttemptEnded(why)
@@ -89,11 +94,11 @@ class Allowance:
                 return
             self.reopen(question)
 
-    def check_time(self, minutes: float) -> None:
+    def check_time(self, minutes: float, *, between: bool = False) -> None:
         """Ask when the run has worked for longer than it may; a timer ends it where nobody can be asked."""
         while self.ask is not None and minutes >= self.budget.minutes:
             told = f"the run took its {self.budget.minutes:g} minutes"
-            self.reached("minutes", minutes, minutes + 1, told)
+            self.reached("minutes", minutes, minutes + 1, told, between=between)
 
 
 def _with(budget: Budget, limits: Mapping[str, float]) -> Budget:

@@ -16,6 +16,7 @@ from engine import events as ev
 from engine.advisories.desk import Desk
 from engine.errors import AttemptEnded, ProviderError
 from engine.gates.tools import tidy
+from engine.launch import Cut
 from engine.model import Outcome, Purpose, Step, TestReport, TestResult
 from engine.providers import Brief, Finish, Provider, Sandbox, SuiteBrief
 from engine.specialists.bounds import narrowed
@@ -36,6 +37,7 @@ class Attempting:
 
     loop: Loop
     number: int
+    _called: int = 0  # tools, where a run is made again
 
     def make(self) -> None:
         """Run the providers in order until one is done; record what they leave."""
@@ -46,11 +48,11 @@ class Attempting:
         desk = advising.desk(loop, place, [t.nodeid for t in self._targets()])
         toolbox = self.toolbox(place, area, desk)
         lessons: list[str] = []
-        finish, name = Finish(Outcome.MORE_WORK, "no provider ran"), loop.plan.providers[0]
+        finish, name = Finish(Outcome.MORE_WORK, "no provider ran"), self._providers[0]
         hint = loop.state.decision.hint if loop.state.decision else ""
         loop.allowance.part = f"attempt {self.number}"
         loop.emit(ev.AttemptStarted(self.number, name, hint))
-        for name in loop.plan.providers:
+        for name in self._providers:
             loop.emit(ev.StepStarted(Step.EDIT, self.number, f"{name} works on it"))
             finish = self._ask(name, place, toolbox, hint, lessons)
             if loop.state.settled is not None:  # by a person: nobody else is to go on
@@ -101,7 +103,7 @@ class Attempting:
             suites=loop.plan.suites,
             report=loop.emit,
             cancel=loop.steering.cancel,
-            before=loop.check_time,
+            before=self._safe_point,
             told=self.told,
             desk=desk,
         )
@@ -139,18 +141,23 @@ class Attempting:
 
     def _ask(self, name: str, place: Place, toolbox: Toolbox, hint: str, lessons: Sequence[str]) -> Finish:
         provider = self.provider(name)
+        # The repairer writes what it found when it has ended: asked in between, a person would throw it away.
+        toolbox.before = self._safe_point if name != "repair" else self._count
         try:
+            self.loop.check_time()
             finish = provider.attempt(
                 self._brief(place, hint, lessons), toolbox, self.loop.emit, self.loop.steering.cancel
             )
         except AttemptEnded as ended:
+            if (cut := self._cut) is not None:
+                self.loop.emit(cut.settled)
             return Finish(Outcome.MORE_WORK, f"ended at a limit: {ended.message}")
         except ProviderError as error:
             # With no retry left the attempt stays open: a resumed run makes it again.
             if not error.transient or (self._last() and not toolbox.area.touched):
                 raise
             return Finish(Outcome.MORE_WORK, error.message, transient=error.message)
-        if finish.refusal and name == self.loop.plan.providers[-1] and not toolbox.area.touched:
+        if finish.refusal and name == self._providers[-1] and not toolbox.area.touched:
             # Nothing to judge: the attempt stays open for another model or another day.
             raise ProviderError(
                 f"the model refused: {finish.refusal}",
@@ -159,6 +166,27 @@ class Attempting:
         # A claim the toolbox turned down is not a claim, whatever the provider makes of it.
         taken = toolbox.finished or {}
         return replace(finish, outcome=Outcome(taken["outcome"])) if "outcome" in taken else finish
+
+    @property
+    def _providers(self) -> tuple[str, ...]:
+        plan = self.loop.plan
+        return (plan.past.providers.get(self.number) if plan.past is not None else None) or plan.providers
+
+    @property
+    def _cut(self) -> Cut | None:
+        """Where a person ended this attempt, in a run that is made again."""
+        past = self.loop.plan.past
+        return past.cuts.get(f"attempt {self.number}") if past is not None else None
+
+    def _count(self) -> None:
+        self._called += 1
+
+    def _safe_point(self) -> None:
+        cut = self._cut
+        if cut is not None and self._called >= cut.tools:
+            raise AttemptEnded("as a person ended it when it was recorded")
+        self._count()
+        self.loop.check_time()
 
     def _last(self) -> bool:
         return self.number > self.loop.plan.config.retries.limit
@@ -169,15 +197,18 @@ class Attempting:
         made: Provider
         if name == "anthropic":
             module = importlib.import_module("engine.providers.anthropic")
+            settings = plan.config.anthropic
+            if plan.past is not None:  # as often as then, and without waiting
+                settings = replace(settings, retry_cap_s=0.0)
             made = module.AnthropicProvider(
-                plan.config.anthropic,
+                settings,
                 self.loop.allowance,
                 plan.environ,
                 transcript=self._transcript(),
                 spent=self.loop.state.usage,
                 prices=plan.config.prices,
+                floor=plan.floor,
                 tape=plan.past.tape if plan.past is not None else self._recording(),
-                backoff=module.AT_ONCE if plan.past is not None else None,
                 part=part or f"attempt {self.number}",
             )
         elif name == "repair":

@@ -49,10 +49,13 @@ class RunStarted(Noun, frozen=True):
     script: str = ""
     apply: bool = False
     publish: str = ""
+    limits: dict[str, float] | None = None  # of the budget, as typed
 
 
 class RunResumed(Noun, frozen=True):
     pid: int
+    providers: tuple[str, ...] = ()
+    limits: dict[str, float] | None = None  # as typed, now or before; what a person raised is in them
 
 
 class GuardChecked(Noun, frozen=True):
@@ -193,6 +196,7 @@ class BudgetReached(Noun, frozen=True):
     needed: float  # least the limit must be for the run to go on
     why: str
     asked: bool = True  # a person, who is waited for
+    between: bool = False  # no attempt is under way: to finish ends the run, resumably
 
 
 class BudgetRaised(Noun, frozen=True):
@@ -203,11 +207,15 @@ class BudgetRaised(Noun, frozen=True):
     to: float
 
 
+RUN = "the run"
+"""The part that ends where no attempt is under way."""
+
+
 class BudgetSettled(Noun, frozen=True):
     """A person has what is under way judged as it stands; ``forward``: and the run then hands over."""
 
     id: str
-    part: str  # an attempt, or a specialist's hop
+    part: str  # an attempt, a specialist's hop, or the run
     forward: bool = False
 
 

@@ -17,9 +17,11 @@ from urllib.parse import urlsplit
 from engine import config as settings
 from engine.config import Config
 from engine.errors import ConfigError, ProviderError
+from engine.events import BudgetSettled
 from engine.flow import agents
 from engine.flow.agents import Agent
 from engine.flow.routes import canonical
+from engine.providers.anthropic.pricing import below
 from engine.providers.scripted import read_script
 from engine.suites import interpreter
 from engine.suites.environment import scrubbed
@@ -54,11 +56,27 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """Where a person ended an attempt at a limit: after so many calls of tools."""
+
+    tools: int
+    settled: BudgetSettled
+
+
+@dataclass(frozen=True, slots=True)
 class Past:
-    """What of an earlier run is given when it is made again: where it began, and what the server said."""
+    """What of an earlier run is given when it is made again: where it began, what the server said, and the people.
+
+    Attributes
+    ----------
+    providers : of each attempt; a resumed run may have had others.
+    cuts : by part.
+    """
 
     snapshot: Snapshot
     tape: Any
+    providers: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    cuts: Mapping[str, Cut] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +100,13 @@ class Plan:
     publish: str = ""
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     fixed: tuple[str, ...] = ()  # limits the command line names
+    floor: bool = False  # the prices are the repository's own word
     past: Past | None = None  # a run that is made again
+
+    @property
+    def typed(self) -> dict[str, float]:
+        """Limits the command line names."""
+        return {name: float(getattr(self.config.budget, name)) for name in self.fixed}
 
     @property
     def project(self) -> Path:
@@ -129,6 +153,8 @@ def prepare(options: Options, environ: Mapping[str, str]) -> Plan:
     own = (agents.load(_agent(name, project)) for name in config.flow.agents)
     suites = _suites(config, options.suites)
     providers, why = _providers(config, environ)
+    if "anthropic" in providers and options.config is None:
+        _price(config, source, environ)
     found = interpreter.find(project, repository.root, config.python.interpreter, environ)
     clean = scrubbed(environ, config.sandbox.pass_env)
     probed = interpreter.probe(found, repository.root, clean)
@@ -151,6 +177,7 @@ def prepare(options: Options, environ: Mapping[str, str]) -> Plan:
         publish=options.publish,
         environ=environ,
         fixed=tuple(name for name, limit in budget.items() if limit is not None),
+        floor=options.config is None,
     )
 
 
@@ -205,6 +232,23 @@ def _trust(config: Config, source: str, named: bool, environ: Mapping[str, str])
         f"{source}: [anthropic] base_url = {url!r} would get your key",
         hint="if you trust it, say so outside the repository: ANTHROPIC_BASE_URL, or --config with a file of yours",
     )
+
+
+def _price(config: Config, source: str, environ: Mapping[str, str]) -> None:
+    """A repository may not say that what its user pays for is cheap, or free: no limit on money would hold.
+
+    Raises
+    ------
+    ConfigError
+        Its settings do, and Anthropic's own server is asked.
+    """
+    url = config.anthropic.base_url or environ.get("ANTHROPIC_BASE_URL", "")
+    host = urlsplit(url).hostname or "anthropic.com"
+    if (host == "anthropic.com" or host.endswith(".anthropic.com")) and (wrong := below(config.prices)):
+        raise ConfigError(
+            f"{source}: {wrong}: your limit on money would not hold",
+            hint="a repository's file may only raise prices; name a file of yours with --config to lower them",
+        )
 
 
 def _speak_for(config: Config, source: str, named: bool, asked: str) -> None:

@@ -152,6 +152,7 @@ class Loop:
             script=plan.config.scripted.file,
             apply=plan.apply,
             publish=plan.publish,
+            limits=plan.typed,
         )
 
     def _guard(self) -> None:
@@ -483,11 +484,14 @@ class Loop:
         self.allowance.check_time(self.steering.minutes)
 
     def checkpoint(self) -> None:
-        """A safe point: a pause or a stop takes effect here."""
+        """A safe point: a pause, a stop or the end of the time takes effect here."""
         if self.steering.pause_requested.is_set():
             self.emit(ev.Paused())
             self.steering.wait_while_paused()
             self.emit(ev.Continued())
         if self.steering.stop_after_step.is_set():
             raise Stopped("stopped after the step, on request")
+        settled = self.state.settled
+        if settled is None or settled.part == ev.RUN:  # else a person wants what there is judged, in the time it takes
+            self.allowance.check_time(self.steering.minutes, between=True)
         self.steering.cancel.check()

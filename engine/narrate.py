@@ -139,6 +139,8 @@ def _raised(e: ev.BudgetRaised, s: RunState) -> str:
 
 
 def _settled(e: ev.BudgetSettled, s: RunState) -> str:
+    if e.part == ev.RUN:
+        return "the run ends here, by a person; it can be resumed"
     return f"{e.part} ends here, by a person: " + ("judged, then handed over" if e.forward else "judged")
 
 

@@ -6,6 +6,8 @@ import re
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ud800-\udfff]")
 
+_HALF = re.compile("[\ud800-\udfff]")
+
 _STEERING = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
 
 
@@ -31,3 +33,14 @@ def one_line(text: str, most: int) -> str:
     bare = _CONTROL.sub("", _STEERING.sub("", text[: 8 * most]).replace("\r", " "))
     words = " ".join(bare.split())
     return words if len(words) <= most else words[: most - 1] + "…"
+
+
+def whole(text: str) -> str:
+    """``text`` without halves of surrogate pairs, which nothing can be sent or written with.
+
+    Examples
+    --------
+    >>> whole("caf\\udce9")
+    'caf\ufffd'
+    """
+    return text if text.isascii() else _HALF.sub("\ufffd", text)

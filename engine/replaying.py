@@ -18,7 +18,7 @@ from engine.commands import Command, Decide, Restore
 from engine.config import Budget
 from engine.errors import EnvironmentFailure
 from engine.feed import Feed
-from engine.launch import Options, Past, prepare
+from engine.launch import Cut, Options, Past, prepare
 from engine.model import Exit
 from engine.providers.anthropic.recording import NAME
 from engine.providers.anthropic.replaying import Replay, read
@@ -75,17 +75,14 @@ def replay(target: Path, name: str, environ: Mapping[str, str], *, watch: Callab
         raise EnvironmentFailure(f"run {run} was interrupted before it began: there is nothing to replay")
     recorded = read(home.run(run) / NAME)
     snapshot = _snapshot(repository, run, then.snapshot)
-    settled = frozenset(r.event.part for r in records if isinstance(r.event, ev.BudgetSettled))
-    tape = Replay(recorded, Redactor.of(environ).data, settled)
+    cuts = cuts_of(records)
+    tape = Replay(recorded, Redactor.of(environ).data, frozenset(cuts))
+    past = Past(snapshot, tape, providers_of(records), cuts)
     given = {k: v for k, v in environ.items() if k not in _KEYS} | {"ANTHROPIC_BASE_URL": recorded.server}
     plan = prepare(_options(repository, then.started), given)
     silent = dataclasses.replace(plan.config.github, publish="off")  # a replay says nothing to anybody
     config = dataclasses.replace(plan.config, budget=ENDLESS, github=silent)
-    again = Run(
-        dataclasses.replace(
-            plan, home=Home(repository.root, REPLAYS), past=Past(snapshot, tape), config=config, apply=False
-        )
-    )
+    again = Run(dataclasses.replace(plan, home=Home(repository.root, REPLAYS), past=past, config=config, apply=False))
     try:
         now, code = _play(again, records, watch)
     finally:
@@ -115,6 +112,37 @@ def _snapshot(repository: Repository, run: str, taken: ev.SnapshotTaken) -> Snap
             hint=f"it is kept by refs/bitnet-tui/{run}/base and below the run's branch, until they are deleted",
         )
     return Snapshot(**asdict(taken))
+
+
+def cuts_of(records: Sequence[ev.Record]) -> dict[str, Cut]:
+    """The parts that a person ended at a limit, as they were made the last time."""
+    found: dict[str, Cut] = {}
+    tools = 0
+    for record in records:
+        match record.event:
+            case ev.AttemptStarted(number):
+                tools = 0
+                found.pop(f"attempt {number}", None)
+            case ev.SpecialistStarted():
+                tools = 0
+            case ev.ToolCalled():
+                tools += 1
+            case ev.BudgetSettled(part=part) as settled if part != ev.RUN:
+                found[part] = Cut(tools, settled)
+    return found
+
+
+def providers_of(records: Sequence[ev.Record]) -> dict[int, tuple[str, ...]]:
+    """Who made each attempt, the last time it was made."""
+    found: dict[int, tuple[str, ...]] = {}
+    now: tuple[str, ...] = ()
+    for record in records:
+        match record.event:
+            case ev.RunStarted(providers=providers) | ev.RunResumed(providers=providers):
+                now = providers or now
+            case ev.AttemptStarted(number):
+                found[number] = now
+    return found
 
 
 def _options(repository: Repository, started: ev.RunStarted) -> Options:

@@ -100,7 +100,7 @@ class Run:
         recorder = Recorder(writer, feed, log, fold_all(RunState(), records), self.redact)
         for record in records:
             feed.publish(record)
-        recorder.emit(ev.RunResumed(os.getpid()))
+        recorder.emit(ev.RunResumed(os.getpid(), self.plan.providers, self.plan.typed))
         return recorder
 
     def _ended(self, recorder: Recorder | None, feed: Feed, error: BitnetError) -> Exit:

@@ -39,7 +39,7 @@ class Steering:
         self._since = time.monotonic()
         if self.ask:
             return
-        self._timer = threading.Timer(seconds, self._expire)
+        self._timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), self._expire)
         self._timer.daemon = True
         self._timer.start()
 

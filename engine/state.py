@@ -337,6 +337,11 @@ def _run_resumed(s: RunState, e: ev.RunResumed, at: float) -> RunState:
     attempts = tuple(a for a in s.attempts if a.finished is not None)
     followed = tuple(r for r in s.specialists if r.finished is not None)
     s = replace(s, ended=None, stopping=False, paused=False, suites=suites, attempts=attempts, proposal=None)
+    limits = e.limits or {}
+    if s.started is not None:  # what was typed last holds
+        started = {"providers": e.providers or s.started.providers, "limits": {**(s.started.limits or {}), **limits}}
+        raised = {name: to for name, to in s.raised.items() if name not in limits}
+        s = replace(s, started=replace(s.started, **started), raised=raised)
     return replace(s, specialists=followed, step_since=0.0, limit=None)
 
 

@@ -16,9 +16,10 @@ from typing import Any
 from engine.advisories.desk import Desk
 from engine.advisories.hooks import Edit
 from engine.cancel import CancelToken
-from engine.errors import EnvironmentFailure
+from engine.errors import no_room
 from engine.events import EditApplied, Event, ToolCalled
 from engine.model import Advisory, Ended, Outcome, TestReport
+from engine.plain import whole
 from engine.providers import ToolResult
 from engine.quoting import unforged
 from engine.tracebacks import clipped, shortened
@@ -30,13 +31,14 @@ from engine.workspace.scope import Writable
 EDITOR = "str_replace_based_edit_tool"
 NAMES = (EDITOR, "search", "run_tests", "finish")
 VIEW_LINES, VIEW_CHARS = 400, 15_000
-SEARCH_LINES = 120
+SEARCH_LINES, SEARCH_S = 120, 20.0
 DETAIL_CHARS = 1800
 DETAILED, LISTED = 6, 40  # red tests shown with their traceback, and at all
 LINE_CHARS = 1000  # of a line that is viewed
 FOUND_CHARS = 300  # of a line that is found
 FALSE_CLAIMS = 2  # how often `finish done` is turned back before it is taken as more-work, and as a false claim
 
+_PLACE = re.compile(r".*?:\d+:")  # of a line that git found
 KEY_FILES = (".env", ".env.local", ".env.production", ".netrc", ".pypirc", ".npmrc", ".git-credentials", "id_rsa")
 
 RunTests = Callable[[str | None, Sequence[str] | None], list[TestReport]]
@@ -101,10 +103,19 @@ class Toolbox:
             result = self._dispatch(name, given)
         except Refused as refusal:
             result = ToolResult(unforged(str(refusal)), is_error=True)  # it may repeat what it was given
-        result = replace(result, text=self.told(result.text))
+        except OSError as error:
+            if no_room(error):
+                raise
+            result = ToolResult(unforged(f"{error.filename or name}: {error.strerror or error}"), is_error=True)
+        except UnicodeEncodeError as error:
+            half = ascii(error.object[error.start : error.end])[:40]
+            result = ToolResult(f"{half} is half of a character: write the character itself", is_error=True)
+        except ValueError as error:
+            result = ToolResult(unforged(f"{name}: {error}"), is_error=True)
+        result = replace(result, text=whole(self.told(result.text)))
         first = (result.text.splitlines() or [""])[0][:160]
         seconds = round(time.monotonic() - started, 3)
-        self.report(ToolCalled(name, _summary(name, given), not result.is_error, seconds, first))
+        self.report(ToolCalled(whole(name), whole(_summary(name, given)), not result.is_error, seconds, first))
         return result
 
     def _dispatch(self, name: str, arguments: Mapping[str, Any]) -> ToolResult:
@@ -201,6 +212,7 @@ class Toolbox:
             raise Refused(f"{where} is not searched: files of that name hold keys")
         # `git grep` has no catastrophic patterns and knows what is ignored.
         inside = Repository(self.area.root)
+        inside.run_id = self.repository.run_id
         args = (
             "grep",
             "-n",
@@ -216,16 +228,15 @@ class Toolbox:
             where,
             *(f":(exclude,icase,glob)**/{name}" for name in KEY_FILES),
         )
-        try:
-            found = inside.run(*args).splitlines()
-        except EnvironmentFailure as failure:
-            if "status 1" in str(failure):
-                return ToolResult(f"no match for {pattern!r} in {where}")
-            raise Refused(f"search failed: {failure.message}") from failure
-        cut = [clipped(line, FOUND_CHARS) for line in found[:SEARCH_LINES]]
+        found, done = inside.first_lines(*args, most=SEARCH_LINES + 1, cancel=self.cancel, deadline_s=SEARCH_S)
+        if not done.killed and done.code not in (0, 1):
+            raise Refused(f"search failed: {unforged('; '.join(done.tail[-2:])) or f'status {done.code}'}")
+        cut = [clipped(_hit(line), FOUND_CHARS) for line in found[:SEARCH_LINES]]
         if len(found) > SEARCH_LINES:
-            cut.append(f"… {len(found) - SEARCH_LINES} more matches; give a path or a narrower pattern")
-        return ToolResult("\n".join(cut))
+            cut.append("… more matches; give a path or a narrower pattern")
+        elif done.killed:
+            cut.append(f"… not all of {where} was searched in {SEARCH_S:g} s; give a path or a simpler pattern")
+        return ToolResult("\n".join(cut) or f"no match for {unforged(repr(pattern))} in {where}")
 
     # -- tests --------------------------------------------------------------------------------------------------------
 
@@ -261,7 +272,7 @@ class Toolbox:
             outcome = Outcome(given)
         except ValueError:
             raise Refused(f"outcome {given!r} is unknown; it is one of {', '.join(Outcome)}") from None
-        summary = str(arguments.get("summary") or "")[:2000]
+        summary = whole(str(arguments.get("summary") or ""))[:2000]
         if outcome is Outcome.DONE:
             self.claim_holds, said = self.claim()
             if not self.claim_holds:
@@ -272,7 +283,7 @@ class Toolbox:
         self.finished = {
             "outcome": str(outcome),
             "summary": summary,
-            "evidence": str(arguments.get("evidence") or "")[:4000],
+            "evidence": whole(str(arguments.get("evidence") or ""))[:4000],
         }
         return ToolResult(f"finished: {outcome}", finished=True)
 
@@ -300,6 +311,13 @@ def summarise(reports: Sequence[TestReport]) -> str:
         if not report.results and not report.problem:
             lines.append("  no test was collected")
     return unforged("\n".join(lines)) or "no suite ran"
+
+
+def _hit(line: str) -> str:
+    """A line that was found: no name of a file can make it one of ours, and what the file says is left as it is."""
+    place = _PLACE.match(line)
+    end = place.end() if place else len(line)
+    return unforged(line[:end]) + line[end:].replace("\r", "\\r")
 
 
 def _holds_keys(path: str) -> bool:

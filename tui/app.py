@@ -230,7 +230,7 @@ class BitnetApp(App[Exit]):
 
     def _limited(self, answer: Raise | EndAttempt | str | None) -> None:
         """What a person said at a spent limit."""
-        from tui.format.limit import amount
+        from tui.format.limit import amount, ending
         from tui.screens.limit import AmountScreen
 
         asked = self.bridge.state.limit
@@ -246,7 +246,7 @@ class BitnetApp(App[Exit]):
         elif isinstance(answer, Raise):
             self.say(f"raised to {amount(answer.limit, answer.to)}: the run goes on")
         else:
-            self.say("the attempt ends here and is judged" + (", then handed over" if answer.forward else ""))
+            self.say(ending(asked, answer.forward))
 
     def _restore(self, proposal: str, pieces: tuple[int, ...] | None) -> None:
         from tui.format.removed import sent

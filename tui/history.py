@@ -166,9 +166,11 @@ def project(target: Path, run: str) -> Path:
 def choices(target: Path, run: str) -> dict[str, Any]:
     """What the interrupted run was asked for, so that it goes on the same way."""
     _, home = _home(target)
-    started = _load(home, run)[2].started
+    state = _load(home, run)[2]
+    started = state.started
     if started is None:
         return {}
+    limits = {name: max(to, state.raised.get(name, to)) for name, to in (started.limits or {}).items()}
     return {
         # A file named by hand is kept with its whole path; what a project's settings are called is found again.
         "config": Path(started.config) if Path(started.config).is_absolute() else None,
@@ -180,6 +182,10 @@ def choices(target: Path, run: str) -> dict[str, Any]:
         "apply": started.apply,
         "publish": {"on": True, "off": False}.get(started.publish),
         "max_retries": started.retry_limit,
+        # What was typed goes on to hold, as far as a person did not raise it.
+        "max_usd": limits.get("usd"),
+        "max_minutes": limits.get("minutes"),
+        "max_turns": int(limits["turns"]) if "turns" in limits else None,
     }
 
 

@@ -6,7 +6,7 @@ What is here is pure. ``hooks`` runs the repository's own checks, ``desk`` keeps
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from engine.advisories.module import Module, Standards, added_lines, parsed
 from engine.advisories.numeric import NUMERIC
@@ -50,8 +50,24 @@ _BROKEN = (
 )
 
 
-def advise(path: str, before: str, after: str, standards: Standards = USUAL) -> Iterator[Advisory]:
-    """Hints on the lines ``after`` has and ``before`` had not, in their order."""
+def _raised(error: Exception) -> None:
+    raise error
+
+
+def advise(
+    path: str,
+    before: str,
+    after: str,
+    standards: Standards = USUAL,
+    failed: Callable[[Exception], None] = _raised,
+) -> Iterator[Advisory]:
+    """Hints on the lines ``after`` has and ``before`` had not, in their order.
+
+    Parameters
+    ----------
+    failed
+        Called with what a rule raised; the others have their say all the same.
+    """
     found: list[Advisory] = []
     added = added_lines(before, after)
     lines = after.split("\n")
@@ -62,7 +78,10 @@ def advise(path: str, before: str, after: str, standards: Standards = USUAL) -> 
             module = Module(path, tree, added, parsed(before), standards)
             prose = module.prose
             for code, rule in (*RULES, *NUMERIC):
-                found += (Advisory(code, text, path, line) for line, text in rule(module) if line in added)
+                try:
+                    found += [Advisory(code, text, path, line) for line, text in rule(module) if line in added]
+                except Exception as error:  # noqa: BLE001  # code of a stranger; what it says of itself may be anything
+                    failed(error)
         for number in sorted(added - prose):
             for code, pattern, text in _WORDS if tree is not None else _BROKEN:
                 if pattern.search(lines[number - 1]):

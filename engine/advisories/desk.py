@@ -3,6 +3,7 @@ followed."""
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -10,7 +11,7 @@ from engine.advisories import advise
 from engine.advisories.hooks import Edit, Seen
 from engine.advisories.module import Standards, parsed
 from engine.advisories.said import PREFIX
-from engine.events import AdvisoriesSettled, AdvisoryRaised, Event
+from engine.events import ActivityReported, AdvisoriesSettled, AdvisoryRaised, Event
 from engine.model import Advisory
 
 Key = tuple[str, str, str]
@@ -26,16 +27,20 @@ class Desk:
         What the project's own checks say of an edit.
     lines, chars
         How many advisories, and how much of them, go into one answer.
+    log
+        Where the traceback of a rule that failed goes.
     """
 
     report: Callable[[Event], None]
     standards: Standards = Standards()
     hooks: Callable[[Edit], Seen] = lambda _edit: Seen()
     redact: Callable[[str], str] = str
+    log: Callable[[str], None] = lambda _text: None
     lines: int = 8
     chars: int = 1200
     _said: set[Key] = field(default_factory=set)
     _again: set[Key] = field(default_factory=set)
+    _broke: bool = False
     _latest: dict[str, dict[str, set[Key]]] = field(default_factory=dict)  # by file and hook: what it said last
 
     def raise_(self, advisory: Advisory) -> bool:
@@ -49,7 +54,7 @@ class Desk:
 
     def edited(self, edit: Edit, before: str, after: str) -> list[str]:
         """Lines for the answer to an edit."""
-        own = [self._clean(a) for a in advise(edit.path, before, after, self.standards)]
+        own = self._advise(edit.path, before, after)
         seen = self.hooks(edit)
         latest = self._latest.setdefault(edit.path, {})
         latest |= {hook: {a.key for a in said} for hook, said in seen.by.items()}
@@ -80,10 +85,10 @@ class Desk:
             Texts of the files that differ from where the run began.
         """
         still = {
-            self._clean(a).key
+            a.key
             for path, text in after.items()
             if before.get(path) != text
-            for a in advise(path, before.get(path, ""), text, self.standards)
+            for a in self._advise(path, before.get(path, ""), text)
         }
         followed, open_ = list[Advisory](), list[Advisory]()
         for advisory in given:
@@ -102,6 +107,23 @@ class Desk:
         if advisory.path.endswith(".py") and parsed(text) is None:  # nothing can be seen in it
             return True
         return advisory.key in still
+
+    def _advise(self, path: str, before: str, after: str) -> list[Advisory]:
+        """What the rules say; a rule that fails says nothing, and never ends a run."""
+        try:
+            return [self._clean(a) for a in advise(path, before, after, self.standards, self.failed)]
+        except Exception as error:  # noqa: BLE001  # this edge lets nothing through
+            self.failed(error)
+            return []
+
+    def failed(self, error: Exception) -> None:
+        """Say once that hints are missing, and keep the traceback."""
+        if self._broke:
+            return
+        self._broke = True
+        self.log("".join(traceback.format_exception(error)))
+        text = f"some advisories could not be worked out ({type(error).__name__}); run.log has the traceback"
+        self.report(ActivityReported("note", text))
 
     def _clean(self, advisory: Advisory) -> Advisory:
         text = self.redact(advisory.text)

@@ -55,7 +55,8 @@ def literal(node: ast.AST) -> Value | None:
 
 
 def _telling(value: float) -> bool:
-    if not math.isfinite(value):
+    # Integers first: one of three hundred digits is no float at all.
+    if not isinstance(value, int) and not math.isfinite(value):
         return False
     if value == int(value):
         whole = abs(int(value))

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 MOST = 1_000_000
 """Characters of a file that is looked at."""
 
+LARGE = 1000
+"""Bits of an integer that is taken for a quantity; longer ones are no floats."""
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Value = float | int | str
 """A literal; 1 and 1.0 are one."""
@@ -124,7 +127,7 @@ def number(node: ast.AST | None) -> float | None:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
         node = node.operand
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
-        return abs(node.value)
+        return abs(node.value) if isinstance(node.value, float) or node.value.bit_length() < LARGE else None
     return None
 
 

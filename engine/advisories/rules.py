@@ -10,7 +10,7 @@ import ast
 from collections.abc import Callable, Iterator
 
 from engine.advisories.literals import literal
-from engine.advisories.module import Function, Module, body, last
+from engine.advisories.module import LARGE, Function, Module, Value, body, last
 
 Found = Iterator[tuple[int, str]]
 Rule = Callable[[Module], Found]
@@ -48,7 +48,12 @@ def literals_of_tests(module: Module) -> Found:
         if value is None or value not in wanted or value in known or id(node) in raised:
             continue
         if isinstance(node, ast.Constant) and node.lineno not in module.prose:
-            yield node.lineno, f"{repr(value)[:40]} stands in an assertion of a target test; compute it"
+            yield node.lineno, f"{_shown(value)} stands in an assertion of a target test; compute it"
+
+
+def _shown(value: Value) -> str:
+    # Python writes no integer of more than 4300 digits in decimals.
+    return repr(value)[:40] if not isinstance(value, int) or value.bit_length() < LARGE else f"{value:#x}"[:40]
 
 
 def placeholders(module: Module) -> Found:

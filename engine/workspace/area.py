@@ -81,13 +81,18 @@ class Area:
             return "link"
         return "file" if stat.S_ISREG(mode) else "folder" if stat.S_ISDIR(mode) else "other"
 
-    def read_bytes(self, relative: str) -> bytes:
+    def read_bytes(self, relative: str, most: int | None = None) -> bytes:
         """Content of a regular file.
+
+        Parameters
+        ----------
+        most
+            Bytes it may have; None: as many as it likes.
 
         Raises
         ------
         Refused
-            It is missing, a link, a folder or a device, or cannot be read.
+            It is missing, a link, a folder or a device, too large, or cannot be read.
         """
         try:
             fd = open_below(self.root, relative, os.O_RDONLY)
@@ -96,9 +101,15 @@ class Area:
         except OSError as error:
             raise Refused(f"{relative} cannot be read: {error.strerror}") from error
         with os.fdopen(fd, "rb") as file:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
+            status = os.fstat(fd)
+            if not stat.S_ISREG(status.st_mode):
                 raise Refused(f"{relative} is not a regular file")
-            return file.read()
+            if most is None:
+                return file.read()
+            data = file.read(most + 1) if status.st_size <= most else b""
+            if (size := max(status.st_size, len(data))) > most:
+                raise Refused(f"{relative} has {size} bytes; files up to {most} can be edited")
+            return data
 
     def read(self, relative: str) -> Text:
         """A text file, with what it takes to write it back.
@@ -108,9 +119,7 @@ class Area:
         Refused
             It cannot be read, is binary, or larger than 2 MB.
         """
-        data = self.read_bytes(relative)
-        if len(data) > READ_LIMIT:
-            raise Refused(f"{relative} has {len(data)} bytes; files up to {READ_LIMIT} can be edited")
+        data = self.read_bytes(relative, READ_LIMIT)
         if b"\0" in data:
             raise Refused(f"{relative} is a binary file")
         encoding = "utf-8-sig" if data.startswith(b"\xef\xbb\xbf") else "utf-8"

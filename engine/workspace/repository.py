@@ -16,7 +16,9 @@ from typing import BinaryIO, cast
 
 import git
 
+from engine.cancel import CancelToken
 from engine.errors import DiskFull, EnvironmentFailure
+from engine.suites.process import Exited, run_child
 
 _NO_ROOM = 2**18  # bytes; less is no room for a file and its folder
 # A repository may bring hooks and helpers of its own; none of them runs for us.
@@ -169,9 +171,7 @@ class Repository:
     def run_bytes(
         self, *args: str, env: Mapping[str, str] | None = None, data: bytes | None = None, again: bool = True
     ) -> bytes:
-        full = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_LFS_SKIP_SMUDGE": "1", "LC_ALL": "C"}
-        if self.run_id:
-            full["BITNET_TUI_RUN"] = self.run_id
+        full = self._environment()
         try:
             with _stdin(data) as stream:
                 done = self._git.execute(
@@ -189,6 +189,33 @@ class Repository:
             lines = [line.strip() for line in said.splitlines() if not line.startswith("hint:")]
             raise self._failure(f"git {args[0]}: {'; '.join(lines[-2:])}", said) from error
         return done if isinstance(done, bytes) else str(done).encode()
+
+    def first_lines(
+        self, *args: str, most: int, cancel: CancelToken, deadline_s: float, env: Mapping[str, str] | None = None
+    ) -> tuple[list[str], Exited]:
+        """The first lines of what git prints, and how it ended: it is not kept from ending early, or late.
+
+        Raises
+        ------
+        Stopped
+            The token was cancelled.
+        """
+        lines: list[str] = []
+        done = run_child(
+            ["git", *_QUIET, *args],
+            cwd=self.root,
+            env={**os.environ, **self._environment(), **(env or {})},
+            cancel=cancel,
+            deadline_s=deadline_s,
+            on_line=lambda line: lines.append(line) if len(lines) < most else None,
+            silent=lambda: len(lines) >= most,
+        )
+        cancel.check()
+        return lines, done
+
+    def _environment(self) -> dict[str, str]:
+        full = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_LFS_SKIP_SMUDGE": "1", "LC_ALL": "C"}
+        return full | {"BITNET_TUI_RUN": self.run_id} if self.run_id else full
 
     def _failure(self, message: str, said: str) -> EnvironmentFailure:
         """What kept git from working, where it can be told; git itself names only the file it could not write."""

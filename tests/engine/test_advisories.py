@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 
 import pytest
 
@@ -253,3 +254,29 @@ def test_the_state_counts_what_was_followed_over_all_attempts() -> None:
     assert result(state, 0, None)["advisories"] == {"raised": 3, "followed": 3}  # type: ignore[arg-type]
     assert narrate(settled, state) == "advisories: 2 of 2 followed"
     assert narrate(ev.AdvisoriesSettled(2), state) == ""
+
+
+def test_numbers_that_are_no_floats_are_literals_like_others() -> None:
+    huge, digits = "9" * 400, "0x" + "7b" * 3000
+    tests = {"test_m.py": f"def test_big():\n    assert f(170) == {huge}\n    assert f(2000) == {digits}\n"}
+    literals = asserted(tests, ["test_m.py::test_big"])
+    assert len(literals) == 2
+    code = f"def f(n):\n    return {huge} if n == 170 else {digits}\nok = close(a, b, rtol={huge})\n"
+    found = list(advise("m.py", "", code, Standards(literals)))
+    assert [(a.code, a.line) for a in found] == [("TEST-LITERAL", 2), ("TEST-LITERAL", 2), ("TEST-LITERAL", 3)]
+
+
+def test_a_rule_that_fails_says_nothing_and_is_told_once() -> None:
+    reported, log = list[ev.Event](), list[str]()
+    desk = Desk(reported.append, log=log.append)
+    chain = ".a" * (sys.getrecursionlimit() + 200)
+    deep = f"assert x{chain} == x{chain}\ntry:\n    f()\nexcept:\n    pass\n"
+    for path in ("m.py", "n.py"):
+        desk.edited(Edit("Write", path, {}), "", deep)
+        assert (
+            ev.AdvisoryRaised(Advisory("BROAD-EXCEPT", "a broad except hides defects; catch what you expect", path, 4))
+            in reported
+        )
+    desk.settle(1, (), {}, {"m.py": deep})
+    assert len([e for e in reported if isinstance(e, ev.ActivityReported)]) == len(log) == 1
+    assert "RecursionError" in log[0]

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from support import CALC, DONE, FIX_ADD, FIX_MUL, Command, edit, finish, git, leftovers, make_repo
 
+from engine.errors import ConfigError
+from engine.launch import Options, prepare
+
 
 def check(command: Command, folder: Path, code: int, *words: str, args: tuple[str, ...] = (), **env: str) -> None:
     answer = command("--json", *args, cwd=folder, **env)
@@ -80,6 +83,16 @@ def test_a_wrong_setting_names_file_key_and_what_is_wanted(
     folder = repo(CALC | {"bitnet-tui.toml": text})
     check(command, folder, 2, "bitnet-tui.toml", *words)
     assert not (folder / ".bitnet-tui").exists()
+
+
+def test_a_repository_does_not_switch_the_limit_on_money_off(repo: Callable[..., Path], lean_python: Path) -> None:
+    folder = repo(CALC | {"bitnet-tui.toml": "[prices.sonnet]\ninput = 0\noutput = 0\n"})
+    paying = {**os.environ, "ANTHROPIC_API_KEY": "sk-ant-nobody", "VIRTUAL_ENV": str(lean_python)}
+    with pytest.raises(ConfigError, match=r'bitnet-tui.toml: \[prices."sonnet"\] input = 0') as caught:
+        prepare(Options(folder), paying)
+    assert "--config" in caught.value.hint
+    assert not prepare(Options(folder, config=folder / "bitnet-tui.toml"), paying).floor
+    assert prepare(Options(folder), paying | {"ANTHROPIC_BASE_URL": "http://127.0.0.1:9"}).floor
 
 
 def test_unknown_provider_agent_and_suite(repo: Callable[..., Path], command: Command) -> None:

@@ -9,6 +9,11 @@ from pathlib import Path
 import pytest
 from support import CALC, DONE, FIX_ADD, FIX_MUL, Command, edit, finish, git, leftovers
 
+from engine import events as ev
+from engine.records import journal
+from engine.workspace.home import Home
+from tui.history import choices
+
 SPREAD = "def add(a, b):\n    return a - b\n\n\n# one\n# two\n# three\n\n\ndef mul(a, b):\n    return a + b\n"
 GOOD = [edit(FIX_ADD), edit(FIX_MUL), finish(DONE)]
 
@@ -186,3 +191,20 @@ def test_apply_at_the_end_of_a_run_brings_the_change(repo: Callable[..., Path], 
     assert git(folder, "diff", "--cached", "--name-only") == ""
     again = command("--json", cwd=folder)
     assert (again.code, again.result["gate"]["status"]) == (0, "skipped")
+
+
+def test_limits_that_were_typed_hold_when_a_run_goes_on_unless_a_person_raised_them(repo: Callable[..., Path]) -> None:
+    folder = repo()
+    run = Home(folder).run("20260101-000000-abcd")
+    run.mkdir(parents=True)
+    typed = {"usd": 0.5, "turns": 7.0, "minutes": 9.0}
+    written = journal.Journal(run / "journal.jsonl")
+    written.append(ev.RunStarted("r", "/r", "", "0", "a", ("repair",), ("cpu",), 1, limits=typed))
+    written.append(ev.BudgetRaised("usd-1", "usd", 2.0))
+    written.append(ev.BudgetRaised("minutes-1", "minutes", 30.0))
+    chosen = choices(folder, "")
+    assert [chosen[f"max_{name}"] for name in ("usd", "turns", "minutes", "retries")] == [2.0, 7, 30.0, 1]
+    written.append(ev.RunResumed(1, ("scripted",), {"usd": 2.0, "turns": 7.0, "minutes": 4.0}))  # typed anew
+    chosen = choices(folder, "")
+    assert (chosen["max_minutes"], chosen["provider"]) == (4.0, "scripted")
+    written.close()

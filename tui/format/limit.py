@@ -69,12 +69,22 @@ def facts(view: View, asked: ev.BudgetReached, width: int) -> list[Content]:
 def rows(asked: ev.BudgetReached, width: int) -> list[tuple[str, Content]]:
     """A key and its line."""
     raising = [(s.key, f"raise to {amount(asked.limit, s.to)} and go on") for s in steps(asked)]
-    other = [
-        ("t", "type another limit"),
-        ("f", "finish: what the attempt has is judged as it stands"),
-        ("n", "route forward: judged, then handed over without asking"),
-    ]
+    other = [("t", "type another limit")]
+    if asked.between:
+        other += [("f", "finish: the run ends here, and can be resumed with more")]
+    else:
+        other += [
+            ("f", "finish: what the attempt has is judged as it stands"),
+            ("n", "route forward: judged, then handed over without asking"),
+        ]
     return [(key, line((f" {key}  ", STRONG), text).truncate(width, ellipsis=True)) for key, text in [*raising, *other]]
+
+
+def ending(asked: ev.BudgetReached | None, forward: bool) -> str:
+    """What the end that was chosen ends."""
+    if asked is not None and asked.between:
+        return "the run ends here; it can be resumed with more"
+    return "the attempt ends here and is judged" + (", then handed over" if forward else "")
 
 
 def short(asked: ev.BudgetReached) -> str:

@@ -59,7 +59,9 @@ class LimitScreen(Over[Raise | EndAttempt | str | None]):
 
     def action_take(self, key: str) -> None:
         asked = self._asked
-        if key in ("f", "n"):
+        if key == "n" and asked.between:
+            self.main.say("n is off: no attempt is under way that could be handed over", wrong=True)
+        elif key in ("f", "n"):
             self.dismiss(EndAttempt(asked.id, forward=key == "n"))
         elif key == "t":
             self.dismiss("type")

@@ -6,16 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine.providers.anthropic.provider import AnthropicProvider
-    from engine.providers.anthropic.retry import AT_ONCE
 
-__all__ = ["AT_ONCE", "AnthropicProvider"]
+__all__ = ["AnthropicProvider"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "AT_ONCE":
-        from engine.providers.anthropic.retry import AT_ONCE
-
-        return AT_ONCE
     if name == "AnthropicProvider":
         from engine.providers.anthropic.provider import AnthropicProvider
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 OWN_HOST = "api.anthropic.com"
 NO_KEY = "no-key"  # local servers want a header, not a secret; it also keeps the SDK from looking for one
 CONNECT_S = 10.0
+ANSWER_TIMES = 10  # what a whole answer may take, in times of what one read may
+ANSWER_BYTES = 64_000_000  # of one answer; the longest a model writes is a fraction of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,8 @@ class Wire:
         self._interrupted = False
         timeout = httpx2.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s))
         options: dict[str, Any] = {"timeout": timeout, "follow_redirects": False}
-        options["event_hooks"] = {"request": [self._watch]}
+        options["event_hooks"] = {"request": [self._watch], "response": [self._bound]}
+        self._seconds = ANSWER_TIMES * timeout_s
         if where.loopback:
             options["transport"] = httpx2.HTTPTransport()  # a proxy has nothing to do with this machine
         if tape is not None and tape.transport is not None:
@@ -142,7 +145,13 @@ class Wire:
             middleware=[tape.handle] if tape is not None else [],
         )
 
+    def _bound(self, response: Any) -> None:
+        from engine.providers.anthropic.tee import bound
+
+        bound(response, ANSWER_BYTES, self._seconds)
+
     def _watch(self, request: Any) -> None:
+        request.headers["accept-encoding"] = "gzip"  # the one that is read with a bound
         request.extensions["trace"] = self._trace
 
     def _trace(self, event: str, info: Mapping[str, Any]) -> None:

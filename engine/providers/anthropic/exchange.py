@@ -14,6 +14,7 @@ from engine.cancel import CancelToken
 from engine.config import Anthropic as Settings
 from engine.errors import ProviderError
 from engine.events import ActivityReported, UsageCounted
+from engine.plain import whole
 from engine.providers import Reporter
 from engine.providers.anthropic import profile as profiles
 from engine.providers.anthropic import tools
@@ -122,6 +123,7 @@ class Exchange:
         record = {"model": request["model"], "profile": self._shape.profile.name, "turns": len(history)}
         self._log({"kind": "request", **record, "retry": retries, "new": history.tail()})
         started = time.monotonic()
+        self._forecast.sending()
         try:
             reply = read(self._wire.client, request, self._say, self._spent)
         except Exception as error:
@@ -148,6 +150,7 @@ class Exchange:
 
     def _afford(self, request: dict[str, Any]) -> dict[str, Any]:
         """The request, its answer no longer than the run can pay for; waits where a person must allow more."""
+        self._doubt_price(self._model.id)
         self._asked = length(request)
         estimate = replace(self._forecast.of(self._asked), marked=self._shape.profile.rich)
         allowed = self._meter.allow(self._model.id, estimate, request["max_tokens"])
@@ -169,8 +172,8 @@ class Exchange:
             request["thinking"] = {"type": "adaptive"}
             if self._where.own:
                 request["thinking"]["display"] = "summarized"  # else there is nothing to show while it works
-            if self._settings.effort:
-                request["output_config"] = {"effort": self._settings.effort}
+        if shape.profile.thinking and self._settings.effort:  # it holds for all of an answer, not for thoughts alone
+            request["output_config"] = {"effort": self._settings.effort}
         return request
 
     def _reshape(self, text: str) -> bool:
@@ -185,6 +188,7 @@ class Exchange:
             return False
         shape.profile = less
         lost = "no thinking" if less.rich else "ordinary tools, no thinking, no caching"
+        lost += ", no effort" if self._settings.effort else ""
         self._note(f"{text}; going on with profile {less.name}: {lost}")
         return True
 
@@ -207,13 +211,15 @@ class Exchange:
     def _spent(self, model: str, tokens: Tokens) -> None:
         name = model or self._model.id
         self._forecast.learn(self._asked, tokens)
-        if self._meter.guessed(name):
-            rate = self._meter.rate(name)
-            self._note(f"no price known for {name}: counted as ${rate.into:g} in, ${rate.out:g} out a million tokens")
+        self._doubt_price(name)
         self._report(UsageCounted(self.name, name, self._meter.count(name, tokens)))
 
+    def _doubt_price(self, model: str) -> None:
+        if told := self._meter.doubt(model):
+            self._note(told)
+
     def _say(self, kind: str, text: str) -> None:
-        self._report(ActivityReported(kind, self._where.redact(text)[:SHOWN_CHARS]))
+        self._report(ActivityReported(kind, whole(self._where.redact(text))[:SHOWN_CHARS]))
 
     def _note(self, text: str) -> None:
         self._report(ActivityReported("note", text))

@@ -43,6 +43,7 @@ class Forecast:
     _chars: int = 0
     _last: Tokens = field(default_factory=Tokens)
     _at: float = 0.0
+    _sent: float = 0.0
     _answers: int = 0
     _written: int = 0
 
@@ -58,10 +59,14 @@ class Forecast:
         warm = self.clock() - self._at < WARM_S
         return Estimate(prompt, self._last.read + self._last.written if warm else 0, usual)
 
+    def sending(self) -> None:
+        """A request goes out: what it leaves in the cache is as old as that, however long the answer takes."""
+        self._sent = self.clock()
+
     def learn(self, chars: int, tokens: Tokens) -> None:
         """Take in what a request of so many characters took."""
         if tokens.prompt:
-            self._chars, self._last, self._at = chars, tokens, self.clock()
+            self._chars, self._last, self._at = chars, tokens, self._sent
         self._answers += 1
         self._written += tokens.out
 

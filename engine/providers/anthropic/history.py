@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from engine.plain import whole
 from engine.providers.anthropic.profile import Profile
 
 ANSWERS_CHARS = 400_000  # about 100 000 tokens
@@ -32,14 +33,15 @@ class History:
 
     def user(self, *blocks: Block) -> None:
         """Add to the person's side; two turns in a row become one."""
+        kept = [_whole(block) for block in blocks]
         if self._turns and self._turns[-1]["role"] == "user":
-            self._turns[-1]["content"].extend(blocks)
+            self._turns[-1]["content"].extend(kept)
         else:
-            self._turns.append({"role": "user", "content": list(blocks)})
+            self._turns.append({"role": "user", "content": kept})
 
     def assistant(self, blocks: list[Block]) -> None:
         """Add an answer of the model, without what a server would not take back."""
-        kept = [b for b in blocks if b.get("type") != "text" or b.get("text", "").strip()]
+        kept = [_whole(b) for b in blocks if b.get("type") != "text" or b.get("text", "").strip()]
         for block in kept:
             if block.get("type") == "tool_use":
                 self._calls[block["id"]] = _call(block)
@@ -111,6 +113,15 @@ def result(call_id: str, text: str, *, is_error: bool) -> Block:
 
 def text(said: str) -> Block:
     return {"type": "text", "text": said}
+
+
+def _whole(value: Any) -> Any:
+    """What can be sent: a file, a test or a model may say half of a character."""
+    if isinstance(value, str):
+        return whole(value)
+    if isinstance(value, dict):
+        return {_whole(k): _whole(v) for k, v in value.items()}
+    return [_whole(v) for v in value] if isinstance(value, list) else value
 
 
 def _unsigned(block: Block) -> bool:

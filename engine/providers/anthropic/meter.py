@@ -13,7 +13,7 @@ from engine.config import Budget, Price
 from engine.events import CallEstimated
 from engine.model import Usage
 from engine.providers.anthropic.forecast import Estimate
-from engine.providers.anthropic.pricing import FREE, Rate, Tokens, overridden, rate
+from engine.providers.anthropic.pricing import FREE, Rate, Tokens, overridden, priced, rate
 from engine.spending import usd
 
 LEAST_TOKENS = 4_096  # an answer is not asked to be shorter than this
@@ -27,7 +27,11 @@ class Meter:
     spent
         What the run had used before this provider was made, for a run that was resumed.
     free
-        The server costs nothing, unless ``prices`` says so.
+        The server costs nothing, unless ``prices`` says so: it is on this machine.
+    foreign
+        It is not Anthropic's: models the table knows cost what they cost there, others nothing.
+    floor
+        ``prices`` are a repository's own: they may be above the table's, never below.
     """
 
     def __init__(
@@ -36,28 +40,42 @@ class Meter:
         spent: Usage,
         *,
         free: bool,
+        foreign: bool = False,
         rates: Rate | None = None,
         prices: Mapping[str, Price] | None = None,
+        floor: bool = False,
     ) -> None:
         self.spent = spent
         self._allowance = budget if isinstance(budget, Allowance) else Allowance(budget)
-        self._free = free
+        self._free, self._foreign = free, foreign
         self._rates = rates
         self._prices = prices or {}
+        self._floor = floor
         self._unpriced: set[str] = set()
 
     def rate(self, model: str) -> Rate:
         if self._rates is not None:
             return self._rates
-        known = FREE if self._free else rate(model)[0]
-        return overridden(model, self._prices, known) or known
+        known = FREE if self._costs_nothing(model) else rate(model)[0]
+        told = overridden(model, self._prices, known) or known
+        return told.at_least(known) if self._floor else told
 
-    def guessed(self, model: str) -> bool:
-        """Whether the price of a model is a guess; True once a model, so that it is said once."""
+    def _costs_nothing(self, model: str) -> bool:
+        return self._free or (self._foreign and not priced(model))
+
+    def doubt(self, model: str) -> str:
+        """What a person should know of the price of a model, once a model; empty if it is known."""
         if self._rates is not None or self._free or rate(model)[1] or model in self._unpriced:
-            return False
+            return ""
         self._unpriced.add(model)
-        return overridden(model, self._prices, FREE) is None
+        if overridden(model, self._prices, FREE) is not None:
+            return ""
+        if self._costs_nothing(model):
+            return (
+                f"no price known for {model}: counted as free, so the limit on money does not hold ([prices] sets one)"
+            )
+        known = self.rate(model)
+        return f"no price known for {model}: counted as ${known.into:g} in, ${known.out:g} out a million tokens"
 
     def count(self, model: str, tokens: Tokens) -> Usage:
         """Add one answer, and return what it added."""

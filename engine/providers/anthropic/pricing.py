@@ -45,6 +45,15 @@ class Rate:
         long = self.long if price.input < 0 else None  # a price for all prompts, however long
         return Rate(into, self.out if price.output < 0 else price.output, read, write, long)
 
+    def at_least(self, known: Rate) -> Rate:
+        """This rate where it is dearer, else the other, price by price."""
+        into = max(self.into, known.into)
+        read, write = (
+            max(mine * self.into, theirs * known.into) / into if into else 0.0
+            for mine, theirs in ((self.read, known.read), (self.write, known.write))
+        )
+        return Rate(into, max(self.out, known.out), read, write, self.long or known.long)
+
 
 FREE = Rate(0.0, 0.0)
 
@@ -86,6 +95,30 @@ def overridden(model: str, prices: Mapping[str, Price], known: Rate) -> Rate | N
     name = model.lower()
     found = max((part for part in prices if part.lower() in name), key=len, default=None)
     return None if found is None else known.of(prices[found])
+
+
+def below(prices: Mapping[str, Price]) -> str:
+    """The first price that is below the table's for a model it would hold for, in words; empty if none is."""
+    for name, price in prices.items():
+        part = name.lower().replace(".", "-")
+        rows = [(row, known) for row, known in TABLE if row in part][:1]
+        for row, known in rows or [(row, known) for row, known in TABLE if part in f"claude-{row}"]:
+            told = known.of(price)
+            pairs = {
+                "input": (told.into, known.into),
+                "output": (told.out, known.out),
+                "cache_read": (told.read * told.into, known.read * known.into),
+                "cache_write": (told.write * told.into, known.write * known.into),
+            }
+            for key, (mine, theirs) in pairs.items():
+                if getattr(price, key) >= 0 and mine < theirs * (1 - 1e-9):
+                    return f'[prices."{name}"] {key} = {mine:g} is less than {row} costs ({theirs:g})'
+    return ""
+
+
+def priced(model: str) -> bool:
+    """Whether the table has a model, or at least its line."""
+    return rate(model)[1] or any(line in model.lower() for line in LINES)
 
 
 def rate(model: str) -> tuple[Rate, bool]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from engine.allowance import Allowance
@@ -15,6 +16,7 @@ from engine.config import Anthropic as Settings
 from engine.config import Budget, Price
 from engine.events import ActivityReported
 from engine.model import Outcome, Usage
+from engine.plain import whole
 from engine.providers import Brief, Finish, Reporter, Tools
 from engine.providers.anthropic import history as turns
 from engine.providers.anthropic import models, profile, prompt
@@ -57,7 +59,9 @@ class AnthropicProvider:
     budget
         What may be used; an Allowance also knows whom to ask for more.
     prices
-        What the settings say of prices; else a table, and nothing for a server that is not Anthropic's.
+        What the settings say of prices; else a table, and nothing for a server on this machine.
+    floor
+        The prices are a repository's own and may not be below the table's.
     tape
         Keeps every answer, or plays those that were kept.
     part
@@ -79,6 +83,7 @@ class AnthropicProvider:
         backoff: Backoff | None = None,
         rates: Rate | None = None,
         prices: Mapping[str, Price] | None = None,
+        floor: bool = False,
         tape: Tape | None = None,
         part: str = "",
         answers_chars: int = turns.ANSWERS_CHARS,
@@ -86,6 +91,7 @@ class AnthropicProvider:
         self._settings, self._budget, self._environ = settings, budget, environ
         self._transcript = transcript
         self._spent, self._rates, self._prices = spent or Usage(), rates, prices
+        self._floor = floor
         self._tape, self._part = tape, part
         self._backoff = backoff or Backoff(settings.retries, settings.retry_cap_s)
         self._answers_chars = answers_chars
@@ -99,7 +105,8 @@ class AnthropicProvider:
         cancel.check()
         where = endpoint(self._settings, self._environ)
         if self._tape is not None:
-            self._tape.start(self._part or f"attempt {brief.attempt}", where.shown)
+            retries = self._tape.start(self._part or f"attempt {brief.attempt}", where.shown, self._backoff.limit)
+            self._backoff = replace(self._backoff, limit=retries)
         wire = Wire(where, self._settings.timeout_s, self._tape)
         try:
             with cancel.closing(wire.interrupt):
@@ -123,12 +130,22 @@ class AnthropicProvider:
         self, where: Endpoint, wire: Wire, model: Model, brief: Brief, report: Reporter, cancel: CancelToken
     ) -> Exchange:
         if self._meter is None:
-            free = not where.own
-            self._meter = Meter(self._budget, self._spent, free=free, rates=self._rates, prices=self._prices)
+            self._meter = Meter(
+                self._budget,
+                self._spent,
+                free=where.loopback,
+                foreign=not where.own,
+                rates=self._rates,
+                prices=self._prices,
+                floor=self._floor,
+            )
         if model.id not in self._shapes:
             first = profile.first(self._settings.profile, own_host=where.own, model=model.id)
             self._shapes[model.id] = Shape(first, self._settings.max_tokens)
-        system = self._redactor.values(prompt.system_prompt(brief))
+            if self._settings.effort and not first.thinking:
+                said = f"[anthropic] effort = {self._settings.effort!r} has no effect: profile plain asks for none"
+                report(ActivityReported("note", said))
+        system = whole(self._redactor.values(prompt.system_prompt(brief)))
 
         def log(record: dict[str, Any]) -> None:
             if self._transcript is not None:
@@ -267,4 +284,5 @@ def _finish(arguments: Mapping[str, Any]) -> Finish:
         outcome = Outcome(str(arguments.get("outcome", "")))
     except ValueError:
         outcome = Outcome.MORE_WORK
-    return Finish(outcome, str(arguments.get("summary", "")), str(arguments.get("evidence") or ""))
+    summary, evidence = (whole(str(arguments.get(key) or "")) for key in ("summary", "evidence"))
+    return Finish(outcome, summary, evidence)

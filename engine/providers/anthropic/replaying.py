@@ -33,6 +33,7 @@ class Recorded:
 
     parts: Mapping[str, Sequence[Call]]
     server: str
+    retries: Mapping[str, int] = field(default_factory=dict)  # how often a call could be tried again, by part
 
     @property
     def calls(self) -> int:
@@ -55,6 +56,7 @@ def read(path: Path) -> Recorded:
             f"{path}: {error.strerror}", hint="only runs of the provider anthropic are recorded"
         ) from error
     parts: dict[str, list[Call]] = {}
+    retries: dict[str, int] = {}
     server, before = "", None
     for number, data in enumerate(lines, 1):
         try:
@@ -62,14 +64,16 @@ def read(path: Path) -> Recorded:
             if line["v"] != VERSION:
                 raise ValueError(f"version {line['v']!r}; this program reads version {VERSION}")
             if line["kind"] == "part":
-                parts[str(line["part"])], server, before = [], str(line["server"]), None
+                part = str(line["part"])
+                parts[part], server, before = [], str(line["server"]), None
+                retries |= {part: int(line["retries"])} if "retries" in line else {}
                 continue
             now = unpacked(line, before)
             before = now if now.turns else before
             parts.setdefault(str(line["part"]), []).append(Call(now, line))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise EnvironmentFailure(f"{path}:{number}: {error}", hint="the recording is damaged") from error
-    return Recorded(parts, server)
+    return Recorded(parts, server, retries)
 
 
 @dataclass(slots=True)
@@ -102,9 +106,10 @@ class Replay:
             self._player = Player()
         return self._player
 
-    def start(self, part: str, server: str) -> None:
+    def start(self, part: str, server: str, retries: int) -> int:
         self._part, self._left = part, list(self.recorded.parts.get(part, ()))
         self._known.clear()
+        return self.recorded.retries.get(part, retries)
 
     def handle(self, request: Any, call_next: Any) -> Any:
         now = asked(request.method, request.url, self.redact(request.json))

@@ -7,10 +7,12 @@ JSON was; neither gets past this module unmarked.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from engine.providers.anthropic.forecast import CHARS_A_TOKEN
 from engine.providers.anthropic.pricing import Tokens
 from engine.providers.anthropic.retry import BrokenAnswer, ServerError
 
@@ -74,7 +76,7 @@ def read(client: Any, request: dict[str, Any], say: Say, spent: Callable[[str, T
 def _from_stream(stream: Any, say: Say, spent: Callable[[str, Tokens], None]) -> Reply:
     message: Any = None
     raw: dict[int, list[str]] = {}  # the JSON of each tool's input, as it came
-    done, size = False, 0
+    done, counted, size = False, False, 0
     events = iter(stream)
     try:
         while True:
@@ -99,10 +101,11 @@ def _from_stream(stream: Any, say: Say, spent: Callable[[str, Tokens], None]) ->
             elif event.type == "content_block_stop":
                 _show(event.content_block.to_dict(warnings=False), say)
             elif event.type == "message_delta":
-                done = True
+                done = counted = True
     finally:
         if message is not None:
-            spent(str(message.model or ""), _tokens(message.usage))
+            known = _tokens(message.usage)
+            spent(str(message.model or ""), known if counted else _at_least(known, size))
     if message is None:
         raise BrokenAnswer("the stream held no message")
     if not done or not message.stop_reason:
@@ -111,6 +114,11 @@ def _from_stream(stream: Any, say: Say, spent: Callable[[str, Tokens], None]) ->
     details = getattr(message.stop_details, "explanation", None) or ""
     blocks = [block.to_dict(warnings=False) for block in message.content]
     return _reply(blocks, inputs, str(message.stop_reason), details, message, stream.request_id or "")
+
+
+def _at_least(known: Tokens, size: int) -> Tokens:
+    """What an answer cost whose own count never came: it was written, and is paid for, as far as it was seen."""
+    return replace(known, out=max(known.out, math.ceil(size / CHARS_A_TOKEN)))
 
 
 def _length(event: Any) -> int:

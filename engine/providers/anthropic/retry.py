@@ -56,8 +56,6 @@ class Backoff:
         return min(grown, self.cap_s) * (0.75 + 0.25 * self.jitter())  # a wait is longer than the one before it
 
 
-AT_ONCE = Backoff(limit=1000, cap_s=0.0)  # a recording has no more tries than were made
-
 _STATUS_OF = {
     "invalid_request_error": 400,
     "authentication_error": 401,

@@ -32,8 +32,13 @@ class Tape(Protocol):
 
     transport: Any | None  # in place of the wire
 
-    def start(self, part: str, server: str) -> None:
-        """A part of the run begins: an attempt, or a specialist's hop."""
+    def start(self, part: str, server: str, retries: int) -> int:
+        """A part of the run begins: an attempt, or a specialist's hop.
+
+        Returns
+        -------
+        How often a call may be tried again: as the settings say, or as they said then.
+        """
         ...
 
     def handle(self, request: Any, call_next: Any) -> Any:

@@ -5,12 +5,65 @@ The only module of ours that imports that library when it is loaded; it is loade
 
 from __future__ import annotations
 
+import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import httpx2
 
+from engine.providers.anthropic.retry import BrokenAnswer
+
+PIECE = 65_536
 MOST_BYTES = 16_000_000  # of one answer; what follows is read and not kept
+
+
+class Bounded(httpx2.SyncByteStream):
+    """An answer as it was before it was compressed, no longer and for no longer than an answer can be.
+
+    A server may send a sign of life for ever, or a line without an end: no read of it takes long, all of them do.
+    """
+
+    def __init__(self, stream: Any, encoding: str, most: int, seconds: float) -> None:
+        self._stream, self._encoding, self._most = stream, encoding, most
+        self._seconds, self._until = seconds, time.monotonic() + seconds
+
+    def __iter__(self) -> Iterator[bytes]:
+        size = 0
+        for part in self._plain():
+            if (size := size + len(part)) > self._most:
+                raise BrokenAnswer(f"the answer does not end: more than {self._most:,} bytes")
+            if time.monotonic() > self._until:
+                raise BrokenAnswer(f"the answer does not end: more than {self._seconds:g} s")
+            yield part
+
+    def _plain(self) -> Iterator[bytes]:
+        if not self._encoding:
+            yield from self._stream
+            return
+        if self._encoding not in ("gzip", "deflate"):
+            raise BrokenAnswer(f"compressed as {self._encoding[:40]}, which was not asked for")
+        inflate = zlib.decompressobj(wbits=47)  # either of the two, by its head
+        try:
+            for part in self._stream:
+                while part:  # a few bytes may hold gigabytes
+                    yield inflate.decompress(part, PIECE)
+                    part = inflate.unconsumed_tail
+            yield inflate.flush()
+        except zlib.error as error:
+            raise BrokenAnswer(f"compressed, and damaged: {error}") from error
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def bound(response: Any, most: int, seconds: float) -> None:
+    """Let the body of a response be :class:`Bounded`."""
+    encoding = response.headers.get("content-encoding", "").strip().lower()
+    if encoding:
+        del response.headers["content-encoding"]
+    if not response.is_stream_consumed:
+        response.stream = Bounded(response.stream, "" if encoding == "identity" else encoding, most, seconds)
 
 
 class Tee(httpx2.SyncByteStream):

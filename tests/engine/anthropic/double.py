@@ -6,6 +6,7 @@ protocol is answered with a 400 and remembered in ``violations``.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -116,6 +117,11 @@ class Hang:
 
 
 @dataclass
+class Pings:
+    """Answer with signs of life, and never with more."""
+
+
+@dataclass
 class Bytes:
     """Answer with exactly these bytes as body."""
 
@@ -123,7 +129,7 @@ class Bytes:
     content_type: str
 
 
-Step = Say | Refuse | Hang | Bytes | Callable[[Body], "Say | Refuse | Hang | Bytes"]
+Step = Say | Refuse | Hang | Pings | Bytes | Callable[[Body], "Say | Refuse | Hang | Pings | Bytes"]
 
 
 @dataclass
@@ -236,12 +242,18 @@ class _Handler(BaseHTTPRequestHandler):
             step = step(body)
         self._play(step)
 
-    def _play(self, step: Say | Refuse | Hang | Bytes) -> None:
+    def _play(self, step: Say | Refuse | Hang | Pings | Bytes) -> None:
         match step:
             case Refuse():
                 self._json(step.status, step.body(), step.headers)
             case Hang():
                 self.owner.stopped.wait(step.seconds)
+                self.close_connection = True
+            case Pings():
+                self._head(200, "text/event-stream", None)
+                with contextlib.suppress(OSError):  # nobody listens any more
+                    while not self.owner.stopped.wait(0.01):
+                        self._chunk('event: ping\ndata: {"type": "ping"}\n\n')
                 self.close_connection = True
             case Bytes():
                 self._head(200, step.content_type, len(step.body))

@@ -8,13 +8,15 @@ import pytest
 
 from engine import events as ev
 from engine.allowance import Allowance
+from engine.cancel import CancelToken
 from engine.commands import EndAttempt, Raise
 from engine.config import Budget, Price, parse
 from engine.errors import AttemptEnded, BudgetSpent, ConfigError
 from engine.model import Outcome, Usage
 from engine.providers.anthropic.forecast import CHARS_A_TOKEN, WARM_S, Estimate, Forecast
 from engine.providers.anthropic.meter import LEAST_TOKENS, Meter
-from engine.providers.anthropic.pricing import FREE, Rate, Tokens, overridden, rate
+from engine.providers.anthropic.pricing import FREE, Rate, Tokens, below, overridden, rate
+from engine.session import Steering
 from tests.engine.anthropic.conftest import Make
 from tests.engine.anthropic.double import Double, Say, use
 from tests.engine.anthropic.kit import EDITOR, Attempt
@@ -61,6 +63,45 @@ def test_a_server_of_ones_own_costs_nothing_until_the_settings_say_so(double: Do
     assert (free.report.usage.usd, priced.report.usage.usd) == (0.0, 0.5)
 
 
+@pytest.mark.parametrize(
+    ("table", "wrong"),
+    [
+        ({"sonnet": {"input": 0.0}}, 'prices."sonnet"'),
+        ({"claude": {"output": 1.0}}, "is less than"),
+        ({"": {"input": 1.0}}, "is less than"),
+        ({"claude-sonnet-5-5": {"cache_read": 0.05}}, "cache_read = 0.05 is less than sonnet-5-5 costs (0.1)"),
+        ({"claude-sonnet-5.5-20260101": {"cache_write": 2.4}}, "cache_write"),
+        ({"claude-sonnet-5-5": {"input": 2.0, "output": 10.0, "cache_read": 0.1, "cache_write": 2.5}}, ""),
+        ({"qwen": {"input": 0.0, "output": 0.0}}, ""),
+    ],
+)
+def test_a_price_below_the_tables_is_found(table: dict[str, Any], wrong: str) -> None:
+    found = below(parse({"prices": table}, "f").prices)
+    assert wrong in found
+    assert bool(found) is bool(wrong)
+
+
+def test_a_repository_makes_no_model_cheaper_than_it_is() -> None:
+    prices = parse({"prices": {"nnet-5": {"input": 0.0, "output": 99.0}}}, "f").prices
+    bounded = Meter(Budget(), Usage(), free=False, prices=prices, floor=True).rate("claude-sonnet-5-5")
+    known = rate("claude-sonnet-5-5")[0]
+    assert (bounded.into, bounded.out) == (known.into, 99.0)
+    for tokens in (Tokens(read=10**6), Tokens(written=10**6)):
+        assert bounded.cost(tokens) == pytest.approx(known.cost(tokens))
+    long = Tokens(fresh=200_000)
+    haiku = rate("claude-haiku-5-5")[0]
+    assert Rate(haiku.into, haiku.out).at_least(haiku).cost(long) == haiku.cost(long)
+
+
+def test_elsewhere_a_known_model_costs_what_it_costs_and_an_unknown_one_is_told_of() -> None:
+    elsewhere = Meter(Budget(), Usage(), free=False, foreign=True, prices={"mine": Price(input=3.0)})
+    assert elsewhere.rate("anthropic.claude-opus-5-v1") == rate("claude-opus-5")[0]
+    assert elsewhere.rate("claude-opus-99") == rate("claude-opus-99")[0] != FREE, "early, never late"
+    assert (elsewhere.rate("qwen3-coder"), elsewhere.rate("mine-7b").into) == (FREE, 3.0)
+    assert "does not hold" in elsewhere.doubt("qwen3-coder")
+    assert [elsewhere.doubt(model) for model in ("qwen3-coder", "mine-7b", "claude-opus-5")] == ["", "", ""]
+
+
 # -- the forecast -----------------------------------------------------------------------------------------------------
 
 
@@ -72,6 +113,17 @@ def test_a_forecast_is_what_was_measured_and_what_was_added_since() -> None:
     assert forecast.of(10_000) == Estimate(2_250 + 250, 2_200, 300)
     now[0] = WARM_S
     assert forecast.of(10_000) == Estimate(2_500, 0, 300), "the server may have let go of it"
+
+
+def test_what_is_cached_is_as_old_as_the_request_that_left_it_there() -> None:
+    now = [0.0]
+    forecast = Forecast(clock=lambda: now[0])
+    forecast.sending()
+    now[0] = WARM_S - 1  # the model wrote for so long
+    forecast.learn(9_000, Tokens(written=3_000, out=10))
+    assert forecast.of(9_000).cached == 3_000
+    now[0] += 1
+    assert forecast.of(9_000).cached == 0
 
 
 def test_a_shortened_conversation_is_new_to_the_server() -> None:
@@ -216,3 +268,20 @@ def test_what_a_person_raised_holds_for_the_resumed_run_unless_it_says_otherwise
     raised = {"usd": 5.0, "turns": 100.0}
     assert Allowance.of(Budget(), raised).budget == Budget(usd=5.0, turns=100)
     assert Allowance.of(Budget(usd=3.0), raised, ("usd",)).budget == Budget(usd=3.0, turns=100)
+
+
+def test_where_no_attempt_is_under_way_a_finish_ends_the_run_resumably() -> None:
+    allowance, seen = answered(EndAttempt("minutes-1", forward=True))
+    with pytest.raises(BudgetSpent, match="took its 60 minutes") as caught:
+        allowance.check_time(61, between=True)
+    assert "--max-minutes" in caught.value.hint
+    reached, settled = seen
+    assert reached.between
+    assert settled == ev.BudgetSettled("minutes-1", ev.RUN), "nothing is handed over"
+
+
+def test_more_minutes_than_a_timer_knows_are_as_many_as_it_knows() -> None:
+    steering = Steering(CancelToken(), ask=False)
+    steering.limit(60 * 1e9)
+    steering.release()
+    assert not steering.expired

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 import time
@@ -10,9 +11,11 @@ import pytest
 
 from engine.errors import ProviderError, Stopped
 from engine.model import Exit, Outcome, Usage
-from engine.providers.anthropic.retry import Backoff
+from engine.providers.anthropic.forecast import CHARS_A_TOKEN
+from engine.providers.anthropic.retry import Backoff, BrokenAnswer
+from engine.providers.anthropic.tee import Bounded
 from tests.engine.anthropic.conftest import Make
-from tests.engine.anthropic.double import Bytes, Double, Hang, Refuse, Say, text, use
+from tests.engine.anthropic.double import Body, Bytes, Double, Hang, Pings, Refuse, Say, text, thinking, use
 from tests.engine.anthropic.kit import EDITOR, KEY, QUICK
 
 DONE = use("finish", outcome="done", summary="s")
@@ -148,6 +151,36 @@ def test_tokens_of_a_cut_answer_are_counted(double: Double, attempt: Make) -> No
     run = attempt()
     run.run()
     assert run.report.usage.tokens_in == 200
+
+
+@pytest.mark.parametrize("block", [text("x" * 6_000), thinking("y" * 6_000), use("search", pattern="z" * 6_000)])
+def test_what_a_cut_answer_had_written_is_paid_for(double: Double, attempt: Make, block: Body) -> None:
+    usage = {"input_tokens": 100, "output_tokens": 1}
+    double.script = [Say([block], usage=usage, cut_before="content_block_stop"), Say([DONE])]
+    run = attempt()
+    run.run()
+    assert run.report.usage.tokens_out >= 6_000 / CHARS_A_TOKEN
+
+
+def test_an_answer_of_nothing_but_signs_of_life_ends(double: Double, attempt: Make) -> None:
+    double.script = [Pings()]
+    with pytest.raises(ProviderError, match="the answer does not end") as caught:
+        attempt(timeout_s=0.05, backoff=Backoff(limit=0)).run()
+    assert caught.value.transient
+
+
+def test_an_answer_is_bounded_however_it_is_compressed() -> None:
+    bomb = gzip.compress(bytes(50_000_000))
+    assert len(bomb) < 100_000
+    for body, encoding in ((b"x" * 1001, ""), (bomb, "gzip")):
+        with pytest.raises(BrokenAnswer, match="more than 1,000 bytes"):
+            list(Bounded([body], encoding, 1000, 60.0))
+    with pytest.raises(BrokenAnswer, match="damaged"):
+        list(Bounded([b"no gzip"], "gzip", 1000, 60.0))
+    with pytest.raises(BrokenAnswer, match="not asked for"):
+        list(Bounded([b"x"], "br", 1000, 60.0))
+    whole = gzip.compress(b"event: ping\n\n" * 9)
+    assert b"".join(Bounded([whole[:7], whole[7:]], "gzip", 1000, 60.0)) == b"event: ping\n\n" * 9
 
 
 def test_an_error_object_in_the_stream_may_be_final(double: Double, attempt: Make) -> None:

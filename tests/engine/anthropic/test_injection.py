@@ -5,7 +5,10 @@ The tools here are the guarded ones over a real repository; the model is a list 
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,8 +17,8 @@ from engine.cancel import CancelToken
 from engine.events import Event
 from engine.model import TestOutcome, TestReport, TestResult
 from engine.records.redact import Redactor
-from engine.toolbox import Toolbox
-from engine.workspace.area import Area
+from engine.toolbox import SEARCH_LINES, Toolbox
+from engine.workspace.area import READ_LIMIT, Area
 from engine.workspace.repository import Repository
 from engine.workspace.scope import Scope
 from tests.engine.anthropic.kit import EDITOR
@@ -135,6 +138,8 @@ def test_only_an_answer_to_an_edit_has_lines_that_begin_as_hints_do(box: Toolbox
         box.call(EDITOR, {"command": "view", "path": "lib.py"}).text,
         box.call(EDITOR, {"command": "view", "path": "."}).text,
         box.call("search", {"pattern": "ADVISORY"}).text,
+        box.call("search", {"pattern": "x = 1"}).text,  # in a file of such a name
+        box.call("search", {"pattern": "return", "path": f"{FORGED[:40]}.txt"}).text,
         box.call("run_tests", {}).text,
         box.call("run_tests", {"tests": [f"{FORGED}.py"]}).text,
         box.call(EDITOR, {"command": "view", "path": f"x\n{FORGED}"}).text,
@@ -156,6 +161,44 @@ def test_an_unknown_tool_is_answered_with_the_names_of_those_there_are(box: Tool
     assert result.is_error
     for name in (EDITOR, "search", "run_tests", "finish"):
         assert name in result.text
+
+
+def test_half_a_character_is_answered_and_found_text_can_be_sent(box: Toolbox) -> None:
+    (box.area.root / "latin.txt").write_bytes("un café\n".encode("latin-1"))
+    found = box.call("search", {"pattern": "caf"})
+    assert found.text.encode() == "latin.txt:1:un caf\ufffd".encode()
+    for call in ({"pattern": "\ud83d"}, {"pattern": "a", "path": "\ud83d"}, {"pattern": "a\0b"}):
+        answer = box.call("search", call)
+        assert answer.is_error
+        assert answer.text.encode()
+    claimed = box.call("finish", {"outcome": "more-work", "summary": "half \ud83d"})
+    assert claimed.finished
+    assert box.finished is not None
+    assert box.finished["summary"] == "half \ufffd"
+
+
+def test_what_the_system_refuses_is_an_answer_and_a_full_disk_is_none(box: Toolbox) -> None:
+    def failing(number: int) -> Callable[..., list[TestReport]]:
+        def fail(*_: object) -> list[TestReport]:
+            raise OSError(number, os.strerror(number), "tests")
+
+        return fail
+
+    box.run_tests = failing(errno.EACCES)
+    answer = box.call("run_tests", {})
+    assert (answer.text, answer.is_error) == ("tests: Permission denied", True)
+    box.run_tests = failing(errno.ENOSPC)
+    with pytest.raises(OSError, match="No space"):
+        box.call("run_tests", {})
+
+
+def test_a_search_stops_where_enough_was_found_and_a_view_before_it_reads(box: Toolbox) -> None:
+    (box.area.root / "long.txt").write_text("word\n" * 2_000_000)
+    found = box.call("search", {"pattern": "word"}).text.split("\n")
+    assert (len(found), found[-1]) == (SEARCH_LINES + 1, "… more matches; give a path or a narrower pattern")
+    with (box.area.root / "huge.py").open("wb") as file:
+        file.truncate(READ_LIMIT * 2_000)  # holes: nobody could hold it
+    assert "can be edited" in box.call(EDITOR, {"command": "view", "path": "huge.py"}).text
 
 
 @pytest.mark.parametrize(

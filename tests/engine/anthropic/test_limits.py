@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from engine.events import Record
 from engine.feed import Feed
 from engine.launch import Options, prepare
 from engine.model import Exit, Proposal
+from engine.replaying import cuts_of, providers_of, replay
 from engine.run import Run
 from engine.session import Answer, Steering
 from tests.engine.anthropic.double import Double, Say, use
@@ -102,7 +104,8 @@ def test_an_attempt_a_person_ends_is_judged_as_it_stands(
     """The edits were right: what was left out is only the model's own word for it."""
     double.script = [EDITS if not forward else Say([use(EDITOR, **FIX_ADD)], usage=USAGE)]
     person = Person(lambda question: EndAttempt(question, forward))
-    code, events = run(repo(PRICED), double, lean_python, person)
+    folder = repo(PRICED)
+    code, events = run(folder, double, lean_python, person)
     (ended,) = [e for e in events if isinstance(e, ev.AttemptFinished)]
     assert ended.outcome == "more-work"
     assert ended.summary.startswith("ended at a limit: the turns are spent")
@@ -112,6 +115,59 @@ def test_an_attempt_a_person_ends_is_judged_as_it_stands(
         assert code is Exit.NOT_GREEN
         assert person.decided == [], "it is not asked again"
         assert not decided.route.retry, "although there was progress"
+        again = replay(folder, "", os.environ | {"VIRTUAL_ENV": str(lean_python)}, watch=lambda _: nullcontext())
+        assert again.found == (), "made again, it ends where the person ended it"
     else:
         assert code is Exit.OK
         assert person.decided == ["after-1"]
+
+
+def test_time_that_is_up_between_attempts_ends_the_run_when_a_person_says_so(
+    double: Double, repo: Callable[..., Path], lean_python: Path
+) -> None:
+    person = Person(EndAttempt)
+    code, events = run(repo(PRICED), double, lean_python, person, max_minutes=1e-9)
+    assert code is Exit.BUDGET
+    assert person.asked == ["minutes-1"]
+    assert isinstance(events[-1], ev.RunInterrupted)
+    assert not any(isinstance(e, ev.SuiteStarted) for e in events), "it is asked before the tests run, too"
+
+
+class Late(Person):
+    """One whose time is up as soon as the repairer searches."""
+
+    late = False
+
+    @property
+    def minutes(self) -> float:
+        return 100.0 if self.late else 0.0
+
+
+def test_what_the_repairer_found_outlives_a_finish_at_a_limit(repo: Callable[..., Path], lean_python: Path) -> None:
+    person = Late(EndAttempt)
+
+    class Watching(Kept):
+        def publish(self, record: Record) -> None:
+            super().publish(record)
+            person.late |= isinstance(record.event, ev.ActivityReported) and record.event.kind == "locate"
+
+    environ = {**os.environ, "VIRTUAL_ENV": str(lean_python)}
+    feed = Watching()
+    code = Run(prepare(Options(repo(), providers=("repair",)), environ))(feed, person)
+    assert code is Exit.BUDGET
+    (ended,) = [e for e in feed.events if isinstance(e, ev.AttemptFinished)]
+    assert (ended.outcome, ended.files) == ("done", ("calc/__init__.py",))
+    (reached,) = [e for e in feed.events if isinstance(e, ev.BudgetReached)]
+    assert reached.between
+
+
+def test_where_a_person_ended_an_attempt_is_known_from_the_journal() -> None:
+    started, called = ev.AttemptStarted(1, "anthropic"), ev.ToolCalled("search", "x", True)
+    settled = ev.BudgetSettled("turns-1", "attempt 1")
+    begun = ev.RunStarted("r", "/r", "", "0", "a", ("anthropic",), ("cpu",), 2)
+    events = [begun, started, called, settled, ev.RunResumed(1, ("repair",)), started, called, called, settled]
+    records = [Record(n, 0.0, event) for n, event in enumerate(events, 1)]
+    assert cuts_of(records)["attempt 1"].tools == 2
+    assert providers_of(records) == {1: ("repair",)}
+    assert cuts_of(records[:-1]) == {}
+    assert cuts_of([Record(1, 0.0, ev.BudgetSettled("minutes-1", ev.RUN))]) == {}

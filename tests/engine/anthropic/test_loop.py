@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from engine.model import Outcome
+from engine.model import Outcome, TestOutcome, TestResult
 from tests.engine.anthropic.conftest import Make
 from tests.engine.anthropic.double import Body, Double, Say, text, thinking, use
 from tests.engine.anthropic.kit import EDITOR, KEY, TEST
@@ -56,6 +56,17 @@ def test_a_request_thinks_caches_and_offers_the_built_in_editor(double: Double, 
     assert [t["content"][-1].get("cache_control") for t in second["messages"] if t["role"] == "user"] == [mark, mark]
     assert json.dumps(second).count("cache_control") == 4
     assert (first["system"], first["tools"]) == (second["system"], second["tools"])
+
+
+def test_effort_is_asked_for_without_thoughts_and_said_where_it_cannot_be(double: Double, attempt: Make) -> None:
+    double.script = [Say([DONE])] * 2
+    attempt(thinking=False, effort="low").run()
+    assert double.bodies[0]["output_config"] == {"effort": "low"}
+    assert "thinking" not in double.bodies[0]
+    plain = attempt(profile="plain", effort="low")
+    plain.run()
+    assert "output_config" not in double.bodies[1]
+    assert "[anthropic] effort = 'low' has no effect: profile plain asks for none" in plain.report.said("note")
 
 
 def test_thoughts_go_back_unchanged(double: Double, attempt: Make) -> None:
@@ -195,3 +206,13 @@ def test_the_transcript_holds_the_talk_and_not_the_key(double: Double, attempt: 
     assert "lanes are two bits wide" in json.dumps(run.transcript)
     assert KEY not in json.dumps(run.transcript)
     assert KEY not in str(run.report.events)
+
+
+def test_half_a_character_never_keeps_a_request_from_being_sent(double: Double, attempt: Make) -> None:
+    broken = use("search", pattern="\ud83d")
+    double.script = [Say([text("half \ud83d"), broken], as_json=True), Say([DONE])]
+    target = TestResult("cpu", "test_it.py::test_x", TestOutcome.FAILED, message="caf\udce9", detail="E \udce9")
+    run = attempt(brief={"targets": (target,), "prompt": "do \udce9"})
+    assert run.run().outcome is Outcome.DONE
+    assert "caf\ufffd" in double.bodies[0]["messages"][0]["content"][0]["text"]
+    assert double.bodies[1]["messages"][1]["content"][1]["input"] == {"pattern": "\ufffd"}

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -131,6 +132,45 @@ def test_a_server_that_is_not_there_is_kept_too(attempt: Make, tmp_path: Path) -
 def test_a_recording_that_cannot_be_written_costs_no_run(double: Double, attempt: Make, tmp_path: Path) -> None:
     double.script = [Say([DONE])]
     recorded(attempt, tmp_path / "not there" / NAME).run()
+
+
+def test_what_could_not_be_kept_leaves_no_half_and_hides_nothing_that_follows(tmp_path: Path) -> None:
+    path = tmp_path / NAME
+    turns = [{"role": "user", "content": [{"type": "text", "text": "a"}]}]
+
+    def call(tape: Recording) -> None:
+        body = {"model": "m", "system": "be good", "messages": turns}
+        request = SimpleNamespace(method="post", url="/v1/messages", json=body)
+        with pytest.raises(RuntimeError):
+            tape.handle(request, fail)
+
+    def fail(request: object) -> object:
+        raise RuntimeError("gone")
+
+    tape = Recording(path, lambda value: value)
+    path.symlink_to("/dev/full")  # the disk is full when the part begins, and at its first call
+    assert tape.start("attempt 1", "s", 4) == 4
+    call(tape)
+    path.unlink()
+    path.write_text('{"v":1,"kind":"part","part":"attempt 0","server":"s"}\n{"v":1,"kind":"ca')  # and a killed run's
+    call(tape), call(tape)
+    kept = read(path)
+    assert {part: [c.asked.system for c in calls] for part, calls in kept.parts.items()} == {
+        "attempt 0": [],
+        "attempt 1": ["be good", "be good"],
+    }
+    assert kept.retries == {"attempt 1": 4}
+
+
+def test_an_outage_is_replayed_as_the_same_outage(double: Double, attempt: Make, tmp_path: Path) -> None:
+    path = tmp_path / NAME
+    double.script = [Refuse(529)] * 2
+    with pytest.raises(ProviderError, match="gave up after 2 tries"):
+        recorded(attempt, path, backoff=replace(QUICK, limit=1)).run()
+    tape = Replay(read(path))
+    with pytest.raises(ProviderError, match="gave up after 2 tries"):
+        Attempt("http://127.0.0.1:9", tmp_path, tape=tape).run()
+    assert (tape.found, tape.left) == ([], 0)
 
 
 def test_an_attempt_that_was_made_again_is_replayed_as_it_was_the_last_time(

@@ -259,7 +259,7 @@ def test_a_long_prompt_may_cost_more() -> None:
 
 def test_a_guessed_price_is_said_once() -> None:
     meter = Meter(Budget(), Usage(), free=False)
-    assert [meter.guessed("epic-1"), meter.guessed("epic-1"), meter.guessed("claude-opus-5")] == [True, False, False]
+    assert [bool(meter.doubt(model)) for model in ("epic-1", "epic-1", "claude-opus-5")] == [True, False, False]
 
 
 # -- failures and waits -----------------------------------------------------------------------------------------------
