@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from types import FrameType
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 from engine import spending
 from engine.commands import Stop
+from engine.errors import BitnetError
 from engine.events import Record, TestFinished, to_record
 from engine.feed import Feed
 from engine.model import Exit
@@ -25,8 +26,7 @@ from engine.narrate import counter, narrate
 from engine.plain import safe
 from engine.records.redact import Redactor
 from engine.result import result
-from engine.run import Run
-from engine.session import Session
+from engine.session import Runnable, Session
 from engine.state import RunState, fold_all
 
 TICK = 0.2
@@ -83,7 +83,20 @@ class Printer:
             self._width = 0
 
 
-def run_headless(run: Run, *, as_json: bool, out: TextIO = sys.stdout) -> Exit:
+class Told(Runnable, Protocol):
+    """What can be printed to its end: a run, or the record of one."""
+
+    @property
+    def folder(self) -> Path: ...
+
+    @property
+    def error(self) -> BitnetError | None: ...
+
+    @property
+    def redact(self) -> Redactor: ...
+
+
+def run_headless(run: Told, *, as_json: bool, out: TextIO = sys.stdout) -> Exit:
     """Start a run, print it to its end, and return its exit code.
 
     Ctrl-C once stops it, resumably, at once; twice ends this process.

@@ -19,6 +19,7 @@ from engine.model import Exit, Option, RouteKind
 from engine.session import Runnable
 from tui import glyphs as signs
 from tui.bridge import Bridge
+from tui.playback import Playback
 from tui.screens.main import MainScreen
 from tui.theme import DARK, LIGHT, TOKENS
 from tui.view import View
@@ -70,6 +71,10 @@ class BitnetApp(App[Exit]):
         return TOKENS
 
     def get_default_screen(self) -> MainScreen:
+        if isinstance(self._run_given, Playback):
+            from tui.screens.replay import ReplayScreen
+
+            return ReplayScreen(self._run_given, self.bridge, over=False)
         return MainScreen()
 
     def on_mount(self) -> None:
@@ -290,7 +295,22 @@ class BitnetApp(App[Exit]):
     def help(self, pane: str, pane_help: str) -> None:
         from tui.screens.asking import HelpScreen
 
-        self.push_screen(HelpScreen(pane, pane_help))
+        replay = bool(getattr(self.screen, "view", self.view).replay)
+        self.push_screen(HelpScreen(pane, pane_help, replay=replay))
+
+    def runs(self) -> None:
+        """List the other runs of this repository."""
+        from tui.recorded import home_of
+        from tui.screens.runs import RunsScreen
+
+        live = "" if isinstance(self._run_given, Playback) or self.folder is None else self.folder.name
+        self.push_screen(RunsScreen(home_of(self.folder), live=live))
+
+    def watch_recorded(self, play: Playback) -> None:
+        """Show a recorded run over what is there; closing it leaves that as it was."""
+        from tui.screens.replay import ReplayScreen
+
+        self.push_screen(ReplayScreen(play, Bridge(play, self.call_later, self.changed, ask=False), over=True))
 
     def leave(self) -> None:
         """Go at once when the run has ended; else ask first."""
@@ -306,7 +326,7 @@ class BitnetApp(App[Exit]):
     async def action_quit(self) -> None:
         """ctrl+q on any screen: the same careful way out."""
         if isinstance(self.screen, MainScreen):
-            self.leave()
+            self.screen.action_leave()
         else:
             self.screen.dismiss()
 

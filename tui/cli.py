@@ -90,13 +90,16 @@ def _start(target: Path, given: dict[str, Any], resume: str = "") -> int:
     flow, allowed = guard(os.environ)
     if not allowed:
         return _out_of_scope(flow, as_json)
-    # The screen is drawn through stderr; with any of the three elsewhere there is no full screen.
-    terminal = all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
-    if given.get("no_tui") or as_json or not terminal:
+    if given.get("no_tui") or as_json or not _terminal():
         from engine.headless import run_headless
 
         return int(run_headless(_run(target, given, resume), as_json=as_json))
     return _dashboard(lambda: _run(target, given, resume), ask=not given.get("yes"))
+
+
+def _terminal() -> bool:
+    """The screen is drawn through stderr; with any of the three elsewhere there is no full screen."""
+    return all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
 
 
 def _run(target: Path, given: dict[str, Any], resume: str) -> Any:
@@ -261,18 +264,55 @@ def clean(target: Path, everything: bool) -> None:
 @cli.command()
 @click.argument("run", default="")
 @_TARGET
+@click.option("--speed", type=click.FloatRange(0.125, 1024), help="Recorded seconds that go by in one (default: 8).")
 @click.option("--engine", is_flag=True, help="Make the run again, offline, with the recorded answers of the server.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def replay(run: str, target: Path, engine: bool, as_json: bool) -> None:
-    """Make RUN again from its recording (default: the newest), and say where it goes another way.
+@click.option("--no-tui", is_flag=True, help="Plain lines, no full screen; at once, unless --speed is given.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line; with --engine, one in all.")
+def replay(run: str, target: Path, speed: float | None, engine: bool, no_tui: bool, as_json: bool) -> None:
+    """Play RUN (an id, or a journal.jsonl; default: the newest) through the screens of a run. Nothing is run.
 
-    Exit 0: the same; 1: something differs; 5: it cannot be replayed.
+    With --engine the run is made again from its recording; exit 0: the same; 1: something differs; 5: it cannot be
+    replayed.
     """
     if not engine:
-        raise click.UsageError("say what is to be replayed: --engine makes the run again")
+        sys.exit(_play(target, run, speed, lines=no_tui or as_json, as_json=as_json))
+    if no_tui or speed is not None:
+        raise click.UsageError("--engine makes the run again and shows no screens: leave out --speed and --no-tui")
     from tui.replay import report
 
     sys.exit(report(target, run, as_json=as_json))
+
+
+def _play(target: Path, run: str, speed: float | None, *, lines: bool, as_json: bool) -> int:
+    from engine.model import Exit
+    from tui.playback import AT_ONCE, SPEED, Playback
+    from tui.recorded import find, load
+
+    recorded = load(find(target, run))
+    if lines or not _terminal():
+        from engine.headless import run_headless
+
+        play = Playback(recorded.records, recorded.folder, speed=speed or AT_ONCE)
+        code = run_headless(play, as_json=as_json)
+        return int(Exit.INTERRUPTED if code is Exit.INTERRUPTED and not play.ended else Exit.OK)
+    from tui.app import BitnetApp
+
+    theme, glyphs = _looks(target)
+    play = Playback(recorded.records, recorded.folder, speed=speed or SPEED)
+    left = BitnetApp(play, theme=theme, glyphs=glyphs, ask=False).run()
+    return int(Exit.DEFECT if left is None else left)
+
+
+def _looks(target: Path) -> tuple[str, str]:
+    """Theme and glyphs the project asks for; what keeps a run from starting does not keep one from being looked at."""
+    from engine.config import Config, discover
+    from engine.errors import BitnetError
+
+    try:
+        tui = discover(target)[0].tui
+    except BitnetError:
+        tui = Config().tui
+    return tui.theme, tui.glyphs
 
 
 @cli.group()

@@ -115,7 +115,30 @@ def _removed(home: Home, name: str) -> Path:
 
 
 def apply(target: Path, run: str, *, unverified: bool, with_removed: bool) -> None:
-    """Bring a change into the user's files, alone or with what the diet took away from it."""
+    """Bring a change into the user's files, and say how to take it back."""
+    written, patches = bring(target, run, unverified=unverified, with_removed=with_removed)
+    done = "applied" if written else "your files hold all of it already:"
+    undo = " && ".join(f"git apply -R {p}" for p in reversed(patches))
+    click.echo(f"{done} {' and '.join(map(str, patches))}; undo with: {undo}")
+    if with_removed:
+        click.echo("the removed pieces are not verified: no suite ran over the change with them")
+
+
+def bring(target: Path, run: str, *, unverified: bool = False, with_removed: bool = False) -> tuple[bool, list[Path]]:
+    """Bring a change into the user's files, alone or with what the diet took away from it.
+
+    Returns
+    -------
+    tuple
+        Whether anything had to be written, and the patches.
+
+    Raises
+    ------
+    ConfigError
+        It is not verified, and was not asked for all the same.
+    EnvironmentFailure
+        There is no such run or patch, or it does not fit; nothing was written.
+    """
     repository, home = _home(target)
     name, _, state = _load(home, run)
     patches = [_patch(home, name)]
@@ -130,11 +153,7 @@ def apply(target: Path, run: str, *, unverified: bool, with_removed: bool) -> No
                 f"the removed pieces of run {name} are not verified, only its patch is",
                 hint="look at them with `diff --removed`; --unverified applies them all the same",
             )
-    done = "applied" if repository.apply(*patches) else "your files hold all of it already:"
-    undo = " && ".join(f"git apply -R {p}" for p in reversed(patches))
-    click.echo(f"{done} {' and '.join(map(str, patches))}; undo with: {undo}")
-    if with_removed:
-        click.echo("the removed pieces are not verified: no suite ran over the change with them")
+    return repository.apply(*patches), patches
 
 
 def resumable(target: Path, run: str) -> str:

@@ -15,7 +15,8 @@ from tui.screens.main import MainScreen
 def commands(app: App[Any], screen: Screen[Any]) -> Iterator[SystemCommand]:
     """What can be asked for by name; an action that is off says why when it is asked for, as its key does."""
     if isinstance(screen, MainScreen):
-        for key in keys.of("main"):
+        own = keys.of("replay") if screen.view.replay else []
+        for key in [*own, *keys.of("main")]:
             if key.id not in ("palette", "back"):
                 name = f"{_subject(key.id)}: {key.tooltip}"
                 yield SystemCommand(name, f"key {keys.written(key)}", _doing(app, screen, key.action))

@@ -50,6 +50,7 @@ class View:
     title: str = ""
     stopping: bool = False  # asked for here, not yet confirmed by the engine
     exit: int | None = None  # the engine's thread is gone; its exit code
+    replay: str = ""  # what is shown was recorded: how fast it goes by, or that it is at its end
 
     @property
     def status(self) -> str:

@@ -12,6 +12,7 @@ from tui.theme import MUTED, STRONG, WANTS
 from tui.view import View
 
 LABEL_CELLS = 14
+SILENT = "The engine stopped without saying why."
 
 
 def field(label: str, text: str, width: int, style: str = "") -> list[Content]:
@@ -24,7 +25,8 @@ def closing(view: View, width: int) -> list[Content]:
     """The page shown once the run has ended."""
     s, ended = view.state, view.state.ended
     glyph, word, style = ending(view)
-    why = clean(ended.why) if ended is not None else "The engine stopped without saying why."
+    silent = "The journal ends here: the run was killed, or it still goes on." if view.replay else SILENT
+    why = clean(ended.why) if ended is not None else silent
     lines = [line((f"{glyph} {word}", f"bold {style}")), *wrapped(why, width), Content("")]
     if isinstance(ended, ev.RunFinished) and ended.route:
         lines += field("route", clean(ended.route), width, STRONG)

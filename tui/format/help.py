@@ -8,7 +8,7 @@ from textual.content import Content
 from textual.style import Style
 
 from tui import keys
-from tui.format.reasons import why_off
+from tui.format.reasons import STEERING, why_off
 from tui.format.text import line, wrapped
 from tui.glyphs import Glyphs
 from tui.theme import ALIVE, BAD, GOOD, MUTED, STRONG, WANTS
@@ -18,7 +18,7 @@ from tui.view import View
 def key_line(view: View, width: int) -> Content:
     """``r Retry o Route …``; what is off is dimmed, and still says why when pressed. A click is a press."""
     parts: list[Content] = []
-    for key in keys.of("main"):
+    for key in _offered(view):
         if not key.label:
             continue
         label = "Continue" if key.id == "run.pause" and view.state.paused else key.label
@@ -28,13 +28,22 @@ def key_line(view: View, width: int) -> Content:
     return Content(" ").join(parts).truncate(width, ellipsis=True)
 
 
+def _offered(view: View) -> list[keys.Key]:
+    """In a replay its own keys stand where those that steer a run would."""
+    if not view.replay:
+        return keys.of("main")
+    return [*keys.of("replay"), *(k for k in keys.of("main") if k.id not in STEERING)]
+
+
 def _rows(found: Sequence[keys.Key]) -> list[Content]:
     return [line((f"  {keys.written(k):<9}", STRONG), k.tooltip) for k in found]
 
 
-def page(pane: str, pane_help: str, glyphs: Glyphs, width: int) -> list[Content]:
+def page(pane: str, pane_help: str, glyphs: Glyphs, width: int, *, replay: bool = False) -> list[Content]:
     """The keys of the focused pane first, then those that work everywhere, then the signs."""
     lines = [line((pane, STRONG)), *wrapped(pane_help, width, MUTED), *_rows(keys.of("list")), Content("")]
+    if replay:
+        lines += [line(("Replay", STRONG)), *_rows(keys.of("replay")), Content("")]
     lines += [line(("Everywhere", STRONG)), *_rows(keys.of("main")), Content("")]
     lines += [line(("Signs", STRONG)), *legend(glyphs)]
     return lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.model import RouteKind
+from tui import keys
 from tui.format import removed
 from tui.view import View
 
@@ -31,8 +32,20 @@ def _route(view: View, *, retry: bool) -> str:
     return "the proposal has no such route"
 
 
+STEERING = frozenset(k.id for k in keys.of("main") if k.action.startswith("act("))
+
+
+def _in_replay(action: str, view: View) -> str:
+    """What was decided then was decided; only how fast it goes by can be changed."""
+    if action == "run.pause" or action.startswith("replay."):
+        return "the replay has ended" if view.ended else ""
+    return "this is a replay, nothing in it can be steered" if action in STEERING else ""
+
+
 def why_off(action: str, view: View) -> str:
     """The reason ``action`` (an id of keys.py) is off, or an empty string."""
+    if view.replay:
+        return _in_replay(action, view)
     if action == "decide.open" and view.status == "at a limit":
         return ""
     if action in ("decide.accept", "decide.open"):

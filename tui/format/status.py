@@ -96,7 +96,8 @@ def header(view: View, width: int) -> Content:
         provider = ", ".join(s.started.providers)
     if provider:
         who.append(provider)
-    left = line((" bitnet-tui ", STRONG), " ", " · ".join(clean(w) for w in who if w))
+    replay = (f" replay {view.replay} ", f"{ALIVE} reverse") if view.replay else ""
+    left = line((" bitnet-tui ", STRONG), replay, " ", " · ".join(clean(w) for w in who if w))
     return edges(left, right, width)
 
 
@@ -165,6 +166,9 @@ def bar(view: View, width: int) -> Content:
         return _ended_bar(view, width)
     glyph, word, style = status(view)
     proposal = view.state.proposal
+    if view.replay and proposal is not None and view.status == "deciding":
+        asked = line((f" {glyph} decide", f"bold {style}"), f"  recommended then: {clean(str(proposal.best.route))}   ")
+        return (asked + line((clean(proposal.reason), MUTED))).truncate(width, ellipsis=True, pad=True)
     if view.status == "deciding" and proposal is not None:
         text = line(
             (f" {glyph} decide", f"bold {style}"),
@@ -179,8 +183,7 @@ def bar(view: View, width: int) -> Content:
     if view.status == "at a limit" and view.state.limit is not None:
         text = line(
             (f" {glyph} {word}", f"bold {style}"),
-            ("  o", STRONG),
-            " raise, finish or route   ",
+            *((("  o", STRONG), " raise, finish or route   ") if not view.replay else ("   ",)),
             (limit.short(view.state.limit), MUTED),
         )
         return text.truncate(width, ellipsis=True, pad=True)

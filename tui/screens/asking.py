@@ -71,13 +71,14 @@ class HelpScreen(Over[None]):
 
     BINDINGS = keys.bindings("help")
 
-    def __init__(self, pane: str, pane_help: str) -> None:
+    def __init__(self, pane: str, pane_help: str, *, replay: bool = False) -> None:
         super().__init__()
         self._pane = pane
         self._help = pane_help
+        self._replay = replay
 
     def inside(self) -> ComposeResult:
-        yield lines(page(self._pane, self._help, self.main.glyphs, self.width))
+        yield lines(page(self._pane, self._help, self.main.glyphs, self.width, replay=self._replay))
 
     def on_mount(self) -> None:
         super().on_mount()

@@ -153,7 +153,11 @@ class MainScreen(Screen[None]):
         elif self.detail.chosen:
             self.detail.turn("detail", "")
         else:
-            self.tests.focus()
+            self.outermost()
+
+    def outermost(self) -> None:
+        """Nothing is left to back out of."""
+        self.tests.focus()
 
     def action_failing(self, step: int) -> None:
         self.go_to(self.tests)
@@ -214,6 +218,9 @@ class MainScreen(Screen[None]):
 
     def action_help(self) -> None:
         self.main.help(self.focused_pane.NAME, self.focused_pane.HELP)
+
+    def action_runs(self) -> None:
+        self.main.runs()
 
     def action_leave(self) -> None:
         self.main.leave()
