@@ -1,0 +1,1 @@
+"""What is made from this repository and kept in it: run these from its root with ``python -m scripts.NAME``."""
