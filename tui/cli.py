@@ -262,7 +262,7 @@ def clean(target: Path, everything: bool) -> None:
 
 
 @cli.command()
-@click.argument("run", default="")
+@click.argument("run", default="", metavar="[RUN|FILE]")
 @_TARGET
 @click.option("--speed", type=click.FloatRange(0.125, 1024), help="Recorded seconds that go by in one (default: 8).")
 @click.option("--engine", is_flag=True, help="Make the run again, offline, with the recorded answers of the server.")

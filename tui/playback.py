@@ -24,6 +24,7 @@ CAP_S = 3.0  # of recorded time: longer than this nothing is waited for
 LOOK_S = 1.0  # a question stays at least so long, whatever the speed
 SLICE_S = 0.05  # after which a pause or another speed is noticed
 LEAST_S = 0.01  # shorter waits are saved up
+LOG_BYTES = 200_000  # of the output, which a journal does not hold
 
 _ENDS = ev.RunFinished | ev.RunInterrupted | ev.RunFailed
 _LANDMARKS = ev.StepStarted | ev.ProposalMade | ev.BudgetReached | _ENDS
@@ -43,6 +44,18 @@ def distance(earlier: ev.Record, later: ev.Record) -> float:
 def asks(event: ev.Event) -> bool:
     """Whether a person was, or could have been, asked something here."""
     return isinstance(event, ev.ProposalMade) or (isinstance(event, ev.BudgetReached) and event.asked)
+
+
+def last_lines(log: Path) -> list[str]:
+    """The end of a run's output; nothing where it was not kept."""
+    try:
+        with log.open("rb") as file:
+            start = max(0, file.seek(0, os.SEEK_END) - LOG_BYTES)
+            file.seek(start)
+            lines = file.read(LOG_BYTES).decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+    return lines[1 if start else 0 :]  # the first may be half a line
 
 
 class Playback:
@@ -112,6 +125,8 @@ class Playback:
                     self._skipping = False
         except Stopped:
             return Exit.INTERRUPTED
+        for line in last_lines(self.folder / "run.log"):
+            feed.output(line)
         self.ended = True
         return self.exit
 

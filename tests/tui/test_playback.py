@@ -22,7 +22,7 @@ from engine.session import Session
 from engine.state import RunState, fold_all
 from tests.tui import tape
 from tests.tui.story import START, Story
-from tui.playback import AT_ONCE, CAP_S, Playback, asks, distance
+from tui.playback import AT_ONCE, CAP_S, Playback, asks, distance, last_lines
 from tui.recorded import find, home_of, load, past
 
 
@@ -152,6 +152,18 @@ def test_plain_lines_are_those_of_the_live_run(tmp_path: Path) -> None:
         wanted, got = (t.getvalue().replace(str(tmp_path / "kept"), str(folder)).splitlines() for t in told)
         assert got == wanted
         assert len(got) > 50
+
+
+def test_the_end_of_the_output_comes_at_the_end(tmp_path: Path, taped: list[ev.Record]) -> None:
+    log = tmp_path / "run.log"
+    assert last_lines(log) == []
+    log.write_text("one\ntwo\n")
+    session, feed = play(Playback(taped, tmp_path, speed=AT_ONCE))
+    session.join(20)
+    assert feed.drain(1_000_000)[1] == ["one", "two"]
+    log.write_bytes(b"x" * 70 + b"\n" + (b"\xff" + b"y" * 98 + b"\n") * 2000)
+    assert len(last_lines(log)) == 1999
+    assert set(last_lines(log)) == {"\ufffd" + "y" * 98}
 
 
 def test_a_journal_is_found_by_id_by_file_and_by_folder(tmp_path: Path, taped: list[ev.Record]) -> None:

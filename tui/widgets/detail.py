@@ -93,7 +93,7 @@ class DetailPane(Pane):
         text, width = self._read_patch(), max(20, self.line_width)
         if not text:
             self._shown = ()
-            self._fill(wrapped("No patch yet. It is here once an attempt has changed something.", width, MUTED))
+            self._fill(wrapped(self._no_patch(), width, MUTED))
             return Content("")
         shown = ("diff", self._patch[0], width, self._view.glyphs)
         if shown != self._shown:
@@ -101,6 +101,11 @@ class DetailPane(Pane):
             self._fill(diff.lines(text, self._view.glyphs, width))
         stat = diff.files(text)
         return Content(f"{count(len(stat), 'file')}  +{sum(f[1] for f in stat)} −{sum(f[2] for f in stat)}")
+
+    def _no_patch(self) -> str:
+        if self._view.replay and self._view.folder is not None:
+            return "No patch.diff lies beside this journal."
+        return "No patch yet. It is here once an attempt has changed something."
 
     def _read_patch(self) -> str:
         """The run's patch.diff, read again only when it changed."""
@@ -137,7 +142,12 @@ class DetailPane(Pane):
 
     def _no_log(self) -> Content:
         where = f" The whole log is {self._view.folder / 'run.log'}." if self._view.folder is not None else ""
-        self._fill(wrapped(("Nothing has that text." if self.needle else "No output yet.") + where, 60, MUTED))
+        said = (
+            "A journal holds no output; that of its run.log comes at the end."
+            if self._view.replay
+            else "No output yet."
+        )
+        self._fill(wrapped(("Nothing has that text." if self.needle else said) + where, 60, MUTED))
         return Content("")
 
     def _to_end(self) -> None:
