@@ -144,10 +144,11 @@ def _moment(name: str, since: float, until: float, total: float) -> str:
 
 def _draw(row: Row, background: str) -> str:
     out = []
-    for run in row:
-        x, cells = run.column * CELL[0], cell_len(run.text)
-        if run.ground != background:
-            out.append(f'<rect x="{_n(x)}" width="{_n(cells * CELL[0])}" height="{_n(CELL[1])}" fill="{run.ground}"/>')
+    for ground, group in groupby(row, key=lambda r: r.ground):
+        runs = list(group)  # as one: between two of them a hair would be seen
+        x, cells = runs[0].column * CELL[0], sum(cell_len(r.text) for r in runs)
+        if ground != background:
+            out.append(f'<rect x="{_n(x)}" width="{_n(cells * CELL[0])}" height="{_n(CELL[1])}" fill="{ground}"/>')
     for run in row:
         column = run.column
         for boxes, group in groupby(run.text, key=lambda c: c in _STROKES):

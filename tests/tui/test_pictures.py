@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from html import unescape
 from pathlib import Path
@@ -10,7 +11,10 @@ import pytest
 from rich.segment import Segment
 from rich.style import Style
 
+from engine.headless import Printer
+from engine.records import journal
 from scripts import pictures, svg
+from tui.format import diff
 
 _GROUP = re.compile(r'<g(?: class="(k\d+)")? transform="translate\(0 ([\d.]+)\)">(.*)</g>')
 _WORD = re.compile(r">([^<>]+)</text>")
@@ -79,3 +83,19 @@ def test_lines_of_boxes_are_lines(sign: str) -> None:
     drawn = svg.picture([frame(f"x{sign}x")], "#000000", "says")
     assert sign not in drawn
     assert "<path" in drawn
+
+
+def test_the_tutorial_shows_what_the_recorded_run_said() -> None:
+    tutorial = (pictures.ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```text\n(.*?)```", tutorial, re.S)
+    told = io.StringIO()
+    printer = Printer(told, False, False)
+    printer.records(journal.read(pictures.TAPE))
+    said = told.getvalue().splitlines()
+    places = [said.index(line) for line in block.splitlines() if line != "…"]
+    assert places == sorted(places)
+    shown = re.findall(r"!\[[^]]+\]\(([^)]+)\)", tutorial)
+    assert len(shown) >= 2
+    assert all((pictures.ROOT / "docs" / path).is_file() for path in shown)
+    patch = (pictures.PATCH).read_text(encoding="utf-8")
+    assert all(f" {name} " in tutorial for name, _, _ in diff.files(patch))
