@@ -72,7 +72,7 @@ def load(path: Path) -> Recorded:
         raise EnvironmentFailure(
             f"{path}: the run ended before it began" + (f": {why}" if why else ""), hint="start a new one: bitnet-tui"
         )
-    return Recorded(path.resolve().parent, tuple(records), state)
+    return Recorded(path.parent, tuple(records), state)
 
 
 def _first_fault(path: Path) -> str:

@@ -46,7 +46,7 @@ class ReplayScreen(MainScreen):
             self.bridge.close(stop=True)
 
     def show(self, view: View) -> None:
-        if self.over:
+        if self.over and not view.replay:  # after a resize it is handed its own view
             self._mind(view)
         super().show(self._seen())
 
