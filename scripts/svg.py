@@ -151,8 +151,8 @@ def _draw(row: Row, background: str) -> str:
             out.append(f'<rect x="{_n(x)}" width="{_n(cells * CELL[0])}" height="{_n(CELL[1])}" fill="{ground}"/>')
     for run in row:
         column = run.column
-        for boxes, group in groupby(run.text, key=lambda c: c in _STROKES):
-            text = "".join(group)
+        for boxes, signs in groupby(run.text, key=lambda c: c in _STROKES):
+            text = "".join(signs)
             if boxes:
                 out.append(_strokes(column, text, run.colour))
             else:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import math
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -223,3 +225,18 @@ def test_a_journal_of_an_earlier_version_plays(tmp_path: Path, taped: list[ev.Re
     session, feed = play(Playback(recorded.records, recorded.folder, speed=AT_ONCE))
     assert session.join(20) is Exit.OK
     assert fold_all(RunState(), feed.drain(1_000_000)[0]).commit is not None
+
+
+def test_the_command_prints_a_journal_anywhere_and_refuses_what_does_not_go_together(tmp_path: Path) -> None:
+    journal = tape.keep(tmp_path, "20231114-221320-4f1c", tape.records()) / "journal.jsonl"
+
+    def command(*args: str) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "-X", "importtime", "-m", "tui.cli", "replay", *args]
+        return subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+    told = command(str(journal))  # no terminal: plain lines, as a run would do
+    assert told.returncode == 0
+    assert told.stdout.splitlines()[-1] == "exit 0: gate impl passed and verified"
+    assert "textual" not in told.stderr
+    refused = command(str(journal), "--engine", "--speed", "8")
+    assert (refused.returncode, "leave out --speed" in refused.stderr) == (2, True)
