@@ -316,7 +316,8 @@ class BitnetApp(App[Exit]):
     @property
     def quiet(self) -> bool:
         """Whether no test of the run is at work and none will be before a person says so."""
-        return self.view.ended or self.bridge.state.parked or self.bridge.state.paused
+        replayed = isinstance(self._run_given, Playback)
+        return replayed or self.view.ended or self.bridge.state.parked or self.bridge.state.paused
 
     def open_bench(self, sweep: str = "") -> None:
         from tui.screens.bench import BenchScreen

@@ -22,8 +22,10 @@ _FIELD = re.compile(r"\*\*([^*]{1,40}):\*\* ?(.*)")
 _RULE = re.compile(r"\|[\s:|-]+\|?$")
 
 
-def empty(*, ended: bool) -> str:
+def empty(*, ended: bool, replay: bool = False) -> str:
     """Why there is none to see."""
+    if replay:
+        return "No ledger.md lies beside this journal."
     if ended:
         return "No ledger: the run ended before one was written."
     return "No ledger yet. It is written at every hop and at the end of the run; L shows it here as it is renewed."

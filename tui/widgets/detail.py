@@ -117,7 +117,7 @@ class DetailPane(Pane):
         if shown != self._shown:
             self._shown = shown
             found = ledger.lines(text, view.glyphs, width)
-            self._fill(found or wrapped(ledger.empty(ended=view.ended), width, MUTED))
+            self._fill(found or wrapped(ledger.empty(ended=view.ended, replay=bool(view.replay)), width, MUTED))
         return Content("y copies it" if text else "")
 
     def _features(self) -> Content:
