@@ -36,6 +36,10 @@ KEYS: tuple[Key, ...] = (
     Key("decide.accept", "a", "act('decide.accept')", "accept the recommended route"),
     Key("diet.restore", "u", "act('diet.restore')", "bring back what the diet took away"),
     Key("runs.open", "H", "runs", "earlier runs: open, replay, apply"),
+    Key("diff.next", "right_square_bracket", "hunk(1)", "next hunk of the diff", shown="]"),
+    Key("diff.previous", "left_square_bracket", "hunk(-1)", "previous hunk of the diff", shown="["),
+    # Not u, which opens what was taken away here as everywhere; not x, which stops the run.
+    Key("change.revert", "minus", "revert", "take the marked hunk of the diff away; u brings it back", shown="-"),
     Key("pane.1", "1", "pane(1)", "go to Tests", shown="1"),
     Key("pane.2", "2", "pane(2)", "go to Attempts", shown="2"),
     Key("pane.3", "3", "pane(3)", "go to Gates", shown="3"),
@@ -83,6 +87,7 @@ KEYS: tuple[Key, ...] = (
     Key("diet.mark_all", "asterisk", "mark_all", "mark all pieces, or none", "removed", shown="*"),
     Key("diet.bring_back", "enter", "bring_back", "bring the marked pieces back", "removed", shown="⏎"),
     Key("diet.undo", "x", "undo", "take away again what was brought back", "removed"),
+    Key("diet.unrevert", "minus", "unrevert", "bring back what you took away yourself", "removed", shown="-"),
     Key("diet.leave", "escape,u,q", "park", "leave; nothing is sent", "removed", shown="esc"),
     Key("runs.replay", "R", "replay", "replay the run", "runs"),
     Key("runs.apply", "A", "apply", "bring its change into your files; asks first", "runs"),
