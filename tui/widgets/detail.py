@@ -21,9 +21,9 @@ class DetailPane(Pane):
     NUMBER = 4
     NAME = "Detail"
     HELP = (
-        "d shows the diff, l the log, L the ledger, F pass and fail by feature; esc comes back. In the diff, ] and [ go "
-        "from hunk to hunk, and while the run asks you, - takes the marked one away. "
-        "In the log, scrolling up stops following, G follows again."
+        "d shows the diff, l the log, L the ledger, F pass and fail by feature; esc comes back. "
+        "In the log, scrolling up stops following, G follows again. In the diff, ] and [ go from hunk to hunk; "
+        "while the run asks you, - takes the marked one away."
     )
     CURSOR = False
 
@@ -35,9 +35,11 @@ class DetailPane(Pane):
         self._view = View()
         self._shown: tuple[object, ...] = ()
         self._lines: list[Content] = []
-        "d shows the diff, l the log, L the ledger, F pass and fail by feature; esc comes back. In the diff, ] and [ go "
-        "from hunk to hunk, and while the run asks you, - takes the marked one away. "
-        "In the log, scrolling up stops following, G follows again."
+        self._patch = Watched("patch.diff")
+        self._hunks: list[diff.Hunk] = []
+        self._hunk = -1  # the marked one
+        self._hunk_of: object = None  # the patch it marks a hunk of
+        self._ledger_file = Watched("ledger.md")
         self._editing = False  # the subject was the provider's activity, which is followed
         self._log_end = 0  # the number of the last line when following stopped
 
@@ -97,9 +99,12 @@ class DetailPane(Pane):
     def _diff(self) -> Content:
         text, width = self._patch.text(self._view.folder), max(20, self.line_width)
         if not text:
-        "d shows the diff, l the log, L the ledger, F pass and fail by feature; esc comes back. In the diff, ] and [ go "
-        "from hunk to hunk, and while the run asks you, - takes the marked one away. "
-        "In the log, scrolling up stops following, G follows again."
+            self._shown, self._hunks, self._hunk = (), [], -1
+            self._fill(wrapped(self._no_patch(), width, MUTED))
+            return Content("")
+        if self._patch.stamp != self._hunk_of:
+            self._hunk_of, self._hunk = self._patch.stamp, -1
+        shown = ("diff", self._patch.stamp, width, self._view.glyphs, self._hunk)
         if shown != self._shown:
             self._shown = shown
             rows, self._hunks = diff.drawn(text, self._view.glyphs, width, self._hunk)
@@ -127,12 +132,32 @@ class DetailPane(Pane):
         first = 0 if step > 0 else len(self._hunks) - 1
         self._hunk = first if self.hunk is None else min(max(0, self._hunk + step), len(self._hunks) - 1)
         self.show(self._view)
-        self.scroll_to(y=self._hunks[self._hunk].row, animate=False)
+        if self.hunk is not None:
+            self.scroll_to(y=self.hunk.row, animate=False)
         return True
 
-        "d shows the diff, l the log, L the ledger, F pass and fail by feature; esc comes back. In the diff, ] and [ go "
-        "from hunk to hunk, and while the run asks you, - takes the marked one away. "
-        "In the log, scrolling up stops following, G follows again."
+    def _no_patch(self) -> str:
+        if self._view.replay and self._view.folder is not None:
+            return "No patch.diff lies beside this journal."
+        return "No patch yet. It is here once an attempt has changed something."
+
+    def _ledger(self) -> Content:
+        view, width = self._view, max(20, self.line_width)
+        text = self._ledger_file.text(view.folder)
+        shown = ("ledger", self._ledger_file.stamp if text else view.ended, width, view.glyphs)
+        if shown != self._shown:
+            self._shown = shown
+            found = ledger.lines(text, view.glyphs, width)
+            self._fill(found or wrapped(ledger.empty(ended=view.ended), width, MUTED))
+        return Content("y copies it" if text else "")
+
+    def _features(self) -> Content:
+        view, width = self._view, max(20, self.line_width)
+        shown = ("features", width, view.state.seq, view.glyphs)
+        if shown != self._shown:
+            self._shown = shown
+            self._fill(features.lines(view.state, view.glyphs, width))
+        return Content("")
 
     def _log(self) -> Content:
         output = self._view.output
