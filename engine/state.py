@@ -479,7 +479,8 @@ def _changed_by_hand(s: RunState, row: AttemptRow, restored: set[int], reverted:
     """The change is another one now: everything that was found out about it is open again."""
     change: dict[str, Any] = {"verdict": None, "reasons": (), "diet": None, "suspicions": None, "judged": False}
     change |= {"restored": tuple(sorted(restored)), "reverted": tuple(sorted(reverted)), "again": row.again + 1}
-    return replace(_change_attempt(s, row.number, **change), proposal=None, pieces=())
+    advisories = tuple(a for a in s.advisories if a not in (row.suspicions or ()))  # of places that may be gone
+    return replace(_change_attempt(s, row.number, **change), proposal=None, pieces=(), advisories=advisories)
 
 
 def _spent(s: RunState, at: float) -> Mapping[str, float]:

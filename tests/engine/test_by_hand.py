@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from engine import events as ev
-from engine.model import Gate, GateStatus, Option, Progress, Proposal, Route, RouteKind, Step, Verdict
+from engine.commands import Restore, Revert
+from engine.model import Advisory, Gate, GateStatus, Option, Progress, Proposal, Route, RouteKind, Step, Verdict
 from engine.narrate import narrate
 from engine.policy import proposal_id
+from engine.replaying import _answer, _answers
 from engine.state import AttemptRow, RunState, fold
 
 ROUTE = Route(RouteKind.FINALIZE, "code-reviewer")
@@ -84,6 +86,24 @@ def test_a_decision_and_a_resumption_offer_no_pieces() -> None:
     state = deciding()
     assert told(ev.DecisionTaken("after-1", ROUTE, "user"), state=state).pieces == ()
     assert told(ev.RunResumed(1), state=state).pieces == ()
+
+
+def test_what_a_reviewer_was_to_see_is_looked_for_again() -> None:
+    grave = Advisory("FRAMES", "looks at its callers", "calc.py", 2, grave=True)
+    state = told(ev.ChangeExamined(1, (grave,)), state=deciding())
+    assert (state.advisories, row(state).verdict) == ((grave,), Verdict.CLAIMED)
+    state = told(ev.PiecesReverted(1, (1,)), state=state)
+    assert (state.advisories, row(state).verdict) == ((), None)
+
+
+def test_a_replay_answers_as_the_person_did() -> None:
+    asked = [
+        ev.ProposalMade(Proposal(name, (Option(ROUTE, True, "", ""),), 0, "")) for name in ("after-1", "after-1-1")
+    ]
+    events = (asked[0], ev.PiecesReverted(1, (1, 2)), asked[1], ev.PiecesRestored(1, (2,)))
+    answers = _answers([ev.Record(n, 0.0, e) for n, e in enumerate(events)])
+    assert _answer(asked[0], answers) == Revert("after-1", (1, 2))
+    assert _answer(asked[1], answers) == Restore("after-1-1", (2,))
 
 
 def test_it_is_told_in_a_line() -> None:

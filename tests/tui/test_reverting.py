@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
 from support import CALC, DONE, FIX_ADD, FIX_MUL, edit, finish, git, make_repo
 from textual.pilot import Pilot
 
@@ -43,25 +44,47 @@ def test_a_hunk_is_found_where_it_is_drawn_with_the_pieces_in_it() -> None:
     assert diff.within(hunk, (*elsewhere, ev.Piece(7, "other.py", 31, 1, 1))) == ()
 
 
-OLD = "".join(f"line {n}\n" for n in range(40))
+POOL = ["\n", "}\n", "    return x\n", "def f():\n", *(f"line {n}\n" for n in range(9))]
 
 
-@given(st.lists(st.sampled_from(["keep"] * 12 + ["change", "drop", "insert", "many"]), min_size=40, max_size=40))
-def test_every_piece_of_a_change_lies_in_exactly_one_hunk(deeds: list[str]) -> None:
-    """Hunks as git makes them, three lines around; pieces as the engine cuts them."""
-    import difflib
+def edited(chance: random.Random, old: list[str]) -> list[str]:
+    new: list[str] = []
+    for line in old:
+        match chance.randrange(25):
+            case 0:
+                new += []
+            case 1:
+                new += [chance.choice(POOL)]
+            case 2:
+                new += [line, *chance.choices(POOL, k=chance.randint(1, 6))]
+            case _:
+                new += [line]
+    return new
 
-    new = ""
-    for line, deed in zip(OLD.splitlines(keepends=True), deeds, strict=True):
-        new += {"keep": line, "change": f"new {line}", "drop": "", "insert": f"more\n{line}", "many": "a\nb\n" * 2}[
-            deed
-        ]
-    lines = [x.splitlines(keepends=True) for x in (OLD, new)]
-    body = "".join(difflib.unified_diff(*lines, "a/k.py", "b/k.py"))
-    parts = [f for h in diet.pieces({"k.py": OLD}, {"k.py": new}) for f in diet.finer(h)]
-    pieces = [ev.Piece(n, p.path, p.start + 1, len(p.new), p.stop - p.start) for n, p in enumerate(parts)]
-    found = [i for h in hunks(f"diff --git a/k.py b/k.py\n{body}") for i in diff.within(h, pieces)]
-    assert sorted(found) == list(range(len(parts)))
+
+def test_without_its_pieces_a_file_is_as_if_git_had_taken_the_hunk_back(tmp_path: Path) -> None:
+    """Git and the engine see equal lines in other places; what a person marks is what goes."""
+    chance, many = random.Random(7), 0
+    for folder in "ab":
+        (tmp_path / folder).mkdir()
+    for _ in range(25):
+        old = chance.choices(POOL, k=60)
+        new = edited(chance, old)
+        before, after = {"k.py": "".join(old)}, {"k.py": "".join(new)}
+        for folder, texts in (("a", before), ("b", after)):
+            (tmp_path / folder / "k.py").write_text(texts["k.py"])
+        argv = ["git", "diff", "--no-index", "--no-prefix", "-U3", "a/k.py", "b/k.py"]
+        patch = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True).stdout
+        parts = [f for h in diet.pieces(before, after) for f in diet.finer(h)]
+        pieces = [ev.Piece(n, p.path, p.start + 1, len(p.new), p.stop - p.start) for n, p in enumerate(parts)]
+        lengths = [int(n or 1) for n in re.findall(r"^@@ -\S+ \+\d+(?:,(\d+))? @@", patch, re.M)]
+        for hunk, length in zip(hunks(patch), lengths, strict=True):
+            many += 1
+            taken = diff.within(hunk, pieces)
+            left = diet.assemble(before, [p for n, p in enumerate(parts) if n not in taken], after)
+            back = [*new[: hunk.line - 1], *old[hunk.start - 1 : hunk.stop - 1], *new[hunk.line - 1 + length :]]
+            assert left["k.py"] == "".join(back), patch
+    assert many > 50
 
 
 def test_hunks_of_new_and_deleted_files_and_of_odd_names_know_their_file() -> None:

@@ -225,19 +225,22 @@ class MainScreen(Screen[None]):
 
     def action_act(self, name: str) -> None:
         """Do what a key means, or say why it is off."""
-        why = why_off(name, self.view)
-        if why:
+        if self._on(name):
+            self.main.act(name)
+
+    def _on(self, name: str) -> bool:
+        """Whether a key would do something now; if not, why is said."""
+        if why := why_off(name, self.view):
             key = next(k for k in keys.KEYS if k.id == name)
             self.main.say(f"{keys.written(key)} is off: {why}", wrong=True)
-        else:
-            self.main.act(name)
+        return not why
 
     def action_revert(self) -> None:
         """Take the marked hunk away, or say why that cannot be."""
         hunk, state = self.detail.hunk, self.view.state
-        if why := why_off("change.revert", self.view):
-            self.main.say(f"- is off: {why}", wrong=True)
-        elif hunk is None or state.proposal is None:
+        if not self._on("change.revert"):
+            return
+        if hunk is None or state.proposal is None:
             self.main.say("mark a hunk of the diff first: ] goes to the next one", wrong=True)
         elif not (pieces := diff.within(hunk, state.pieces)):
             self.main.say("this hunk cannot be taken away by itself", wrong=True)
