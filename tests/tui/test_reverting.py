@@ -136,6 +136,7 @@ async def test_a_marked_hunk_goes_by_a_key_and_comes_back_by_the_same(tmp_path: 
         await pilot.press("escape", "f")
         await ended(pilot)
         app.revert(proposal.id, (0,), "x")
+        await pilot.pause()
         assert "too late" in said(app)
     assert main(app).detail.face == "detail"
 
