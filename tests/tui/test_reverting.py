@@ -138,7 +138,6 @@ async def test_a_marked_hunk_goes_by_a_key_and_comes_back_by_the_same(tmp_path: 
         app.revert(proposal.id, (0,), "x")
         await pilot.pause()
         assert "too late" in said(app)
-    assert main(app).detail.face == "detail"
 
 
 async def test_without_a_question_or_a_patch_the_keys_say_why_they_do_nothing(tmp_path: Path) -> None:
