@@ -39,7 +39,13 @@ KEYS: tuple[Key, ...] = (
     Key("diff.next", "right_square_bracket", "hunk(1)", "next hunk of the diff", shown="]"),
     Key("diff.previous", "left_square_bracket", "hunk(-1)", "previous hunk of the diff", shown="["),
     # Not u, which opens what was taken away here as everywhere; not x, which stops the run.
-    Key("change.revert", "minus", "revert", "take the marked hunk of the diff away; u brings it back", shown="-"),
+    Key(
+        "change.revert",
+        "minus",
+        "act('change.revert')",
+        "take the marked hunk of the diff away; u brings it back",
+        shown="-",
+    ),
     Key("pane.1", "1", "pane(1)", "go to Tests", shown="1"),
     Key("pane.2", "2", "pane(2)", "go to Attempts", shown="2"),
     Key("pane.3", "3", "pane(3)", "go to Gates", shown="3"),

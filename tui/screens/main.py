@@ -225,7 +225,11 @@ class MainScreen(Screen[None]):
 
     def action_act(self, name: str) -> None:
         """Do what a key means, or say why it is off."""
-        if self._on(name):
+        if not self._on(name):
+            return
+        if name == "change.revert":
+            self._revert()
+        else:
             self.main.act(name)
 
     def _on(self, name: str) -> bool:
@@ -235,11 +239,9 @@ class MainScreen(Screen[None]):
             self.main.say(f"{keys.written(key)} is off: {why}", wrong=True)
         return not why
 
-    def action_revert(self) -> None:
+    def _revert(self) -> None:
         """Take the marked hunk away, or say why that cannot be."""
         hunk, state = self.detail.hunk, self.view.state
-        if not self._on("change.revert"):
-            return
         if hunk is None or state.proposal is None:
             self.main.say("mark a hunk of the diff first: ] goes to the next one", wrong=True)
         elif not (pieces := diff.within(hunk, state.pieces)):
