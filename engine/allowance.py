@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine import events as ev
-from engine.commands import Decide, EndAttempt, Raise, Restore
+from engine.commands import Answer, EndAttempt, Raise
 from engine.config import Budget
 from engine.errors import AttemptEnded, BudgetSpent
 
@@ -39,7 +39,7 @@ class Allowance:
 
     budget: Budget
     emit: Callable[[ev.Event], None] = lambda event: None
-    ask: Callable[[str], Decide | Restore | Raise | EndAttempt] | None = None
+    ask: Callable[[str], Answer] | None = None
     reopen: Callable[[str], None] = lambda question: None
     part: str = ""
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))

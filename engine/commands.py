@@ -24,6 +24,16 @@ class Restore(Noun, frozen=True):
     pieces: tuple[int, ...]
 
 
+class Revert(Noun, frozen=True):
+    """Take away pieces of the change that are still in it; answers the proposal ``id`` with a changed change.
+
+    ``pieces`` are some of those that came with the proposal. :class:`Restore` brings them back.
+    """
+
+    id: str
+    pieces: tuple[int, ...]
+
+
 class Raise(Noun, frozen=True):
     """Answer the question ``id``, asked at a spent limit: the run may use more, up to ``to``."""
 
@@ -56,4 +66,8 @@ class Stop(Noun, frozen=True):
     now: bool = True
 
 
-Command = Decide | Restore | Raise | EndAttempt | Pause | Continue | Stop
+Reply = Decide | Restore | Revert
+"""What a person may answer to a proposal."""
+
+Answer = Reply | Raise | EndAttempt
+Command = Answer | Pause | Continue | Stop

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import pathspec
@@ -18,6 +17,7 @@ from msgspec.structs import replace
 from engine import events as ev
 from engine.model import Outcome, TestReport
 from engine.selecting import Seen
+from engine.state import AttemptRow
 from engine.suites.impact import functions, named, owners
 from engine.suites.runner import Manner, Place
 from engine.verify import acceptance
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 SHOWN_LINES = 6
 """Lines of a removed piece that are shown."""
+
+MOST_PIECES = 2000
+"""A change of more is not offered piece by piece."""
 
 EARLY = Manner(stop_early=True)
 
@@ -51,24 +54,20 @@ class Dieting:
         loop = self.loop
         settings = loop.plan.config.diet
         same = ev.DietFinished(self.number, finished.tree, finished.added, finished.removed, False)
-        texts = loop.keeper.texts(loop.workshop.snapshot.tree, finished.tree)
-        if texts is None:
+        cut = self._cut(finished)
+        if cut is None:
             return replace(same, note="a changed file is not text")
-        self._before, self._after = texts
-        whole = diet.pieces(*texts)
-        cut = [diet.finer(h) for h in whole]
-        parts = [*chain.from_iterable(cut)]  # what the indices of a journal stand for
+        whole, parts = [h for h, _ in cut], [p for _, some in cut for p in some]
         row = loop.row(self.number)
-        if row.again and row.slim is not None:
-            gone = {p.index for p in row.removed} - {*row.restored}
-            changed = self._without(same, parts, gone, note="with what a person brought back")
-            return changed if row.restored else row.slim
+        if row.again:
+            gone = ({p.index for p in row.removed} - {*row.restored}) | {*row.reverted}
+            return self._without(same, parts, gone, _said(row)) if row.by_hand else row.slim
         if not settings.enabled and len(whole) > 1:
             return replace(same, note="[diet] enabled = false")
         if finished.outcome != Outcome.DONE and not self._passes(whole):
             return None
         deadline = time.monotonic() + settings.budget_s
-        kept, minimal = self._reduced(whole, cut, lambda: time.monotonic() > deadline)
+        kept, minimal = self._reduced(cut, lambda: time.monotonic() > deadline)
         gone = {n for n, p in enumerate(parts) if not any(p is k for k in kept)}
         if gone and finished.outcome == Outcome.DONE and not self._passes(whole):
             # The claim was for all of it: what is left may be honest, the change was not.
@@ -76,6 +75,31 @@ class Dieting:
         pinned = sum(self._pinned(p.path) for p in parts)
         note = f"[diet] pin keeps {pinned} {'piece' if pinned == 1 else 'pieces'}" if pinned else ""
         return replace(self._without(same, parts, gone, note), minimal=minimal, runs=self.runs, pinned=pinned)
+
+    def left(self) -> tuple[ev.Piece, ...]:
+        """Pieces that are in the change as it is now, for a person who may take some away; none of one too large.
+
+        Their lines are in the patch.
+        """
+        row = self.loop.row(self.number)
+        cut = self._cut(row.finished) if row.finished is not None else None
+        parts = [p for _, some in cut or () for p in some]
+        gone = {p.index for p in row.diet.removed_pieces} if row.diet is not None else set()
+        if len(parts) > MOST_PIECES or (row.diet is not None and row.diet.dropped != len(gone)):
+            return ()
+        there = [(n, p) for n, p in enumerate(parts) if n not in gone]
+        return tuple(ev.Piece(n, p.path, p.start + 1, len(p.new), p.stop - p.start) for n, p in there)
+
+    def _cut(self, finished: ev.AttemptFinished) -> list[tuple[Hunk, list[Hunk]]] | None:
+        """The hunks of all that was changed, each with its pieces; None where that is not text.
+
+        The pieces in this order are what the indices of a journal stand for.
+        """
+        texts = self.loop.keeper.texts(self.loop.workshop.snapshot.tree, finished.tree)
+        if texts is None:
+            return None
+        self._before, self._after = texts
+        return [(h, diet.finer(h)) for h in diet.pieces(*texts)]
 
     def _without(
         self, same: ev.DietFinished, parts: Sequence[Hunk], gone: Collection[int], note: str = ""
@@ -114,9 +138,10 @@ class Dieting:
     # -- the search ---------------------------------------------------------------------------------------------------
 
     def _reduced(
-        self, whole: Sequence[Hunk], cut: Sequence[Sequence[Hunk]], spent: Callable[[], bool]
+        self, cut: Sequence[tuple[Hunk, Sequence[Hunk]]], spent: Callable[[], bool]
     ) -> tuple[list[Hunk], bool]:
         """Hunks first, then the statements and lines of those that are needed; whether no piece can go."""
+        whole = [h for h, _ in cut]
 
         def program(kept: Sequence[Hunk]) -> object:
             return diet.programs(self._texts(kept))
@@ -133,7 +158,7 @@ class Dieting:
 
         needed, spare = self._needed(kept, pinned) if len(kept) > 1 and not spent() else ([], [])
         slim = diet.reduce(kept, holds, spent, [*pinned, *needed], spare)
-        fine = [f for h, parts in zip(whole, cut, strict=True) if any(h is k for k in slim.kept) for f in parts]
+        fine = [f for h, parts in cut if any(h is k for k in slim.kept) for f in parts]
         if slim.minimal and len(fine) > len(slim.kept):
             slim = diet.reduce(fine, holds, spent, [f for f in fine if self._pinned(f.path)])
             return list(slim.kept), slim.minimal
@@ -246,3 +271,9 @@ class Dieting:
             loop.checkpoint()
             self.runs += 1
             yield loop.runner.report(suite, loop.plan.config.suites[suite], place, only=nodeids, manner=manner)
+
+
+def _said(row: AttemptRow) -> str:
+    """What a person made of it."""
+    done = [word for word, pieces in (("brought back", row.restored), ("took away", row.reverted)) if pieces]
+    return f"with what a person {' and '.join(done)}"

@@ -288,6 +288,13 @@ class PiecesRestored(Noun, frozen=True):
     pieces: tuple[int, ...]
 
 
+class PiecesReverted(Noun, frozen=True):
+    """A person took pieces away that were still in the change."""
+
+    attempt: int
+    pieces: tuple[int, ...]
+
+
 class ChangeExamined(Noun, frozen=True):
     """Places of the change a reviewer should see; grave ones take back that it was verified."""
 
@@ -306,6 +313,7 @@ class GateSet(Noun, frozen=True):
 
 class ProposalMade(Noun, frozen=True):
     proposal: Proposal
+    pieces: tuple[Piece, ...] = ()  # of the change; the person who is asked may take them away
 
 
 class DecisionTaken(Noun, frozen=True):
@@ -448,6 +456,7 @@ Event = (
     | VerificationFinished
     | DietFinished
     | PiecesRestored
+    | PiecesReverted
     | ChangeExamined
     | GateSet
     | ProposalMade
@@ -482,6 +491,7 @@ DURABLE: tuple[type[Any], ...] = (
     VerificationFinished,
     DietFinished,
     PiecesRestored,
+    PiecesReverted,
     BudgetRaised,
     BudgetSettled,
     ProposalMade,

@@ -15,7 +15,8 @@ from engine import events as ev
 from engine.allowance import Allowance
 from engine.attempt import Attempting
 from engine.auditing import Auditing
-from engine.commands import Restore
+from engine.commands import Restore, Revert
+from engine.dieting import Dieting
 from engine.errors import EnvironmentFailure, Stopped
 from engine.flow.guard import guard
 from engine.gates import results, tools
@@ -395,18 +396,19 @@ class Loop:
         proposal = policy.propose(self.state, policy.Limits(self.plan.config.retries.limit))
         self.keeper.write_patch(self.workshop.snapshot.tree, self.row(number))
         self.checkpoint()
-        self.emit(ev.ProposalMade(proposal))
-        route, by, hint, dispatch = proposal.best.route, "policy", "", False
         settled = self.state.settled
-        if settled is not None and settled.forward:  # said at the limit already
+        forward = settled is not None and settled.forward
+        pieces = Dieting(self, number).left() if self.steering.ask and not forward else ()
+        self.emit(ev.ProposalMade(proposal, pieces))
+        route, by, hint, dispatch = proposal.best.route, "policy", "", False
+        if forward:  # said at the limit already
             route, by = policy.forward(proposal).route, "user"
         elif self.steering.ask:
             while True:
                 answer = self.steering.answer(proposal)
-                if isinstance(answer, Restore):
-                    pieces = self._removed(number) & set(answer.pieces)
-                    if pieces or (not answer.pieces and self.row(number).restored):
-                        self.emit(ev.PiecesRestored(number, tuple(sorted(pieces))))
+                if isinstance(answer, Restore | Revert):
+                    if (changed := self._changed(number, pieces, answer)) is not None:
+                        self.emit(changed)
                         return None
                 elif policy.legal(proposal, answer.route):
                     route, by, hint, dispatch = answer.route, "user", answer.hint, answer.dispatch
@@ -415,10 +417,16 @@ class Loop:
         self.emit(ev.DecisionTaken(proposal.id, route, by, hint, dispatch))
         return route
 
-    def _removed(self, number: int) -> set[int]:
-        """Pieces of an attempt that the diet took away."""
-        slim = self.row(number).diet
-        return {piece.index for piece in slim.removed_pieces} if slim is not None else set()
+    def _changed(
+        self, number: int, pieces: Sequence[ev.Piece], answer: Restore | Revert
+    ) -> ev.PiecesRestored | ev.PiecesReverted | None:
+        """What a person makes of the change by hand; None where the answer means nothing."""
+        row, wanted = self.row(number), {*answer.pieces}
+        if isinstance(answer, Revert):
+            there = tuple(sorted(wanted & {p.index for p in pieces}))
+            return ev.PiecesReverted(number, there) if there else None
+        gone = tuple(sorted(wanted & {p.index for p in row.diet.removed_pieces})) if row.diet is not None else ()
+        return ev.PiecesRestored(number, gone) if gone or (not wanted and row.restored) else None
 
     def _hop(self, number: int, route: Route) -> None:
         if len(self.state.hops) >= number:

@@ -101,7 +101,15 @@ def _diet(e: ev.DietFinished, s: RunState) -> str:
 def _restored(e: ev.PiecesRestored, s: RunState) -> str:
     if not e.pieces:
         return "what was brought back is taken away again"
-    return f"brought back {'1 piece' if len(e.pieces) == 1 else f'{len(e.pieces)} pieces'} that the diet had taken away"
+    return f"brought back {_pieces(e.pieces)} that had been taken away"
+
+
+def _reverted(e: ev.PiecesReverted, s: RunState) -> str:
+    return f"took away {_pieces(e.pieces)} of the change, by hand"
+
+
+def _pieces(indices: tuple[int, ...]) -> str:
+    return "1 piece" if len(indices) == 1 else f"{len(indices)} pieces"
 
 
 def _weighed(e: ev.AdvisoriesSettled, s: RunState) -> str:
@@ -169,6 +177,7 @@ _LINES: dict[type, Callable[[Any, RunState], str]] = {
     ev.VerificationFinished: _verified,
     ev.DietFinished: _diet,
     ev.PiecesRestored: _restored,
+    ev.PiecesReverted: _reverted,
     ev.ChangeExamined: lambda e, s: "\n".join(
         f"[ADVISORY] {a.code}: {a.text} ({a.path}:{a.line})" for a in e.advisories
     ),

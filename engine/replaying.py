@@ -14,7 +14,7 @@ from typing import Any
 from msgspec.structs import asdict
 
 from engine import events as ev
-from engine.commands import Command, Decide, Restore
+from engine.commands import Command, Decide, Restore, Revert
 from engine.config import Budget
 from engine.errors import EnvironmentFailure
 from engine.feed import Feed
@@ -194,6 +194,8 @@ def _answers(records: Sequence[ev.Record]) -> dict[str, Any]:
                 asked = proposal.id
             case ev.PiecesRestored(_, pieces):
                 said[asked] = {"pieces": pieces}
+            case ev.PiecesReverted(_, pieces):
+                said[asked] = {"reverted": pieces}
             case ev.DecisionTaken(id, route, by, hint, dispatch) if by == "user":
                 said[id] = {"route": route, "hint": hint, "dispatch": dispatch}
     return said
@@ -204,6 +206,8 @@ def _answer(event: ev.ProposalMade, answers: Mapping[str, Any]) -> Command:
     said = answers.get(proposal.id, {})
     if "pieces" in said:
         return Restore(proposal.id, said["pieces"])
+    if "reverted" in said:
+        return Revert(proposal.id, said["reverted"])
     route = said.get("route", proposal.best.route)
     legal = any(o.allowed and o.route == route for o in proposal.options)
     return Decide(

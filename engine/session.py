@@ -9,11 +9,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from engine.cancel import CancelToken
-from engine.commands import Command, Continue, Decide, EndAttempt, Pause, Raise, Restore, Stop
+from engine.commands import Answer, Command, Continue, Decide, EndAttempt, Pause, Raise, Reply, Restore, Revert, Stop
 from engine.feed import Feed
 from engine.model import Exit, Proposal
-
-Answer = Decide | Restore | Raise | EndAttempt
 
 
 class Steering:
@@ -70,7 +68,7 @@ class Steering:
         self._answers.put(None)
         self._resume.set()
 
-    def answer(self, proposal: Proposal) -> Decide | Restore:
+    def answer(self, proposal: Proposal) -> Reply:
         """Park until this proposal is answered, holding nothing.
 
         Raises
@@ -80,7 +78,7 @@ class Steering:
         """
         while True:
             given = self.reply(proposal.id)
-            if isinstance(given, Decide | Restore):
+            if isinstance(given, Reply):
                 return given
 
     def reply(self, question: str) -> Answer:
@@ -152,7 +150,7 @@ class Session:
     def send(self, command: Command) -> bool:
         """Hand a command to the engine from the front end's thread; False if it comes too late."""
         match command:
-            case Decide() | Restore() | Raise() | EndAttempt():
+            case Decide() | Restore() | Revert() | Raise() | EndAttempt():
                 if command.id in self._steering.answered or not self.alive:
                     return False
                 self._steering.answered.add(command.id)

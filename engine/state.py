@@ -102,7 +102,8 @@ class AttemptRow(Noun, frozen=True):
     slim: ev.DietFinished | None = None  # what the diet by itself came to, whatever was brought back since
     whole: bool = True  # every suite ran in its verification
     restored: tuple[int, ...] = ()  # pieces a person brought back after the diet
-    again: int = 0  # times a person did so, or took them away again
+    reverted: tuple[int, ...] = ()  # pieces a person took away that the diet had left
+    again: int = 0  # times a person changed what is in it
     first_ran: str = ""  # what ran before the whole suite did, in a line
     notes: tuple[Advisory, ...] = ()  # of its verification
     advisories: tuple[Advisory, ...] = ()  # raised while it was made, and not before
@@ -126,6 +127,11 @@ class AttemptRow(Noun, frozen=True):
         return self.slim.removed_pieces if self.slim is not None else ()
 
     @property
+    def by_hand(self) -> bool:
+        """Whether a person put this change together: nobody claimed that it is green, or minimal."""
+        return bool(self.restored or self.reverted)
+
+    @property
     def slimmed(self) -> str:
         """``+340 −12 → +3 −1``: before the diet and after it; one of them where it took nothing away."""
         whole = DiffStat(0, self.finished.added, self.finished.removed) if self.finished else self.diff
@@ -137,7 +143,8 @@ class AttemptRow(Noun, frozen=True):
         words = ", minimal" if self.diff.minimal else ""
         if words and self.diet is not None and self.diet.pinned:
             words += f" but for {_pieces(self.diet.pinned)} that [diet] pin keeps"
-        return self.slimmed + words + (f", with {_pieces(len(self.restored))} brought back" if self.restored else "")
+        words += f", with {_pieces(len(self.restored))} brought back" if self.restored else ""
+        return self.slimmed + words + (f", {_pieces(len(self.reverted))} taken away by hand" if self.reverted else "")
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -209,6 +216,7 @@ class RunState(Noun, frozen=True):
     hops: tuple[Hop, ...] = ()
     hop_times: tuple[float, ...] = ()
     proposal: Proposal | None = None  # waiting for an answer
+    pieces: tuple[ev.Piece, ...] = ()  # of the change it is about; a person may take them away
     decision: ev.DecisionTaken | None = None  # the last one taken
     decisions: tuple[ev.DecisionTaken, ...] = ()
     advisories: tuple[Advisory, ...] = ()
@@ -342,7 +350,7 @@ def _run_resumed(s: RunState, e: ev.RunResumed, at: float) -> RunState:
         started = {"providers": e.providers or s.started.providers, "limits": {**(s.started.limits or {}), **limits}}
         raised = {name: to for name, to in s.raised.items() if name not in limits}
         s = replace(s, started=replace(s.started, **started), raised=raised)
-    return replace(s, specialists=followed, step_since=0.0, limit=None)
+    return replace(s, pieces=(), specialists=followed, step_since=0.0, limit=None)
 
 
 def _suite_started(s: RunState, e: ev.SuiteStarted, at: float) -> RunState:
@@ -453,12 +461,26 @@ def _diet_finished(s: RunState, e: ev.DietFinished, at: float) -> RunState:
 
 
 def _pieces_restored(s: RunState, e: ev.PiecesRestored, at: float) -> RunState:
-    """The change is another one now: everything that was found out about it is open again."""
+    """What the diet or a person had taken away is there again; no pieces: what was brought back is gone again."""
     row = next((a for a in s.attempts if a.number == e.attempt), AttemptRow(e.attempt))
-    restored = tuple(sorted({*row.restored, *e.pieces})) if e.pieces else ()
-    open_again: dict[str, Any] = {"verdict": None, "reasons": (), "diet": None, "suspicions": None, "judged": False}
-    s = _change_attempt(s, e.attempt, restored=restored, again=row.again + 1, **open_again)
-    return replace(s, proposal=None)
+    kept, back = {*row.restored}, {*e.pieces}
+    restored = kept | (back - {*row.reverted}) if back else set()
+    return _changed_by_hand(s, row, restored, {*row.reverted} - back)
+
+
+def _pieces_reverted(s: RunState, e: ev.PiecesReverted, at: float) -> RunState:
+    """What the diet had taken away and a person brought back is only taken away again."""
+    row = next((a for a in s.attempts if a.number == e.attempt), AttemptRow(e.attempt))
+    back, gone = {*row.restored}, {*e.pieces}
+    return _changed_by_hand(s, row, back - gone, {*row.reverted} | (gone - back))
+
+
+def _changed_by_hand(s: RunState, row: AttemptRow, restored: set[int], reverted: set[int]) -> RunState:
+    """The change is another one now: everything that was found out about it is open again."""
+    change: dict[str, Any] = {"verdict": None, "reasons": (), "diet": None, "suspicions": None, "judged": False}
+    change |= {"restored": tuple(sorted(restored)), "reverted": tuple(sorted(reverted)), "again": row.again + 1}
+    advisories = tuple(a for a in s.advisories if a not in (row.suspicions or ()))  # of places that may be gone
+    return replace(_change_attempt(s, row.number, **change), proposal=None, pieces=(), advisories=advisories)
 
 
 def _spent(s: RunState, at: float) -> Mapping[str, float]:
@@ -504,7 +526,9 @@ def _tool_called(s: RunState, e: ev.ToolCalled, at: float) -> RunState:
 
 def _decision_taken(s: RunState, e: ev.DecisionTaken, at: float) -> RunState:
     used = s.retries.used + (1 if e.route.retry else 0)
-    return replace(s, proposal=None, decision=e, decisions=(*s.decisions, e), retries=replace(s.retries, used=used))
+    return replace(
+        s, proposal=None, pieces=(), decision=e, decisions=(*s.decisions, e), retries=replace(s.retries, used=used)
+    )
 
 
 def _change_specialist(s: RunState, hop: int, **change: Any) -> RunState:
@@ -576,10 +600,11 @@ _FOLDS: dict[type, Callable[[RunState, Any, float], RunState]] = {
     ev.VerificationFinished: _verification_finished,
     ev.DietFinished: _diet_finished,
     ev.PiecesRestored: _pieces_restored,
+    ev.PiecesReverted: _pieces_reverted,
     ev.TestsSelected: lambda s, e, at: _change_attempt(_activity(s, selected(e)), e.attempt, first_ran=selected(e)),
     ev.ChangeExamined: _change_examined,
     ev.GateSet: lambda s, e, at: replace(s, gates={**s.gates, e.gate.name: e.gate}),
-    ev.ProposalMade: lambda s, e, at: replace(s, proposal=e.proposal),
+    ev.ProposalMade: lambda s, e, at: replace(s, proposal=e.proposal, pieces=e.pieces),
     ev.DecisionTaken: _decision_taken,
     ev.HopAdded: _hop_added,
     ev.SpecialistStarted: _specialist_started,

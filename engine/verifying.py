@@ -55,7 +55,7 @@ class Verifying:
         """The targets and what the change can reach, in a fresh worktree: what fails here need not run further."""
         loop = self.loop
         row = loop.row(self.number)
-        if row.verdict is not None or row.finished is None or row.diet is not None or self._same(row.finished):
+        if row.verdict is not None or row.finished is None or row.diet is not None or self._same(row):
             return
         if row.finished.outcome == Outcome.DONE or row.again:  # its claim, or the first probe, has run them
             return
@@ -78,17 +78,19 @@ class Verifying:
             return
         loop.checkpoint()
         loop.emit(ev.StepStarted(Step.VERIFY, self.number, "every suite, in a fresh worktree"))
-        loop.emit(self._as_before(row.finished) if self._same(row.finished) else self._verified(row))
+        loop.emit(self._as_before(row.finished) if self._same(row) else self._verified(row))
         loop.emit(ev.StepFinished(Step.VERIFY, self.number))
 
-    def _same(self, finished: ev.AttemptFinished) -> bool:
-        return finished.tree == self.loop.earlier_tree(self.number)
+    def _same(self, row: AttemptRow) -> bool:
+        """Whether the attempt changed nothing, and nobody else did."""
+        earlier = self.loop.earlier_tree(self.number)
+        return row.finished is not None and row.finished.tree == earlier and not row.by_hand
 
     def _verified(self, row: AttemptRow) -> ev.VerificationFinished:
         done = row.finished
         assert done is not None
         tree, files, judged = row.tree, row.files, self._judge(row.tree)
-        if row.diet is not None and row.diet.dropped and not row.restored and not judged.holds:
+        if row.diet is not None and row.diet.dropped and not row.by_hand and not judged.holds:
             # A test may need what was taken away though nobody saw it run that.
             note = "the reduced change did not verify; the whole one stays"
             same = ev.DietFinished(self.number, done.tree, done.added, done.removed, False, runs=row.diet.runs)
@@ -102,7 +104,7 @@ class Verifying:
         verdict = Verdict.VERIFIED if not reasons else Verdict.REJECTED
         if tripped.made_up:
             verdict = Verdict.TAMPERED
-        elif tripped.empty or (tripped.flaky and done.claimed):
+        elif tripped.empty or (tripped.flaky and done.claimed and not row.by_hand):
             verdict = Verdict.CLAIMED
         return replace(found, verdict=verdict, reasons=reasons, notes=tuple(tripped.notes))
 
@@ -115,7 +117,7 @@ class Verifying:
         verdict = Verdict.REJECTED if reasons else Verdict.VERIFIED
         if judged.tampered:
             verdict = Verdict.TAMPERED
-        elif reasons and ((finished.claimed and not self.loop.row(self.number).restored) or empty):
+        elif reasons and ((finished.claimed and not self.loop.row(self.number).by_hand) or empty):
             verdict = Verdict.CLAIMED  # what a person put together, nobody claimed
         progress = judged.accepted.progress
         return ev.VerificationFinished(self.number, tree, verdict, (*judged.tampered, *reasons), progress)
@@ -171,7 +173,7 @@ class Verifying:
         """Take away what the targets do not need."""
         loop = self.loop
         row = loop.row(self.number)
-        if row.verdict is not None or row.diet is not None or row.finished is None or self._same(row.finished):
+        if row.verdict is not None or row.diet is not None or row.finished is None or self._same(row):
             return
         loop.checkpoint()
         loop.emit(ev.StepStarted(Step.DIET, self.number, "taking away what is not needed"))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 
-from engine.commands import Continue, Decide, EndAttempt, Pause, Raise, Restore, Stop
+from engine.commands import Continue, Decide, EndAttempt, Pause, Raise, Restore, Revert, Stop
 from engine.model import Exit, Option, RouteKind
 from engine.session import Runnable
 from tui import glyphs as signs
@@ -266,6 +266,15 @@ class BitnetApp(App[Exit]):
             return
         if self.bridge.send(Restore(proposal, pieces)):
             self.say(sent(len(pieces)))
+        else:
+            self.say("too late: this question was answered already", wrong=True)
+
+    def revert(self, proposal: str, pieces: tuple[int, ...], place: str) -> None:
+        """Have the change judged without some of its pieces."""
+        from tui.format.text import clean, count
+
+        if self.bridge.send(Revert(proposal, pieces)):
+            self.say(f"took {count(len(pieces), 'piece')} away at {clean(place)}: verified again; u brings back")
         else:
             self.say("too late: this question was answered already", wrong=True)
 

@@ -22,13 +22,17 @@ class RunGroup(click.Group):
     """A group whose first word may be a target in place of a command."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, self.named(args))
+
+    def named(self, args: list[str]) -> list[str]:
+        """The arguments with their command in front: what names none is a run."""
         first = next((a for a in args if not a.startswith("-")), None)
         if not args or (first not in self.commands and not {"--help", "-h", "--version"} & set(args)):
             args = ["run", *args]
         elif args[0].startswith("-") and first in self.commands and args[0] not in ("--help", "-h", "--version"):
             # An option's value may be called like a command; options of a run come with a run.
             args = ["run", *args]
-        return super().parse_args(ctx, args)
+        return args
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write_usage("bitnet-tui", "[TARGET] [OPTIONS]  |  COMMAND [ARGS]")
@@ -98,8 +102,10 @@ def _start(target: Path, given: dict[str, Any], resume: str = "") -> int:
 
 
 def _terminal() -> bool:
-    """The screen is drawn through stderr; with any of the three elsewhere there is no full screen."""
-    return all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+    """Whether somebody sees one: in a terminal, or in the browser that `serve` drives."""
+    # The screen is drawn through stderr; with any of the three elsewhere there is no terminal.
+    terminal = all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+    return terminal or os.environ.get("TEXTUAL_DRIVER", "").endswith(":WebDriver")
 
 
 def _run(target: Path, given: dict[str, Any], resume: str) -> Any:
@@ -313,6 +319,20 @@ def _looks(target: Path) -> tuple[str, str]:
     except BitnetError:
         tui = Config().tui
     return tui.theme, tui.glyphs
+
+
+@cli.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": True})
+@click.argument("args", nargs=-1, type=click.UNPROCESSED, metavar="[TARGET] [RUN OPTIONS]")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of 127.0.0.1 (default: a free one).")
+def serve(args: tuple[str, ...], port: int) -> None:
+    """Show the dashboard in a browser of this machine, at an address with a secret in it.
+
+    Also `serve demo`, `serve resume [RUN]`, `serve replay [RUN]`, each with its options.
+    """
+    from tui.serve import serve as listen
+
+    assert isinstance(cli, RunGroup)
+    listen(cli, cli.named(list(args)), port)
 
 
 @cli.group()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine import events as ev
-from engine.commands import Restore
+from engine.commands import Decide
 from engine.errors import BitnetError
 from engine.flow import agents
 from engine.flow.agents import Agent
@@ -121,7 +121,7 @@ class Dispatching:
             return proposal.best.route
         while True:
             answer = loop.steering.answer(proposal)
-            if not isinstance(answer, Restore) and _legal(proposal, answer.route):
+            if isinstance(answer, Decide) and _legal(proposal, answer.route):
                 loop.emit(ev.DecisionTaken(proposal.id, answer.route, "user", answer.hint, answer.dispatch))
                 return answer.route
             loop.steering.refuse(proposal.id)

@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from engine import events as ev
 from engine.allowance import Allowance
-from engine.commands import Restore
+from engine.commands import Restore, Revert
 from engine.config import Budget
 from engine.errors import AttemptEnded, Stopped
 from engine.feed import Feed
@@ -99,6 +101,7 @@ class Story:
         self.dispatched: list[bool] = []
         self.hints: list[str] = []
         self.restored: list[tuple[int, ...]] = []
+        self.reverted: list[tuple[int, ...]] = []
         self.reached = threading.Event()
         self._seq = 0
         self._at = START
@@ -207,6 +210,10 @@ class Story:
         """What the provider does in an attempt."""
         yield from working()
 
+    def left(self) -> tuple[ev.Piece, ...]:
+        """Pieces of the change that a person may take away."""
+        return ()
+
     def _diet(self, number: int) -> None:
         """Nothing is taken away here."""
 
@@ -226,12 +233,17 @@ class Story:
 
     def _decide(self) -> Route:
         proposal = propose(self.state, Limits())
-        self.emit(ev.ProposalMade(proposal))
+        self.emit(ev.ProposalMade(proposal, self.left()))
         if self._steering.ask:
             answer = self._steering.answer(proposal)
-            if isinstance(answer, Restore):
-                self.restored.append(answer.pieces)
-                self.emit(ev.PiecesRestored(self.state.attempts[-1].number, answer.pieces))
+            if isinstance(answer, Restore | Revert):
+                number = self.state.attempts[-1].number
+                if isinstance(answer, Revert):
+                    self.reverted.append(answer.pieces)
+                    self.emit(ev.PiecesReverted(number, answer.pieces))
+                else:
+                    self.restored.append(answer.pieces)
+                    self.emit(ev.PiecesRestored(number, answer.pieces))
                 self._diet(self.state.attempts[-1].number)
                 self._verify(self.state.attempts[-1].number, ())
                 return self._decide()
@@ -299,9 +311,13 @@ class Fat(Story):
         self._decide()
         return self._close(Exit.OK)
 
+    def left(self) -> tuple[ev.Piece, ...]:
+        return tuple(replace(p, lines=()) for p in LEFT if p.index not in self.state.attempts[-1].reverted)
+
     def _diet(self, number: int) -> None:
-        restored = self.state.attempts[-1].restored
-        gone = tuple(p for p in self.pieces if p.index not in restored)
+        row = self.state.attempts[-1]
+        mine = (p for p in LEFT if p.index in row.reverted)
+        gone = (*(p for p in self.pieces if p.index not in row.restored), *mine)
         added, removed = sum(p.added for p in gone), sum(p.removed for p in gone)
         self.emit(ev.StepStarted(Step.DIET, number, "taking away what is not needed"))
         files = ("kernels/i2s.py",)
@@ -310,15 +326,31 @@ class Fat(Story):
             "s" * 40,
             22 - added,
             17 - removed,
-            not restored,
+            not row.by_hand,
             dropped=len(gone),
-            runs=0 if restored else 9,
+            runs=0 if row.by_hand else 9,
             files=files,
             removed_pieces=gone,
         )
         self.emit(left)
         self.emit(ev.StepFinished(Step.DIET, number))
 
+
+LEFT = (
+    ev.Piece(
+        0,
+        "kernels/i2s.py",
+        31,
+        1,
+        1,
+        (
+            "-        lanes[:, lane] = (packed >> (2 * lane)) & 2",
+            "+        lanes[:, lane] = (packed >> (2 * lane)) & 3",
+        ),
+    ),
+    ev.Piece(2, "kernels/i2s.py", 32, 1, 0, ("+    lanes = lanes.reshape(-1)[:width]",)),
+)
+"""What :data:`PATCH` consists of, in the order of all pieces."""
 
 PIECES = (
     ev.Piece(1, "kernels/i2s.py", 12, 2, 0, ("+import logging", "+log = logging.getLogger(__name__)")),

@@ -66,6 +66,8 @@ def facts(view: View, width: int) -> list[Content]:
         lines.append(line((cut(f"{who} says: {clean(attempt.finished.summary)}", width), MUTED)))
     if (found := removed.pieces(view)) and attempt is not None:
         said = f"The diet took {count(len(found), 'piece')} away: {attempt.slimmed}.   "
+        if mine := len(attempt.reverted):
+            said = f"{count(len(found), 'piece')} taken away, {mine} by you: {attempt.slimmed}.   "
         lines.append(line(said, ("u", STRONG), " brings back"))
     lines.append(Content(f"Retries {dots} {words} used."))
     return lines

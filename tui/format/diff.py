@@ -3,15 +3,45 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from textual.content import Content
 
+from engine.events import Piece
 from tui.format.text import clean, count, fit, line
 from tui.glyphs import Glyphs
 from tui.theme import ALIVE, BAD, GOOD, MUTED, STRONG
 
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@(.*)")
 MOST = 20_000
+
+
+class Hunk(NamedTuple):
+    """A hunk as it is shown: lines ``start`` to ``stop`` (not with it) of the old file, and what it begins with."""
+
+    path: str
+    start: int
+    stop: int
+    line: int  # of the new file
+    row: int  # of what is drawn
+
+
+class Drawn(NamedTuple):
+    """A diff as rows, and where its hunks are in them."""
+
+    rows: list[Content]
+    hunks: list[Hunk]
+
+
+def within(hunk: Hunk, pieces: Sequence[Piece]) -> tuple[int, ...]:
+    """The pieces of a change that lie in a hunk.
+
+    The lines around a change are part of its hunk: where the engine sees it a line or two from where git does, it is
+    still in there.
+    """
+    mine = [p for p in pieces if p.path == hunk.path and hunk.start <= p.line <= p.line + p.removed <= hunk.stop]
+    return tuple(p.index for p in mine)
 
 
 def files(diff: str) -> list[tuple[str, int, int]]:
@@ -34,8 +64,14 @@ def files(diff: str) -> list[tuple[str, int, int]]:
 
 
 def lines(diff: str, glyphs: Glyphs, width: int) -> list[Content]:
-    """The whole diff; a long line goes on below itself, since its end may be what changed."""
+    return drawn(diff, glyphs, width).rows
+
+
+def drawn(diff: str, glyphs: Glyphs, width: int, here: int = -1) -> Drawn:
+    """The whole diff, hunk number ``here`` marked; a long line goes on below itself, its end may be what changed."""
     out: list[Content] = []
+    found: list[Hunk] = []
+    path = ""
     stat = files(diff)
     for name, added, removed in stat:
         out.append(line((f"{fit(clean(name), 44)} ", STRONG), (f"+{added:<4}", GOOD), (f" −{removed}", BAD)))
@@ -58,14 +94,19 @@ def lines(diff: str, glyphs: Glyphs, width: int) -> list[Content]:
         elif (hunk := _HUNK.match(text)) is not None:
             old, new = int(hunk[1]), int(hunk[3])
             left_old, left_new = int(hunk[2] or 1), int(hunk[4] or 1)
-            out += [Content(""), line((f"{glyphs.here} line {new}", ALIVE), (clean(hunk[5]), MUTED))]
+            start = old if left_old else old + 1  # of none: git names the line before
+            style = f"{ALIVE} reverse" if len(found) == here else ALIVE
+            out += [Content(""), line((f"{glyphs.here} line {new}", style), (clean(hunk[5]), MUTED))]
+            found.append(Hunk(path, start, start + left_old, new, len(out) - 1))
+        elif text.startswith(("--- a/", "+++ b/")):
+            path = text[6:].removesuffix("\t")
         elif text.startswith("diff --git ") and len(stat) > 1:
             out += [Content(""), line((clean(text.rsplit(" b/", 1)[-1]), STRONG))]
         elif text.startswith(("new file", "deleted file", "rename ", "Binary ")):
             out.append(line((clean(text), MUTED)))
     if len(texts) > MOST:
         out.append(line((f"{count(len(texts) - MOST, 'more line')} in patch.diff", MUTED)))
-    return out
+    return Drawn(out, found)
 
 
 def _folded(numbers: str, sign: str, body: str, style: str, width: int) -> list[Content]:

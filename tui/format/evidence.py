@@ -101,12 +101,14 @@ def _advised(row: AttemptRow) -> str:
 
 
 def _diet(row: AttemptRow, diet: DietFinished, width: int) -> Lines:
-    """What was taken away, and what a person brought back."""
+    """What was taken away, by the diet and by a person, and what a person brought back."""
     minimal = "no smaller patch passes" if diet.minimal else "not shown to be minimal"
     note = f"; {clean(diet.note)}" if diet.note else ""
     lines = field("diet", f"{diet.dropped} dropped in {diet.runs} runs, {minimal}{note}", width)
+    mine = [p for p in diet.removed_pieces if p.index in row.reverted]
+    gone = [p for p in diet.removed_pieces if p.index not in row.reverted]
     back = [p for p in row.removed if p.index in row.restored]
-    for word, pieces in (("taken away", diet.removed_pieces), ("brought back", back)):
+    for word, pieces in (("taken away", gone), ("by hand", mine), ("brought back", back)):
         for number, piece in enumerate(pieces[:PIECES]):
             lines += field("" if number else word, removed.place(piece), width)
         if len(pieces) > PIECES:

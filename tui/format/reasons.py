@@ -42,6 +42,15 @@ def _in_replay(action: str, view: View) -> str:
     return "this is a replay, nothing in it can be steered" if action in STEERING else ""
 
 
+def _whole(view: View) -> str:
+    """Why nothing of the change can be taken away."""
+    if view.state.asking is not None:
+        return "this question is about another agent's work"
+    attempt = view.state.attempt
+    changed = attempt is not None and attempt.files
+    return "this change cannot be taken apart" if changed else "nothing was changed"
+
+
 def why_off(action: str, view: View) -> str:
     """The reason ``action`` (an id of keys.py) is off, or an empty string."""
     if view.replay:
@@ -52,6 +61,8 @@ def why_off(action: str, view: View) -> str:
         return _no_question(view)
     if action == "diet.restore":
         return _no_question(view) or removed.nothing(view)
+    if action == "change.revert":
+        return _no_question(view) or ("" if view.state.pieces else _whole(view))
     if action == "run.retry":
         return _route(view, retry=True)
     if action == "run.finalize":

@@ -30,11 +30,17 @@ def facts(attempt: AttemptRow | None, width: int) -> list[Content]:
     """What was done, and what bringing back does."""
     if attempt is None or attempt.diet is None:
         return []
-    taken = attempt.diet.dropped
+    mine = len(attempt.reverted)
+    taken = attempt.diet.dropped - mine
     said = f"No test needs {'this piece' if taken == 1 else f'these {taken} pieces'}: {attempt.change}."
     if not taken:
         said = f"All that the diet took away was brought back: {attempt.change}."
+    if mine:
+        diet = f"The diet took {count(taken, 'piece')} away, you" if taken else "You"
+        said = f"{diet} took {count(mine, 'piece')} away: {attempt.change}."
     then = "What you bring back stays; the change is verified and judged again."
+    if mine:
+        then = f"- brings back {'the piece' if mine == 1 else 'the pieces'} that you took away. {then}"
     if attempt.restored:
         back = count(len(attempt.restored), "piece")
         then = f"{back} came back; x takes {'it' if len(attempt.restored) == 1 else 'them'} away again. {then}"

@@ -12,6 +12,7 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from tui import keys
+from tui.format import diff
 from tui.format.reasons import why_off
 from tui.format.status import too_small
 from tui.view import View
@@ -143,6 +144,14 @@ class MainScreen(Screen[None]):
         self.action_view("ledger")
         self.detail.action_copy()
 
+    def action_hunk(self, step: int) -> None:
+        """Show the diff, if it is not shown, and go to a hunk of it."""
+        if self.detail.face != "diff":
+            self.detail.turn("diff")
+        self.go_to(self.detail)
+        if not self.detail.go_to_hunk(step):
+            self.main.say("there is no patch yet", wrong=True)
+
     def action_back(self) -> None:
         """Out of one level: the filter, the zoom, the face, the subject, the pane."""
         field = self.query_one("#filter", Input)
@@ -216,12 +225,29 @@ class MainScreen(Screen[None]):
 
     def action_act(self, name: str) -> None:
         """Do what a key means, or say why it is off."""
-        why = why_off(name, self.view)
-        if why:
-            key = next(k for k in keys.KEYS if k.id == name)
-            self.main.say(f"{keys.written(key)} is off: {why}", wrong=True)
+        if not self._on(name):
+            return
+        if name == "change.revert":
+            self._revert()
         else:
             self.main.act(name)
+
+    def _on(self, name: str) -> bool:
+        """Whether a key would do something now; if not, why is said."""
+        if why := why_off(name, self.view):
+            key = next(k for k in keys.KEYS if k.id == name)
+            self.main.say(f"{keys.written(key)} is off: {why}", wrong=True)
+        return not why
+
+    def _revert(self) -> None:
+        """Take the marked hunk away, or say why that cannot be."""
+        hunk, state = self.detail.hunk, self.view.state
+        if hunk is None or state.proposal is None:
+            self.main.say("mark a hunk of the diff first: ] goes to the next one", wrong=True)
+        elif not (pieces := diff.within(hunk, state.pieces)):
+            self.main.say("this hunk cannot be taken away by itself", wrong=True)
+        else:
+            self.main.revert(state.proposal.id, pieces, f"{hunk.path}:{hunk.line}")
 
     def action_help(self) -> None:
         self.main.help(self.focused_pane.NAME, self.focused_pane.HELP)

@@ -1,4 +1,4 @@
-"""What the diet took away: every piece with its first lines, to be marked and brought back."""
+"""What the diet or a person took away: every piece with its first lines, to be marked and brought back."""
 
 from __future__ import annotations
 
@@ -113,8 +113,13 @@ class RemovedScreen(Over[tuple[int, ...] | None]):
         self._list.styles.height = max(3, min(rows, self.app.size.height - AROUND - len(facts)))
 
     def _say(self) -> None:
+        attempt = self._view.state.attempt
         of = f"{len(self._list.marked)} of {count(len(self._list.pieces), 'piece')} marked"
-        self.edges("What the diet took away", f"{of}   space mark   ⏎ bring back   esc leave")
+        mine = attempt is not None and attempt.reverted
+        self.edges(
+            "What was taken away" if mine else "What the diet took away",
+            f"{of}   space mark   ⏎ bring back   esc leave",
+        )
 
     def show(self, view: View) -> None:
         """The question may be answered, or the run may end, while this is open."""
@@ -151,6 +156,13 @@ class RemovedScreen(Over[tuple[int, ...] | None]):
             self.dismiss(())
         else:
             self.main.say("nothing was brought back", wrong=True)
+
+    def action_unrevert(self) -> None:
+        attempt = self._view.state.attempt
+        if attempt is not None and attempt.reverted:
+            self.dismiss(attempt.reverted)
+        else:
+            self.main.say("you took nothing away", wrong=True)
 
     def action_park(self) -> None:
         self.dismiss(None)

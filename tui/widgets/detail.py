@@ -22,7 +22,8 @@ class DetailPane(Pane):
     NAME = "Detail"
     HELP = (
         "d shows the diff, l the log, L the ledger, F pass and fail by feature; esc comes back. "
-        "In the log, scrolling up stops following, G follows again."
+        "In the log, scrolling up stops following, G follows again. In the diff, ] and [ go from hunk to hunk; "
+        "while the run asks you, - takes the marked one away."
     )
     CURSOR = False
 
@@ -35,6 +36,9 @@ class DetailPane(Pane):
         self._shown: tuple[object, ...] = ()
         self._lines: list[Content] = []
         self._patch = Watched("patch.diff")
+        self._hunks: list[diff.Hunk] = []
+        self._hunk = -1  # the marked one
+        self._hunk_of: object = None  # the patch it marks a hunk of
         self._ledger_file = Watched("ledger.md")
         self._editing = False  # the subject was the provider's activity, which is followed
         self._log_end = 0  # the number of the last line when following stopped
@@ -95,15 +99,42 @@ class DetailPane(Pane):
     def _diff(self) -> Content:
         text, width = self._patch.text(self._view.folder), max(20, self.line_width)
         if not text:
-            self._shown = ()
+            self._shown, self._hunks, self._hunk = (), [], -1
             self._fill(wrapped(self._no_patch(), width, MUTED))
             return Content("")
-        shown = ("diff", self._patch.stamp, width, self._view.glyphs)
+        if self._patch.stamp != self._hunk_of:
+            self._hunk_of, self._hunk = self._patch.stamp, -1
+        shown = ("diff", self._patch.stamp, width, self._view.glyphs, self._hunk)
         if shown != self._shown:
             self._shown = shown
-            self._fill(diff.lines(text, self._view.glyphs, width))
+            rows, self._hunks = diff.drawn(text, self._view.glyphs, width, self._hunk)
+            self._fill(rows)
         stat = diff.files(text)
-        return Content(f"{count(len(stat), 'file')}  +{sum(f[1] for f in stat)} −{sum(f[2] for f in stat)}")
+        size = f"{count(len(stat), 'file')}  +{sum(f[1] for f in stat)} −{sum(f[2] for f in stat)}"
+        return line((self._where(), WANTS), size)
+
+    def _where(self) -> str:
+        """Which hunk is marked, and what can be done with it now."""
+        asked = self._view.state.deciding and bool(self._view.state.pieces)
+        if self.hunk is None:
+            return "] goes to a hunk, - takes it away   " if asked else ""
+        return f"hunk {self._hunk + 1} of {len(self._hunks)}{', - takes it away' if asked else ''}   "
+
+    @property
+    def hunk(self) -> diff.Hunk | None:
+        """The hunk that is marked in the diff."""
+        return self._hunks[self._hunk] if self.face == "diff" and 0 <= self._hunk < len(self._hunks) else None
+
+    def go_to_hunk(self, step: int) -> bool:
+        """Mark the next hunk and show it from its first line on; False if there is none."""
+        if not self._hunks:
+            return False
+        first = 0 if step > 0 else len(self._hunks) - 1
+        self._hunk = first if self.hunk is None else min(max(0, self._hunk + step), len(self._hunks) - 1)
+        self.show(self._view)
+        if self.hunk is not None:
+            self.scroll_to(y=self.hunk.row, animate=False)
+        return True
 
     def _no_patch(self) -> str:
         if self._view.replay and self._view.folder is not None:
