@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import time
 import traceback
@@ -11,17 +12,21 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from textual.app import App, SystemCommand
+from textual.app import App, SuspendNotSupported, SystemCommand
 from textual.screen import Screen
 
 from engine.commands import Continue, Decide, EndAttempt, Pause, Raise, Restore, Stop
 from engine.model import Exit, Option, RouteKind
 from engine.session import Runnable
 from tui import glyphs as signs
+from tui import keys
 from tui.bridge import Bridge
+from tui.format.places import Place
+from tui.format.text import clean
+from tui.keymap import Keymap
 from tui.playback import Playback
 from tui.screens.main import MainScreen
-from tui.theme import DARK, LIGHT, TOKENS
+from tui.theme import ANSI, DARK, LIGHT, TOKENS, no_theme
 from tui.view import View
 
 PAINT_S = 1 / 20  # at most this often, and never more than a quarter of the time
@@ -36,6 +41,7 @@ class BitnetApp(App[Exit]):
     CSS_PATH = "styles/app.tcss"
     TITLE = "bitnet-tui"
     ENABLE_COMMAND_PALETTE = True
+    BINDINGS = keys.bindings("app")
 
     def __init__(
         self,
@@ -50,10 +56,11 @@ class BitnetApp(App[Exit]):
     ) -> None:
         gc.disable()  # until the first paint: a quarter of the time to it is spent looking for garbage
         super().__init__()
-        for each in (DARK, LIGHT):
+        for each in (DARK, LIGHT, ANSI):
             self.register_theme(each)
         self.theme = theme if theme in self.available_themes else DARK.name  # now: later, all styles are made twice
         self.glyphs = signs.choose(glyphs)
+        self.keymap = Keymap()
         self.bridge = Bridge(run, self.call_later, self.changed, ask=ask)
         self.faults: list[str] = []
         self._run_given = run
@@ -87,15 +94,20 @@ class BitnetApp(App[Exit]):
         self.call_after_refresh(self._begin)
         self.changed()
 
-    def dress(self, wanted_theme: str, glyphs: str) -> None:
+    def dress(self, wanted_theme: str, glyphs: str, keymap: Keymap | None = None) -> None:
         """Put on what the settings ask for; they may be known only after the first paint."""
         self._wanted_theme = wanted_theme
         self.glyphs = signs.choose(glyphs)
+        self.keymap = keymap or Keymap()
+        self.set_keymap(self.keymap.textual)
         self._wear()
         self.changed()
 
     def _wear(self) -> None:
-        self.theme = self._wanted_theme if self._wanted_theme in self.available_themes else DARK.name
+        if self._wanted_theme not in self.available_themes:
+            self.say(no_theme(self._wanted_theme, self.available_themes), wrong=True)
+            self._wanted_theme = DARK.name
+        self.theme = self._wanted_theme
         self._filters = [f for f in self._filters if not isinstance(f, signs.PlainFilter)]
         if self.glyphs.plain:
             self._filters.append(signs.PlainFilter())
@@ -127,6 +139,7 @@ class BitnetApp(App[Exit]):
             self.bridge.latest,
             self.bridge.output,
             self.glyphs,
+            self.keymap,
             self.folder,
             self._title,
             self._stopping,
@@ -269,7 +282,7 @@ class BitnetApp(App[Exit]):
             self.say("the run goes on")
         else:
             self.bridge.send(Pause())
-            self.say("pauses at the next safe point; p goes on")
+            self.say(self.keymap.fill("pauses at the next safe point; {run.pause} goes on"))
 
     def _ask_stop(self, *, leaving: bool) -> None:
         from tui.screens.asking import StopScreen
@@ -291,6 +304,34 @@ class BitnetApp(App[Exit]):
             self.set_timer(LEAVE_S, lambda: self.exit(self.bridge.gone or Exit.INTERRUPTED))
         self.changed()
         self.set_timer(0.1, self._tick)
+
+    def edit(self, place: Place | None) -> None:
+        """Open a file in the person's editor; the run goes on meanwhile, and its events wait in the feed."""
+        from tui import editor
+
+        if place is None:
+            self.say("nothing here speaks of a file", wrong=True)
+            return
+        problem = ""
+        try:
+            path = editor.in_checkout(place, self.bridge.state)
+            command = editor.argv(os.environ, path, place.line)
+            with self.suspend():
+                problem = editor.run(command, path.parent)
+        except editor.NoEditor as why:
+            problem = clean(str(why))
+        except SuspendNotSupported:
+            problem = "this screen is no terminal of yours: an editor cannot have it"
+        if problem:
+            self.say(problem, wrong=True)
+
+    def action_suspend_process(self) -> None:
+        """Stand still until ``fg``, with all that was started with us, as if the terminal had asked."""
+        if self._driver is None or not self._driver.can_suspend or not brought_back():
+            self.say("no shell would bring it back: started without one", wrong=True)
+            return
+        self._suspend_signal()
+        os.killpg(0, signal.SIGTSTP)
 
     def help(self, pane: str, pane_help: str) -> None:
         from tui.screens.asking import HelpScreen
@@ -335,3 +376,13 @@ class BitnetApp(App[Exit]):
         from tui.palette import commands
 
         return commands(self, screen)
+
+
+def brought_back() -> bool:
+    """Whether a shell watches over this group of processes, and gets the terminal when all of it stands still."""
+    parent = os.getppid()
+    try:
+        same_group = os.getpgid(parent) == os.getpgrp()  # make, say: whoever started it is asked no further
+        return os.getsid(0) != os.getpgrp() and (same_group or os.getsid(parent) == os.getsid(0))
+    except OSError:
+        return False

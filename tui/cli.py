@@ -113,11 +113,20 @@ def _dashboard(make: Callable[[], Any], *, ask: bool) -> int:
     gc.disable()  # until the first paint: a quarter of the time to it goes into looking for garbage
     from engine.model import Exit
     from tui.app import BitnetApp
+    from tui.keymap import Keymap, checked
     from tui.opening import Opening
 
-    opening = Opening(make)
+    keymaps: list[Keymap] = []
+
+    def prepared() -> Any:
+        run = make()
+        plan = run.plan
+        keymaps.append(checked(plan.config.tui.keys, plan.config_source))
+        return run
+
+    opening = Opening(prepared)
     app = BitnetApp(opening, ask=ask)
-    opening.ready = lambda plan: app.call_later(app.dress, plan.config.tui.theme, plan.config.tui.glyphs)
+    opening.ready = lambda plan: app.call_later(app.dress, plan.config.tui.theme, plan.config.tui.glyphs, keymaps[0])
     code = app.run()
     if opening.error is not None:
         raise opening.error

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.screen import Screen
 
 from tui import keys
 from tui.screens.main import MainScreen
 
+if TYPE_CHECKING:
+    from tui.app import BitnetApp
 
-def commands(app: App[Any], screen: Screen[Any]) -> Iterator[SystemCommand]:
+
+def commands(app: BitnetApp, screen: Screen[Any]) -> Iterator[SystemCommand]:
     """What can be asked for by name; an action that is off says why when it is asked for, as its key does."""
     if isinstance(screen, MainScreen):
         own = keys.of("replay") if screen.view.replay else []
         for key in [*own, *keys.of("main")]:
             if key.id not in ("palette", "back"):
                 name = f"{_subject(key.id)}: {key.tooltip}"
-                yield SystemCommand(name, f"key {keys.written(key)}", _doing(app, screen, key.action))
+                pressed = f"key {app.keymap.written(key.id)}" if app.keymap.pressed(key) else "no key"
+                yield SystemCommand(name, pressed, _doing(app, screen, key.action))
     yield SystemCommand("Theme: choose another", "bitnet-dark, bitnet-light, and Textual's", app.action_change_theme)
 
 
@@ -29,6 +33,6 @@ def _subject(id_: str) -> str:
     return {"Decide": "Route", "List": "View", "Help": "View"}.get(head, head)
 
 
-def _doing(app: App[Any], screen: Screen[Any], action: str) -> Callable[[], Any]:
+def _doing(app: BitnetApp, screen: Screen[Any], action: str) -> Callable[[], Any]:
     # Later: the palette must be gone before a screen opens over the main one.
     return lambda: app.call_later(screen.run_action, action)

@@ -25,7 +25,7 @@ class HintScreen(Over[str | None]):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.edges("Retry", "⏎ retry   esc back")
+        self.edges("Retry", "⏎ retry   {hint.back} back")
         self.query_one(Input).focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -48,19 +48,23 @@ class StopScreen(Over[str]):
 
     def inside(self) -> ComposeResult:
         then = "quit" if self._leaving else "stop"
+        step, now, stay = (f" {self.main.keymap.written(f'stop.{each}'):<4}" for each in ("step", "now", "stay"))
         yield lines(
             [
                 Content(f"The run is {self._word}. It can be resumed after it was stopped."),
                 Content(""),
-                line((" s   ", STRONG), f"{then} after this step"),
-                line((" x   ", STRONG), f"{then} now: what this step did so far is done again on resume"),
-                line((" esc ", STRONG), "stay"),
+                line((step, STRONG), f"{then} after this step"),
+                line((now, STRONG), f"{then} now: what this step did so far is done again on resume"),
+                line((stay, STRONG), "stay"),
             ]
         )
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.edges("Quit" if self._leaving else "Stop the run", "s after this step   x now   esc stay")
+        self.edges(
+            "Quit" if self._leaving else "Stop the run",
+            "{stop.step} after this step   {stop.now} now   {stop.stay} stay",
+        )
 
     def action_stop(self, when: str) -> None:
         self.dismiss(when)
@@ -78,9 +82,10 @@ class HelpScreen(Over[None]):
         self._replay = replay
 
     def inside(self) -> ComposeResult:
-        yield lines(page(self._pane, self._help, self.main.glyphs, self.width, replay=self._replay))
+        keymap = self.main.keymap
+        yield lines(page(self._pane, self._help, self.main.glyphs, keymap, self.width, replay=self._replay))
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.edges("Help", "esc closes")
+        self.edges("Help", "{help.close} closes")
         self.query_one("#box").focus()

@@ -47,9 +47,10 @@ class Over(ModalScreen[Answer]):
         return max(20, min(BOX_CELLS, self.app.size.width - 6))
 
     def edges(self, title: str, keys: str) -> None:
+        """What the box is, and its keys by the names of their actions."""
         box = self.query_one("#box")
         box.border_title = Content(title)
-        box.border_subtitle = Content(keys)
+        box.border_subtitle = Content(self.main.keymap.fill(keys))
 
     def show(self, view: View) -> None:
         """Called like a pane's, while this screen is open."""

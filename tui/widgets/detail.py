@@ -8,6 +8,7 @@ from textual.content import Content
 
 from engine.records.redact import Redactor
 from tui.format import detail, diff
+from tui.format.places import Place, nearest
 from tui.format.text import clean, count, line, wrapped
 from tui.theme import MUTED, WANTS
 from tui.view import View
@@ -22,7 +23,10 @@ class DetailPane(Pane):
 
     NUMBER = 4
     NAME = "Detail"
-    HELP = "d shows the diff, l the log, esc comes back. In the log, scrolling up stops following, G follows again."
+    HELP = (
+        "{view.diff} shows the diff, {view.log} the log, {back} comes back. In the log, scrolling up stops following, "
+        "{list.last} follows again. Of a test, {copy} copies the command that reruns it."
+    )
     CURSOR = False
 
     def __init__(self) -> None:
@@ -134,8 +138,12 @@ class DetailPane(Pane):
             self._log_end = output.total
             self.call_after_refresh(self._to_end)
         else:
+            missed = count(output.total - self._log_end, "new line")
             return line(
-                (f"{self._view.glyphs.paused} {count(output.total - self._log_end, 'new line')}, G to follow", WANTS)
+                (
+                    f"{self._view.glyphs.paused} {missed}, {self._view.keys.written('list.last').split()[0]} to follow",
+                    WANTS,
+                )
             )
         lost = f", {output.dropped} only on disk" if output.dropped else ""
         return line((f"{count(output.total, 'line')}{lost}", MUTED))
@@ -189,11 +197,20 @@ class DetailPane(Pane):
         elif step > 0 and self.scroll_offset.y >= self.max_scroll_y:
             self.following = True
 
+    def place(self) -> Place | None:
+        """The file and line that what is read speaks of, from the topmost line in sight on."""
+        if self.face == "log":
+            return None
+        return nearest(self._lines, round(self.scroll_offset.y))
+
     def copied(self) -> str:
         if self.face == "diff":
             return self._read_patch()
-        lines = [part.plain for part in self._lines]
-        return "\n".join(lines) if self.face == "detail" else "\n".join(self._view.output.lines())
+        if self.face == "log":
+            return "\n".join(self._view.output.lines())
+        if command := detail.rerun(self._view, self.chosen):
+            return command
+        return "\n".join(part.plain for part in self._lines)
 
     def on_resize(self) -> None:
         super().on_resize()
