@@ -8,25 +8,27 @@ import os
 import signal
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from textual.actions import ActionParseResult
 from textual.app import App, SuspendNotSupported, SystemCommand
+from textual.dom import DOMNode
 from textual.screen import Screen
 
 from engine.commands import Continue, Decide, EndAttempt, Pause, Raise, Restore, Stop
 from engine.model import Exit, Option, RouteKind
 from engine.session import Runnable
 from tui import glyphs as signs
-from tui import keys
+from tui import keys, pasting
 from tui.bridge import Bridge
 from tui.format.places import Place
 from tui.format.text import clean
 from tui.keymap import Keymap
 from tui.playback import Playback
 from tui.screens.main import MainScreen
-from tui.theme import ANSI, DARK, LIGHT, TOKENS, no_theme
+from tui.theme import ANSI, DARK, LIGHT, no_theme, tokens
 from tui.view import View
 
 PAINT_S = 1 / 20  # at most this often, and never more than a quarter of the time
@@ -56,6 +58,7 @@ class BitnetApp(App[Exit]):
     ) -> None:
         gc.disable()  # until the first paint: a quarter of the time to it is spent looking for garbage
         super().__init__()
+        pasting.install()
         for each in (DARK, LIGHT, ANSI):
             self.register_theme(each)
         self.theme = theme if theme in self.available_themes else DARK.name  # now: later, all styles are made twice
@@ -75,7 +78,7 @@ class BitnetApp(App[Exit]):
         self._paint_cost = 0.0
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        return TOKENS
+        return tokens(self.current_theme)
 
     def get_default_screen(self) -> MainScreen:
         if isinstance(self._run_given, Playback):
@@ -186,8 +189,21 @@ class BitnetApp(App[Exit]):
         if self._leaving and self.bridge.gone is not None:
             self.exit(self.bridge.gone)
 
+    async def run_action(
+        self,
+        action: str | ActionParseResult,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """Do what a key or a click asks for; what fails is said, and the run goes on."""
+        try:
+            return await super().run_action(action, default_namespace, namespaces)
+        except Exception as error:  # noqa: BLE001  # a slip of the screen must not take the run down
+            self.fault(error)
+            return True
+
     def fault(self, error: Exception) -> None:
-        """Something could not be drawn; say it once, keep the traceback, go on."""
+        """Something could not be drawn or done; say it once, keep the traceback, go on."""
         text = "".join(traceback.format_exception(error))
         if text not in self.faults and len(self.faults) < 20:
             self.faults.append(text)

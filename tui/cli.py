@@ -135,6 +135,8 @@ def _dashboard(make: Callable[[], Any], *, ask: bool) -> int:
 
     folder = opening.folder
     with contextlib.suppress(OSError):  # the terminal may have been closed
+        if app.faults:
+            click.echo(f"parts of the screen failed; the run did not: {_kept(chr(10).join(app.faults))}", err=True)
         click.echo(closing(app.bridge.state, code, folder if folder is not None and folder.is_dir() else None))
     return int(code)
 
@@ -435,7 +437,6 @@ def main(argv: list[str] | None = None) -> None:
 
 def _sayable(error: Exception) -> Any:
     """An error of ours as it is; any other as the defect it is, with its traceback in a file."""
-    import tempfile
     import traceback
 
     from engine.errors import BitnetError
@@ -445,15 +446,23 @@ def _sayable(error: Exception) -> Any:
     if isinstance(error, BitnetError):
         error.message, error.hint = redact(error.message), redact(error.hint)
         return error
-    text = redact("".join(traceback.format_exception(error)))
+    kept = _kept("".join(traceback.format_exception(error)))
+    return BitnetError(f"a defect of bitnet-tui: {type(error).__name__}: {redact(str(error))}", hint=kept)
+
+
+def _kept(text: str) -> str:
+    """Tracebacks in a file, and where it is; the text itself where there is no room for one."""
+    import tempfile
+
+    from engine.records.redact import Redactor
+
+    text = Redactor.of(os.environ).text(text)
     try:
         with tempfile.NamedTemporaryFile("w", prefix="bitnet-tui-crash-", suffix=".txt", delete=False) as file:
             file.write(text)
     except OSError:
-        return BitnetError(f"a defect of bitnet-tui:\n{text}")
-    return BitnetError(
-        f"a defect of bitnet-tui: {type(error).__name__}: {redact(str(error))}", hint=f"the traceback is in {file.name}"
-    )
+        return text
+    return f"the traceback is in {file.name}"
 
 
 def _say(error: Any, as_json: bool) -> None:

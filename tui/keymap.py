@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from textual.keys import Keys, _character_to_key, key_to_character
+from textual.keys import Keys, _character_to_key
 
 from engine.errors import ConfigError
 from tui import keys
@@ -27,6 +27,7 @@ _ALIASES = {
     "ctrl+i": "tab",  # to a terminal they are the same
     "ctrl+m": "enter",
 }
+_CHARACTERS = {_character_to_key(chr(code)): chr(code) for code in range(33, 127)}
 _SIGNS = {
     "escape": "esc",
     "enter": "⏎",
@@ -77,8 +78,7 @@ def sign(name: str) -> str:
     >>> sign("question_mark"), sign("escape"), sign("ctrl+r")
     ('?', 'esc', 'ctrl+r')
     """
-    character = key_to_character(name)
-    return _SIGNS.get(name) or (character if character and character.isprintable() and character != " " else name)
+    return _SIGNS.get(name) or _CHARACTERS.get(name) or name
 
 
 def canonical(text: str) -> str | None:
@@ -97,7 +97,7 @@ def canonical(text: str) -> str | None:
         return None
     if len(base) == 1 and base.isalnum() and "ctrl" not in marks and "shift" in marks:
         base, marks = base.upper(), [m for m in marks if m != "shift"]
-    if len(base) != 1 and base not in _NAMED and key_to_character(base) is None:
+    if len(base) != 1 and base not in _NAMED and base not in _CHARACTERS:
         return None
     name = "+".join([*sorted(marks), base])
     return _ALIASES.get(name, name)
@@ -143,7 +143,7 @@ def _key(id_: str, name: str, source: str) -> str:
         raise ConfigError(f"{where} is no key", hint=hint)
     if key in OURS and id_ != "quit":
         raise ConfigError(f"{where}: {key} always leads out", hint="choose another key")
-    if keys.by_id(id_).where == "hint" and len(key_to_character(key) or "") == 1:
+    if keys.by_id(id_).where == "hint" and (len(key) == 1 or key in _CHARACTERS or key == "space"):
         raise ConfigError(f"{where}: it is typed into the field there", hint='choose one such as "escape" or "f2"')
     return key
 

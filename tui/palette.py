@@ -10,6 +10,7 @@ from textual.screen import Screen
 
 from tui import keys
 from tui.screens.main import MainScreen
+from tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from tui.app import BitnetApp
@@ -24,7 +25,12 @@ def commands(app: BitnetApp, screen: Screen[Any]) -> Iterator[SystemCommand]:
                 name = f"{_subject(key.id)}: {key.tooltip}"
                 pressed = f"key {app.keymap.written(key.id)}" if app.keymap.pressed(key) else "no key"
                 yield SystemCommand(name, pressed, _doing(app, screen, key.action))
-    yield SystemCommand("Theme: choose another", "bitnet-dark, bitnet-light, and Textual's", app.action_change_theme)
+        for key in (keys.by_id("copy"), keys.by_id("edit")):
+            name = f"{'Copy' if key.id == 'copy' else 'Edit'}: {key.tooltip}"
+            pressed = f"key {app.keymap.written(key.id)}" if app.keymap.pressed(key) else "no key"
+            yield SystemCommand(name, pressed, _doing(app, screen.focused_pane, key.action))
+    themes = "bitnet-dark, bitnet-light, ansi, and Textual's"
+    yield SystemCommand("Theme: choose another", themes, app.action_change_theme)
 
 
 def _subject(id_: str) -> str:
@@ -33,6 +39,6 @@ def _subject(id_: str) -> str:
     return {"Decide": "Route", "List": "View", "Help": "View"}.get(head, head)
 
 
-def _doing(app: BitnetApp, screen: Screen[Any], action: str) -> Callable[[], Any]:
+def _doing(app: BitnetApp, where: Screen[Any] | Pane, action: str) -> Callable[[], Any]:
     # Later: the palette must be gone before a screen opens over the main one.
-    return lambda: app.call_later(screen.run_action, action)
+    return lambda: app.call_later(where.run_action, action)

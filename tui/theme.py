@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 # Tokens the style sheet and the texts use beside Textual's; they must exist before any theme is chosen.
 TOKENS = {"muted": "#8F97AE", "quiet": "#3A4052", "bar": "#232733"}
@@ -59,14 +59,19 @@ ANSI = Theme(
     boost="ansi_default",
     dark=True,
     variables={
+        **BUILTIN_THEMES["ansi-dark"].variables,
         "muted": "ansi_bright_black",
         "quiet": "ansi_bright_black",
         "bar": "ansi_default",
         "border": "ansi_bright_black",
-        "input-selection-background": "ansi_bright_blue",
-        "input-selection-foreground": "ansi_black",
     },
 )
+
+
+def tokens(theme: Theme) -> dict[str, str]:
+    """Our tokens under a theme that does not bring them."""
+    ours = ANSI if theme.ansi else DARK if theme.dark else LIGHT
+    return {name: ours.variables[name] for name in TOKENS}
 
 
 def no_theme(wanted: str, known: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ from tui.format.help import page
 from tui.format.text import line, wrapped
 from tui.screens.over import Over, lines
 from tui.theme import MUTED, STRONG
+from tui.widgets.field import Field
 
 
 class HintScreen(Over[str | None]):
@@ -21,7 +22,7 @@ class HintScreen(Over[str | None]):
     def inside(self) -> ComposeResult:
         said = "Another attempt starts where this one ended. A hint is handed to the provider as you write it."
         yield lines([*wrapped(said, self.width, MUTED), Content("")])
-        yield Input(placeholder="a hint, or nothing", max_length=500)
+        yield Field(placeholder="a hint, or nothing", max_length=500)
 
     def on_mount(self) -> None:
         super().on_mount()

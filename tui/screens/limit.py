@@ -15,6 +15,7 @@ from tui.format import limit
 from tui.screens.over import Over, lines
 from tui.theme import MUTED
 from tui.view import View
+from tui.widgets.field import Field
 
 
 class KeyLine(Static):
@@ -90,7 +91,7 @@ class AmountScreen(Over[Raise | None]):
     def inside(self) -> ComposeResult:
         now = limit.amount(self._asked.limit, self._asked.allowed)
         yield lines([Content.styled(f"The limit is {now}. What should it be?", MUTED), Content("")])
-        yield Input(placeholder=f"{limit.steps(self._asked)[1].to:g}", max_length=20)
+        yield Field(placeholder=f"{limit.steps(self._asked)[1].to:g}", max_length=20)
 
     def on_mount(self) -> None:
         super().on_mount()

@@ -17,9 +17,11 @@ from tui.format.reasons import why_off
 from tui.format.status import too_small
 from tui.view import View
 from tui.widgets.detail import DetailPane
+from tui.widgets.field import Field
 from tui.widgets.lines import Bar, Line, gates_row, header_line, keys_row
 from tui.widgets.pane import Pane
 from tui.widgets.rows import RowList
+from tui.widgets.sturdy import Sturdy
 from tui.widgets.tables import AttemptsPane, GatesPane, HoplogPane
 from tui.widgets.tests import TestsPane
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 SMALLEST = (80, 24)
 
 
-class MainScreen(Screen[None]):
+class MainScreen(Sturdy, Screen[None]):
     """Shows a view, turns keys into movements and intents."""
 
     BINDINGS = keys.bindings("main")
@@ -64,7 +66,7 @@ class MainScreen(Screen[None]):
         # A grid: it takes the panes in this order, and the style sheet says how many columns each fills.
         yield Container(tests, detail, attempts, gates, hoplog, id="body")
         yield bar
-        yield Input(placeholder="show only…", id="filter", max_length=200)
+        yield Field(placeholder="show only…", id="filter", max_length=200)
         yield key_line
         yield Static(id="tiny", markup=False)
 

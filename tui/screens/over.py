@@ -11,6 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tui.view import View
+from tui.widgets.sturdy import Sturdy
 
 if TYPE_CHECKING:
     from tui.app import BitnetApp
@@ -19,7 +20,7 @@ Answer = TypeVar("Answer")
 BOX_CELLS = 70  # what a line in a box may take
 
 
-class Over(ModalScreen[Answer]):
+class Over(Sturdy, ModalScreen[Answer]):
     """Subclasses say what is in it; closing it never does anything by itself."""
 
     CALM = True

@@ -15,6 +15,7 @@ from textual.strip import Strip
 from textual.visual import Visual
 
 from tui import keys
+from tui.widgets.sturdy import Sturdy
 
 Draw = Callable[[int, int], Content]  # (row, width) → its line
 _REVERSE = RichStyle(reverse=True)
@@ -22,7 +23,7 @@ MOST_COPIED = 70_000  # characters; terminals drop a longer one without a word
 TOO_LONG = "too long for a terminal's clipboard: the whole text is in the run's folder"
 
 
-class RowList(ScrollView, can_focus=True):
+class RowList(Sturdy, ScrollView, can_focus=True):
     """Rows with keys. The cursor and what is on top stay with their keys when rows come and go."""
 
     BINDINGS = keys.bindings("list")
