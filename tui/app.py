@@ -20,6 +20,7 @@ from textual.screen import Screen
 from engine.commands import Continue, Decide, EndAttempt, Pause, Raise, Restore, Stop
 from engine.model import Exit, Option, RouteKind
 from engine.session import Runnable
+from engine.state import RunState
 from tui import glyphs as signs
 from tui import keys, pasting
 from tui.bridge import Bridge
@@ -321,7 +322,7 @@ class BitnetApp(App[Exit]):
         self.changed()
         self.set_timer(0.1, self._tick)
 
-    def edit(self, place: Place | None) -> None:
+    def edit(self, place: Place | None, state: RunState | None = None) -> None:
         """Open a file in the person's editor; the run goes on meanwhile, and its events wait in the feed."""
         from tui import editor
 
@@ -330,7 +331,7 @@ class BitnetApp(App[Exit]):
             return
         problem = ""
         try:
-            path = editor.in_checkout(place, self.bridge.state)
+            path = editor.in_checkout(place, state or self.bridge.state)
             command = editor.argv(os.environ, path, place.line)
             with self.suspend():
                 problem = editor.run(command, path.parent)

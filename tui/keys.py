@@ -101,16 +101,19 @@ KEYS: tuple[Key, ...] = (
 # The places as a person meets them, each with a sentence for the reference.
 PLACES = {
     "main": "On the main screen",
+    "replay": "In a replay, beside those of the main screen that steer nothing",
     "list": "In a pane or a list",
     "decision": "While a decision is asked (o)",
     "limit": "At a spent limit (o)",
     "removed": "In what the diet took away (u)",
+    "runs": "In the list of runs",
+    "apply": "When asked whether to apply",
     "stop": "When asked how to stop (x, q)",
     "hint": "In a field",
     "help": "In the help (?)",
     "app": "Everywhere",
 }
-WITH_LISTS = ("main", "removed")  # where the keys of a list work beside the place's own
+WITH_LISTS = ("main", "replay", "removed", "runs")  # where the keys of a list work beside the place's own
 
 
 def bindings(where: str) -> list[BindingType]:

@@ -49,7 +49,9 @@ def _rows(found: Sequence[keys.Key], keymap: Keymap, width: int) -> list[Content
     return rows
 
 
-def page(pane: str, pane_help: str, glyphs: Glyphs, keymap: Keymap, width: int, *, replay: bool = False) -> list[Content]:
+def page(
+    pane: str, pane_help: str, glyphs: Glyphs, keymap: Keymap, width: int, *, replay: bool = False
+) -> list[Content]:
     """The keys of the focused pane first, then those that work everywhere, then the signs."""
     lines = [line((pane, STRONG)), *wrapped(keymap.fill(pane_help), width, MUTED)]
     lines += [*_rows(keys.of("list"), keymap, width), Content("")]

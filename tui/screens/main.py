@@ -177,9 +177,10 @@ class MainScreen(Sturdy, Screen[None]):
     def on_row_list_edited(self, event: RowList.Edited) -> None:
         pane = event.rows
         if pane is self.detail:
-            self.main.edit(self.detail.place())
+            self.main.edit(self.detail.place(), self.view.state)
         elif isinstance(pane, Pane):
-            self.main.edit(places.of(pane.subject(event.key), self.view.state) if event.key else None)
+            place = places.of(pane.subject(event.key), self.view.state) if event.key else None
+            self.main.edit(place, self.view.state)
 
     # -- the filter -------------------------------------------------------------------------------------------------
 
