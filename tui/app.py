@@ -93,10 +93,15 @@ class BitnetApp(App[Exit]):
         for number in (signal.SIGHUP, signal.SIGTERM):  # the terminal was closed, or somebody asked politely
             asyncio.get_running_loop().add_signal_handler(number, self._hang_up)
         self.app_suspend_signal.subscribe(self, lambda _: self.bridge.hold())
-        self.app_resume_signal.subscribe(self, lambda _: self.bridge.go_on())
+        self.app_resume_signal.subscribe(self, lambda _: self._back())
         self.set_interval(1.0, self._tick)
         self.call_after_refresh(self._begin)
         self.changed()
+
+    def _back(self) -> None:
+        """The terminal is ours again, and empty."""
+        self.bridge.go_on()
+        self.refresh(layout=True)  # Textual does it after an editor, not after ctrl+z
 
     def dress(self, wanted_theme: str, glyphs: str, keymap: Keymap | None = None) -> None:
         """Put on what the settings ask for; they may be known only after the first paint."""
