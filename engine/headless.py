@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol, TextIO
 
-from engine import spending
+from engine import features, spending
 from engine.commands import Stop
 from engine.errors import BitnetError
 from engine.events import Record, TestFinished, to_record
@@ -193,6 +193,8 @@ def closing(state: RunState, code: Exit, folder: Path | None) -> str:
         lines.append(f"impl: {gate.word}  {gate.evidence}")
     if raised := state.followed + len(state.advised):
         lines.append(f"advisories: {state.followed} of {raised} followed")
+    if told := features.summary(state):
+        lines.append(told)
     route = getattr(state.ended, "route", "")
     lines += [f"route: {route}"] if route else []
     lines += [f"branch: {state.commit.branch}"] if state.commit else []

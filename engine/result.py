@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from engine.features import by_feature
 from engine.model import Exit, GateStatus, Verdict
 from engine.state import RunState
 
@@ -25,6 +26,10 @@ def result(state: RunState, code: Exit, folder: Path | None, *, error: str = "",
             "red_after": _red_after(state),
             "broken": len(attempt.progress.broken) if attempt else 0,
             "flaky": len(state.audit.flaky) if state.audit else 0,
+        },
+        "features": {
+            name: {"pass": t.held, "fail": t.red, "skipped": t.skipped}
+            for name, t in by_feature(state.tests.values()).items()
         },
         "labels": dict(state.audit.counts or {}) if state.audit else {},
         "retries": {"used": state.retries.used, "limit": state.retries.limit},

@@ -9,8 +9,9 @@ import signal
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.actions import ActionParseResult
 from textual.app import App, SuspendNotSupported, SystemCommand
@@ -31,6 +32,9 @@ from tui.playback import Playback
 from tui.screens.main import MainScreen
 from tui.theme import ANSI, DARK, LIGHT, no_theme, tokens
 from tui.view import View
+
+if TYPE_CHECKING:
+    from tui.bench.bench import Bench
 
 PAINT_S = 1 / 20  # at most this often, and never more than a quarter of the time
 LEAVE_S = 8.0  # a child is killed after 3 s; more than this nobody waits
@@ -133,6 +137,8 @@ class BitnetApp(App[Exit]):
 
     def on_unmount(self) -> None:
         gc.enable()
+        if "bench" in self.__dict__:  # it was looked at
+            self.bench.close()
         # After a crash of the screen the run is left alone: it belongs to whoever called us.
         self.bridge.close(stop=self._exception is None)
 
@@ -354,6 +360,46 @@ class BitnetApp(App[Exit]):
             return
         self._suspend_signal()
         os.killpg(0, signal.SIGTSTP)
+
+    # -- the bench --------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def bench(self) -> Bench:
+        """The one benchmark of this program; it goes on while nobody looks."""
+        from tui.bench.bench import Bench
+
+        return Bench(self.changed)
+
+    @property
+    def bench_folder(self) -> Path | None:
+        from tui.bench.kept import folder_of
+
+        return folder_of(self.folder)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether no test of the run is at work and none will be before a person says so."""
+        return self.view.ended or self.bridge.state.parked or self.bridge.state.paused
+
+    def open_bench(self, sweep: str = "") -> None:
+        from tui.screens.bench import BenchScreen
+
+        opened = BenchScreen()
+        self.push_screen(opened)
+        if sweep:
+            self.call_after_refresh(opened.action_measure, sweep)
+
+    def measure(self, sweep: str, *, pause: bool = False) -> None:
+        """Begin a benchmark; with ``pause`` once the run stands still, which goes on afterwards."""
+        if pause:
+            self.bridge.send(Pause())
+        after = self._go_on if pause else lambda: None
+        self.bench.start(self.bench_folder, sweep, quiet=lambda: self.quiet, wait=pause, after=after)
+
+    def _go_on(self) -> None:
+        if self.bridge.state.paused or self.bridge.pausing:
+            self.bridge.send(Continue())
+            self.say("the run goes on")
 
     def help(self, pane: str, pane_help: str) -> None:
         from tui.screens.asking import HelpScreen

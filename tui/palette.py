@@ -29,6 +29,9 @@ def commands(app: BitnetApp, screen: Screen[Any]) -> Iterator[SystemCommand]:
             name = f"{'Copy' if key.id == 'copy' else 'Edit'}: {key.tooltip}"
             pressed = f"key {app.keymap.written(key.id)}" if app.keymap.pressed(key) else "no key"
             yield SystemCommand(name, pressed, _doing(app, screen.focused_pane, key.action))
+        measure = _doing(app, screen, "bench('short')")
+        yield SystemCommand("Bench: measure the kernels here", "about half a minute", measure)
+        yield SystemCommand("Copy: ledger", "the run's ledger.md", _doing(app, screen, "copy_ledger"))
     themes = "bitnet-dark, bitnet-light, ansi, and Textual's"
     yield SystemCommand("Theme: choose another", themes, app.action_change_theme)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import sys
 from collections.abc import Iterator
@@ -13,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from kernels import formats
 from kernels.backend import BackendReport, backend_report, select_backend, why_not
 from kernels.bench import peers
 from kernels.bench.measure import COLD_BYTES, check, time
+from kernels.errors import FormatError
 
 SHAPES = ("2560x2560", "6912x2560", "2560x6912")
 LEGEND = """
@@ -30,6 +33,8 @@ COLD_BATCHES = 8
 def main(arguments: list[str]) -> int:
     """Time products and say how fast they are; 1 if nothing could be."""
     asked = _parser().parse_args(arguments)
+    if asked.stream:
+        return _stream(asked)
     others = peers.parse(asked.peer)
     report = backend_report(asked.backend)
     for rows, cols in asked.shape:
@@ -46,6 +51,21 @@ def main(arguments: list[str]) -> int:
         about = {"backend": asdict(report), "machine": _machine(), "absent_peers": peers.absent(others)}
         sys.stdout.write(json.dumps(about | {"results": results}) + "\n")
     return 0
+
+
+def _stream(asked: argparse.Namespace) -> int:
+    """A line as soon as there is something to say; 1 if something was wrong."""
+    from kernels.bench import stream
+
+    wrong = False
+    try:
+        for line in stream.lines(asked, _probes, _machine()):
+            wrong = wrong or line["type"] == "wrong"
+            sys.stdout.write(json.dumps(line) + "\n")
+            sys.stdout.flush()
+    except BrokenPipeError:  # nobody watches any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return int(wrong)
 
 
 def _results(asked: argparse.Namespace, report: BackendReport, others: peers.Peers) -> Iterator[dict[str, Any]]:
@@ -121,10 +141,31 @@ def _counts(text: str) -> list[int]:
     return counts
 
 
+def _names(text: str) -> list[str]:
+    try:
+        return [formats.get(part).name for part in text.split(",")]
+    except FormatError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m kernels bench", description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
-    parser.add_argument("--backend", default="auto", help="a name select_backend knows (default: auto)")
+    parser.add_argument(
+        "--stream", action="store_true", help="a JSON object a line, as it goes: several backends, packing too"
+    )
+    parser.add_argument(
+        "--backend",
+        default="auto",
+        help="a name select_backend knows (default: auto); with --stream several, by commas",
+    )
+    parser.add_argument(
+        "--format",
+        type=_names,
+        default=[],
+        metavar="NAME,…",
+        help="with --stream: what to pack and unpack (default: none)",
+    )
     parser.add_argument("--shape", type=_shape, nargs="+", default=[_shape(text) for text in SHAPES], metavar="MxK")
     parser.add_argument("--batch", type=_counts, default=[1, 8, 64, 128], help="tokens (default: 1,8,64,128)")
     parser.add_argument("--threads", type=_counts, default=[1, 2], help="of the fast backend (default: 1,2)")

@@ -6,10 +6,11 @@ import sys
 import numpy as np
 import pytest
 
-from kernels import BackendError, select_backend
+from kernels import BackendError, backend, select_backend
 from kernels.__main__ import main
 from kernels.bench import measure, probes
 from kernels.cpu.fast.tiers import named
+from kernels.cpu.numpy_backend import NumpyBackend
 
 SMALL = ["bench", "--shape", "64x128", "--batch", "1,9", "--threads", "1", "--rounds", "1"]
 
@@ -89,3 +90,52 @@ def test_cpu_bench_probes_compile_to_the_instruction_of_the_tier(tier):
 
 def test_cpu_bench_weights_are_ternary():
     assert set(np.unique(measure.ternary(8, 128))) == {-1, 0, 1}
+
+
+STREAM = [*SMALL, "--stream", "--backend", "numpy,fast,gpu", "--format", "i2_s,tq2_0"]
+
+
+def told(arguments, capsys):
+    code = main(arguments)
+    return code, [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_cpu_bench_tells_a_line_as_it_goes(capsys, monkeypatch):
+    monkeypatch.setattr("kernels.backend._why_not_gpu", lambda: "no such device")
+    backend.why_not.cache_clear()
+    backend._chosen.cache_clear()
+    code, lines = told([*STREAM, "--shape", "64x256"], capsys)
+    backend.why_not.cache_clear()
+    backend._chosen.cache_clear()
+    assert code == 0
+    assert [lines[0]["type"], lines[1]["type"], lines[-1]["type"]] == ["about", "absent", "end"]
+    assert lines[1]["backend"] == "gpu"
+    begun, results = lines[2:-1:2], lines[3:-1:2]
+    assert {one["type"] for one in begun} == {"begins"}
+    assert {one["type"] for one in results} == {"result"}
+    kinds = [(one["op"], one["format"], one["backend"], one["batch"]) for one in results]
+    assert kinds == [
+        *(("matmul", "i2_s", name, batch) for batch in (1, 9) for name in ("numpy", "fast")),
+        *((op, name, "numpy", 0) for op in ("pack", "unpack") for name in ("i2_s", "tq2_0")),
+    ]
+    assert lines[0]["kinds"] == lines[-1]["kinds"] == len(results)
+    assert all(0 < one["p10_us"] <= one["median_us"] <= one["p90_us"] for one in results)
+
+
+def test_cpu_bench_goes_on_past_what_is_wrong_and_gives_it_no_time(capsys, monkeypatch):
+    right = NumpyBackend.accumulate
+    monkeypatch.setattr(NumpyBackend, "accumulate", lambda self, matrix, q: right(self, matrix, q) + (q.max() == 127))
+    code, lines = told([*SMALL, "--stream", "--backend", "numpy", "--format", "tq2_0"], capsys)
+    assert code == 1
+    wrong = [one for one in lines if one["type"] == "wrong"]
+    assert [one["op"] for one in wrong] == ["matmul", "matmul", "pack", "unpack"]  # 128 columns are no block of tq2_0
+    assert wrong[0]["why"].startswith("max |Δ| 1, ")
+    assert "256" in wrong[2]["why"]
+    assert not any("median_us" in one for one in wrong)
+    assert lines[-1] == {"type": "end", "kinds": 4, "wrong": 4}
+
+
+def test_cpu_bench_refuses_a_format_there_is_not(capsys):
+    with pytest.raises(SystemExit):
+        main([*SMALL, "--stream", "--format", "tq9"])
+    assert "unknown format 'tq9'" in capsys.readouterr().err

@@ -136,6 +136,13 @@ class MainScreen(Sturdy, Screen[None]):
         self.detail.turn(face)
         self.go_to(self.detail)
 
+    def action_bench(self, sweep: str = "") -> None:
+        self.main.open_bench(sweep)
+
+    def action_copy_ledger(self) -> None:
+        self.action_view("ledger")
+        self.detail.action_copy()
+
     def action_back(self) -> None:
         """Out of one level: the filter, the zoom, the face, the subject, the pane."""
         field = self.query_one("#filter", Input)

@@ -1,31 +1,30 @@
-"""Pane 4: the detail of one thing, the diff, or the log."""
+"""Pane 4: the detail of one thing, the diff, the log, the ledger, or the features."""
 
 from __future__ import annotations
 
-import os
-
 from textual.content import Content
 
-from engine.records.redact import Redactor
-from tui.format import detail, diff
+from tui.format import detail, diff, features, ledger
 from tui.format.places import Place, nearest
 from tui.format.text import clean, count, line, wrapped
 from tui.theme import MUTED, WANTS
 from tui.view import View
 from tui.widgets.pane import Pane
+from tui.widgets.watched import Watched
 
 FACES = ("detail", "diff", "log")
-PATCH_BYTES = 2_000_000
+RARE = ("ledger", "features")  # named on the edge only while they are looked at
 
 
 class DetailPane(Pane):
-    """Three faces in one place: ``detail`` follows what is selected, ``diff`` and ``log`` the run."""
+    """Several faces in one place: ``detail`` follows what is selected, the others the run."""
 
     NUMBER = 4
     NAME = "Detail"
     HELP = (
-        "{view.diff} shows the diff, {view.log} the log, {back} comes back. In the log, scrolling up stops following, "
-        "{list.last} follows again. Of a test, {copy} copies the command that reruns it."
+        "{view.diff} shows the diff, {view.log} the log, {view.ledger} the ledger, {view.features} pass and fail by "
+        "feature; {back} comes back. In the log, scrolling up stops following, {list.last} follows again. "
+        "Of a test, {copy} copies the command that reruns it."
     )
     CURSOR = False
 
@@ -37,7 +36,8 @@ class DetailPane(Pane):
         self._view = View()
         self._shown: tuple[object, ...] = ()
         self._lines: list[Content] = []
-        self._patch: tuple[float, str] = (0.0, "")
+        self._patch = Watched("patch.diff")
+        self._ledger_file = Watched("ledger.md")
         self._editing = False  # the subject was the provider's activity, which is followed
         self._log_end = 0  # the number of the last line when following stopped
 
@@ -56,12 +56,13 @@ class DetailPane(Pane):
 
     def show(self, view: View) -> None:
         self._view = view
-        foot = {"detail": self._detail, "diff": self._diff, "log": self._log}[self.face]()
+        faces = {"diff": self._diff, "log": self._log, "ledger": self._ledger, "features": self._features}
+        foot = faces.get(self.face, self._detail)()
         self.set_edges(self._tabs(), foot)
 
     def _tabs(self) -> Content:
         parts: list[str | tuple[str, str]] = [f"{self.NUMBER} "]
-        for number, face in enumerate(FACES):
+        for number, face in enumerate([*FACES, *(f for f in RARE if f == self.face)]):
             parts.append((" ─ ", MUTED) if number else "")
             parts.append((face.title(), "bold underline" if face == self.face else MUTED))
         return line(*parts)
@@ -94,12 +95,12 @@ class DetailPane(Pane):
         return Content(detail.title(view, self.chosen))
 
     def _diff(self) -> Content:
-        text, width = self._read_patch(), max(20, self.line_width)
+        text, width = self._patch.text(self._view.folder), max(20, self.line_width)
         if not text:
             self._shown = ()
             self._fill(wrapped(self._no_patch(), width, MUTED))
             return Content("")
-        shown = ("diff", self._patch[0], width, self._view.glyphs)
+        shown = ("diff", self._patch.stamp, width, self._view.glyphs)
         if shown != self._shown:
             self._shown = shown
             self._fill(diff.lines(text, self._view.glyphs, width))
@@ -111,18 +112,23 @@ class DetailPane(Pane):
             return "No patch.diff lies beside this journal."
         return "No patch yet. It is here once an attempt has changed something."
 
-    def _read_patch(self) -> str:
-        """The run's patch.diff, read again only when it changed."""
-        path = self._view.folder / "patch.diff" if self._view.folder is not None else None
-        try:
-            changed = path.stat().st_mtime if path is not None else 0.0
-            if path is not None and changed != self._patch[0]:
-                with path.open(encoding="utf-8", errors="replace") as file:
-                    # The file fits the repository to the byte; the screen is no place for a key.
-                    self._patch = (changed, Redactor.of(os.environ).text(file.read(PATCH_BYTES)))
-        except OSError:
-            return ""
-        return self._patch[1] if path is not None else ""
+    def _ledger(self) -> Content:
+        view, width = self._view, max(20, self.line_width)
+        text = self._ledger_file.text(view.folder)
+        shown = ("ledger", self._ledger_file.stamp if text else view.ended, width, view.glyphs)
+        if shown != self._shown:
+            self._shown = shown
+            found = ledger.lines(text, view.glyphs, width)
+            self._fill(found or wrapped(ledger.empty(ended=view.ended), width, MUTED))
+        return Content("y copies it" if text else "")
+
+    def _features(self) -> Content:
+        view, width = self._view, max(20, self.line_width)
+        shown = ("features", width, view.state.seq, view.glyphs)
+        if shown != self._shown:
+            self._shown = shown
+            self._fill(features.lines(view.state, view.glyphs, width))
+        return Content("")
 
     def _log(self) -> Content:
         output = self._view.output
@@ -204,11 +210,12 @@ class DetailPane(Pane):
         return nearest(self._lines, round(self.scroll_offset.y))
 
     def copied(self) -> str:
-        if self.face == "diff":
-            return self._read_patch()
+        if self.face in ("diff", "ledger"):
+            file = self._patch if self.face == "diff" else self._ledger_file
+            return file.text(self._view.folder)
         if self.face == "log":
             return "\n".join(self._view.output.lines())
-        if command := detail.rerun(self._view, self.chosen):
+        if self.face == "detail" and (command := detail.rerun(self._view, self.chosen)):
             return command
         return "\n".join(part.plain for part in self._lines)
 

@@ -1,0 +1,9 @@
+"""``python -m kernels.bench`` is ``python -m kernels bench``."""
+
+from __future__ import annotations
+
+import sys
+
+from kernels.__main__ import main
+
+sys.exit(main(["bench", *sys.argv[1:]]))
