@@ -171,6 +171,7 @@ class Workspace:
 class Tui:
     theme: str = "bitnet-dark"
     glyphs: str = "auto"
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # an action's own keys; its table is the tui's
 
 
 def _suites() -> dict[str, Suite]:
@@ -262,6 +263,8 @@ _FLAGS = {
 def _wanted(kind: Any) -> str:
     if kind is tuple or typing.get_origin(kind) is tuple:
         return "a list of strings"
+    if typing.get_origin(kind) is Mapping:
+        return "a table of actions, each with a key or a list of keys"
     return {int: "an integer", float: "a number", str: "a string", bool: "true or false"}.get(kind, str(kind))
 
 
@@ -270,6 +273,8 @@ def _value(kind: Any, value: Any) -> Any:
     if typing.get_origin(kind) is tuple:
         if isinstance(value, list | tuple) and all(isinstance(v, str) for v in value):
             return tuple(value)
+    elif typing.get_origin(kind) is Mapping:
+        return _keys(value)
     elif kind is float:
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
             return float(value)
@@ -279,6 +284,19 @@ def _value(kind: Any, value: Any) -> Any:
     elif isinstance(value, kind):
         return value
     raise TypeError
+
+
+def _keys(value: Any) -> dict[str, tuple[str, ...]]:
+    """A table of actions; ``run.retry = "R"`` is a table in a table to TOML, and one name here."""
+    if not isinstance(value, Mapping):
+        raise TypeError
+    found: dict[str, tuple[str, ...]] = {}
+    for name, keys in value.items():
+        if isinstance(keys, Mapping):
+            found |= {f"{name}.{rest}": each for rest, each in _keys(keys).items()}
+        else:
+            found[name] = _value(tuple[str, ...], [keys] if isinstance(keys, str) else keys)
+    return found
 
 
 def _section(cls: type[Any], name: str, data: Any, source: str) -> Any:
@@ -316,6 +334,8 @@ def _unknown(source: str, where: str, key: str, known: list[str]) -> ConfigError
 def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, Mapping):
+        return '{ "run.retry" = "R" }'
     if isinstance(value, tuple):
         return "[" + ", ".join(_toml(v) for v in value) + "]"
     return f'"{value}"' if isinstance(value, str) else str(value)

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textual.app import App, SystemCommand
+from textual.actions import ActionParseResult
+from textual.app import App, SuspendNotSupported, SystemCommand
+from textual.dom import DOMNode
 from textual.screen import Screen
 
 from engine.commands import Continue, Decide, EndAttempt, Pause, Raise, Restore, Revert, Stop
 from engine.model import Exit, Option, RouteKind
 from engine.session import Runnable
+from engine.state import RunState
 from tui import glyphs as signs
+from tui import keys, pasting
 from tui.bridge import Bridge
+from tui.format.places import Place
+from tui.format.text import clean
+from tui.keymap import Keymap
 from tui.playback import Playback
 from tui.screens.main import MainScreen
-from tui.theme import DARK, LIGHT, TOKENS
+from tui.theme import ANSI, DARK, LIGHT, no_theme, tokens
 from tui.view import View
 
 if TYPE_CHECKING:
@@ -40,6 +48,7 @@ class BitnetApp(App[Exit]):
     CSS_PATH = "styles/app.tcss"
     TITLE = "bitnet-tui"
     ENABLE_COMMAND_PALETTE = True
+    BINDINGS = keys.bindings("app")
 
     def __init__(
         self,
@@ -54,10 +63,12 @@ class BitnetApp(App[Exit]):
     ) -> None:
         gc.disable()  # until the first paint: a quarter of the time to it is spent looking for garbage
         super().__init__()
-        for each in (DARK, LIGHT):
+        pasting.install()
+        for each in (DARK, LIGHT, ANSI):
             self.register_theme(each)
         self.theme = theme if theme in self.available_themes else DARK.name  # now: later, all styles are made twice
         self.glyphs = signs.choose(glyphs)
+        self.keymap = Keymap()
         self.bridge = Bridge(run, self.call_later, self.changed, ask=ask)
         self.faults: list[str] = []
         self._run_given = run
@@ -72,7 +83,7 @@ class BitnetApp(App[Exit]):
         self._paint_cost = 0.0
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        return TOKENS
+        return tokens(self.current_theme)
 
     def get_default_screen(self) -> MainScreen:
         if isinstance(self._run_given, Playback):
@@ -86,20 +97,30 @@ class BitnetApp(App[Exit]):
         for number in (signal.SIGHUP, signal.SIGTERM):  # the terminal was closed, or somebody asked politely
             asyncio.get_running_loop().add_signal_handler(number, self._hang_up)
         self.app_suspend_signal.subscribe(self, lambda _: self.bridge.hold())
-        self.app_resume_signal.subscribe(self, lambda _: self.bridge.go_on())
+        self.app_resume_signal.subscribe(self, lambda _: self._back())
         self.set_interval(1.0, self._tick)
         self.call_after_refresh(self._begin)
         self.changed()
 
-    def dress(self, wanted_theme: str, glyphs: str) -> None:
+    def _back(self) -> None:
+        """The terminal is ours again, and empty."""
+        self.bridge.go_on()
+        self.refresh(layout=True)  # Textual does it after an editor, not after ctrl+z
+
+    def dress(self, wanted_theme: str, glyphs: str, keymap: Keymap | None = None) -> None:
         """Put on what the settings ask for; they may be known only after the first paint."""
         self._wanted_theme = wanted_theme
         self.glyphs = signs.choose(glyphs)
+        self.keymap = keymap or Keymap()
+        self.set_keymap(self.keymap.textual)
         self._wear()
         self.changed()
 
     def _wear(self) -> None:
-        self.theme = self._wanted_theme if self._wanted_theme in self.available_themes else DARK.name
+        if self._wanted_theme not in self.available_themes:
+            self.say(no_theme(self._wanted_theme, self.available_themes), wrong=True)
+            self._wanted_theme = DARK.name
+        self.theme = self._wanted_theme
         self._filters = [f for f in self._filters if not isinstance(f, signs.PlainFilter)]
         if self.glyphs.plain:
             self._filters.append(signs.PlainFilter())
@@ -133,6 +154,7 @@ class BitnetApp(App[Exit]):
             self.bridge.latest,
             self.bridge.output,
             self.glyphs,
+            self.keymap,
             self.folder,
             self._title,
             self._stopping,
@@ -179,8 +201,21 @@ class BitnetApp(App[Exit]):
         if self._leaving and self.bridge.gone is not None:
             self.exit(self.bridge.gone)
 
+    async def run_action(
+        self,
+        action: str | ActionParseResult,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """Do what a key or a click asks for; what fails is said, and the run goes on."""
+        try:
+            return await super().run_action(action, default_namespace, namespaces)
+        except Exception as error:  # noqa: BLE001  # a slip of the screen must not take the run down
+            self.fault(error)
+            return True
+
     def fault(self, error: Exception) -> None:
-        """Something could not be drawn; say it once, keep the traceback, go on."""
+        """Something could not be drawn or done; say it once, keep the traceback, go on."""
         text = "".join(traceback.format_exception(error))
         if text not in self.faults and len(self.faults) < 20:
             self.faults.append(text)
@@ -284,7 +319,7 @@ class BitnetApp(App[Exit]):
             self.say("the run goes on")
         else:
             self.bridge.send(Pause())
-            self.say("pauses at the next safe point; p goes on")
+            self.say(self.keymap.fill("pauses at the next safe point; {run.pause} goes on"))
 
     def _ask_stop(self, *, leaving: bool) -> None:
         from tui.screens.asking import StopScreen
@@ -306,6 +341,34 @@ class BitnetApp(App[Exit]):
             self.set_timer(LEAVE_S, lambda: self.exit(self.bridge.gone or Exit.INTERRUPTED))
         self.changed()
         self.set_timer(0.1, self._tick)
+
+    def edit(self, place: Place | None, state: RunState | None = None) -> None:
+        """Open a file in the person's editor; the run goes on meanwhile, and its events wait in the feed."""
+        from tui import editor
+
+        if place is None:
+            self.say("nothing here speaks of a file", wrong=True)
+            return
+        problem = ""
+        try:
+            path = editor.in_checkout(place, state or self.bridge.state)
+            command = editor.argv(os.environ, path, place.line)
+            with self.suspend():
+                problem = editor.run(command, path.parent)
+        except editor.NoEditor as why:
+            problem = clean(str(why))
+        except SuspendNotSupported:
+            problem = "this screen is no terminal of yours: an editor cannot have it"
+        if problem:
+            self.say(problem, wrong=True)
+
+    def action_suspend_process(self) -> None:
+        """Stand still until ``fg``, with all that was started with us, as if the terminal had asked."""
+        if self._driver is None or not self._driver.can_suspend or not brought_back():
+            self.say("no shell would bring it back: started without one", wrong=True)
+            return
+        self._suspend_signal()
+        os.killpg(0, signal.SIGTSTP)
 
     # -- the bench --------------------------------------------------------------------------------------------------
 
@@ -391,3 +454,13 @@ class BitnetApp(App[Exit]):
         from tui.palette import commands
 
         return commands(self, screen)
+
+
+def brought_back() -> bool:
+    """Whether a shell watches over this group of processes, and gets the terminal when all of it stands still."""
+    parent = os.getppid()
+    try:
+        same_group = os.getpgid(parent) == os.getpgrp()  # make, say: whoever started it is asked no further
+        return os.getsid(0) != os.getpgrp() and (same_group or os.getsid(parent) == os.getsid(0))
+    except OSError:
+        return False

@@ -119,11 +119,20 @@ def _dashboard(make: Callable[[], Any], *, ask: bool) -> int:
     gc.disable()  # until the first paint: a quarter of the time to it goes into looking for garbage
     from engine.model import Exit
     from tui.app import BitnetApp
+    from tui.keymap import Keymap, checked
     from tui.opening import Opening
 
-    opening = Opening(make)
+    keymaps: list[Keymap] = []
+
+    def prepared() -> Any:
+        run = make()
+        plan = run.plan
+        keymaps.append(checked(plan.config.tui.keys, plan.config_source))
+        return run
+
+    opening = Opening(prepared)
     app = BitnetApp(opening, ask=ask)
-    opening.ready = lambda plan: app.call_later(app.dress, plan.config.tui.theme, plan.config.tui.glyphs)
+    opening.ready = lambda plan: app.call_later(app.dress, plan.config.tui.theme, plan.config.tui.glyphs, keymaps[0])
     code = app.run()
     if opening.error is not None:
         raise opening.error
@@ -132,6 +141,8 @@ def _dashboard(make: Callable[[], Any], *, ask: bool) -> int:
 
     folder = opening.folder
     with contextlib.suppress(OSError):  # the terminal may have been closed
+        if app.faults:
+            click.echo(f"parts of the screen failed; the run did not: {_kept(chr(10).join(app.faults))}", err=True)
         click.echo(closing(app.bridge.state, code, folder if folder is not None and folder.is_dir() else None))
     return int(code)
 
@@ -446,7 +457,6 @@ def main(argv: list[str] | None = None) -> None:
 
 def _sayable(error: Exception) -> Any:
     """An error of ours as it is; any other as the defect it is, with its traceback in a file."""
-    import tempfile
     import traceback
 
     from engine.errors import BitnetError
@@ -456,15 +466,23 @@ def _sayable(error: Exception) -> Any:
     if isinstance(error, BitnetError):
         error.message, error.hint = redact(error.message), redact(error.hint)
         return error
-    text = redact("".join(traceback.format_exception(error)))
+    kept = _kept("".join(traceback.format_exception(error)))
+    return BitnetError(f"a defect of bitnet-tui: {type(error).__name__}: {redact(str(error))}", hint=kept)
+
+
+def _kept(text: str) -> str:
+    """Tracebacks in a file, and where it is; the text itself where there is no room for one."""
+    import tempfile
+
+    from engine.records.redact import Redactor
+
+    text = Redactor.of(os.environ).text(text)
     try:
         with tempfile.NamedTemporaryFile("w", prefix="bitnet-tui-crash-", suffix=".txt", delete=False) as file:
             file.write(text)
     except OSError:
-        return BitnetError(f"a defect of bitnet-tui:\n{text}")
-    return BitnetError(
-        f"a defect of bitnet-tui: {type(error).__name__}: {redact(str(error))}", hint=f"the traceback is in {file.name}"
-    )
+        return text
+    return f"the traceback is in {file.name}"
 
 
 def _say(error: Any, as_json: bool) -> None:

@@ -20,6 +20,10 @@ def report(target: Path, config: Path | None) -> int:
     redact = Redactor.of(os.environ).text
     try:
         plan = prepare(Options(target=target, config=config), dict(os.environ))
+        if plan.config.tui.keys:
+            from tui.keymap import checked  # and with it Textual, which nothing else here needs
+
+            checked(plan.config.tui.keys, plan.config_source)
     except BitnetError as error:
         click.echo(safe(redact(f"✗ {error}")))
         return int(error.exit)

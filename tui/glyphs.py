@@ -61,6 +61,7 @@ def choose(name: str, environ: Mapping[str, str] | None = None, encoding: str | 
     environ = os.environ if environ is None else environ
     encoding = locale.getpreferredencoding(False) if encoding is None else encoding
     utf8 = encoding.lower().replace("-", "").replace("_", "") == "utf8"
+    utf8 = utf8 and environ.get("LC_ALL") not in ("C", "POSIX")  # where Python itself writes UTF-8 nevertheless
     return UNICODE if utf8 and environ.get("TERM") != "linux" else ASCII
 
 

@@ -1,7 +1,11 @@
-"""Every key of the program, once: what it does, where it works, and what the key line and the help say of it."""
+"""Every key of the program, once: what it does, where it works, and what the key line and the help say of it.
+
+``python -m tui.keys`` prints the reference of them.
+"""
 
 from __future__ import annotations
 
+import sys
 from typing import NamedTuple
 
 from textual.binding import Binding, BindingType
@@ -69,7 +73,8 @@ KEYS: tuple[Key, ...] = (
     Key("list.first", "g,home", "first", "to the top", "list", shown="g"),
     Key("list.last", "G,end", "last", "to the end; in the log: follow", "list", shown="G end"),
     Key("item.open", "enter", "open", "open what is selected", "list", shown="⏎"),
-    Key("copy", "y", "copy", "copy what is selected", "list"),
+    Key("copy", "y", "copy", "copy what is selected; of a test's detail, the command that reruns it", "list"),
+    Key("edit", "e", "edit", "open the file, at its line, in your $VISUAL or $EDITOR", "list"),
     Key("decide.take", "a", "take('a')", "accept the recommended route", "decision"),
     Key("decide.retry", "r", "take('r')", "retry, with a hint if you like", "decision"),
     Key("decide.finalize", "f", "take('f')", "finalize", "decision"),
@@ -115,13 +120,40 @@ KEYS: tuple[Key, ...] = (
     Key("stop.stay", "escape,q", "stop('')", "stay", "stop", shown="esc"),
     Key("hint.back", "escape", "back", "back, nothing is sent", "hint", shown="esc"),
     Key("help.close", "escape,question_mark,q", "app.pop_screen", "close", "help", shown="esc"),
+    Key("suspend", "ctrl+z", "suspend_process", "back to the shell; the run stands still until fg", "app"),
 )
+# The places as a person meets them, each with a sentence for the reference.
+PLACES = {
+    "main": "On the main screen",
+    "replay": "In a replay, beside those of the main screen that steer nothing",
+    "list": "In a pane or a list",
+    "decision": "While a decision is asked (o)",
+    "limit": "At a spent limit (o)",
+    "removed": "In what the diet took away (u)",
+    "runs": "In the list of runs",
+    "apply": "When asked whether to apply",
+    "bench": "In the bench",
+    "beside": "When a run is at work and the bench is asked",
+    "stop": "When asked how to stop (x, q)",
+    "hint": "In a field",
+    "help": "In the help (?)",
+    "app": "Everywhere",
+}
+WITH_LISTS = ("main", "replay", "removed", "runs")  # where the keys of a list work beside the place's own
 
 
 def bindings(where: str) -> list[BindingType]:
     """The bindings of one place."""
     return [
-        Binding(k.keys, k.action, k.label or k.tooltip, show=bool(k.label), id=k.id, tooltip=k.tooltip)
+        Binding(
+            k.keys,
+            k.action,
+            k.label or k.tooltip,
+            show=bool(k.label),
+            id=k.id,
+            tooltip=k.tooltip,
+            priority=where == "app",  # over whatever is open
+        )
         for k in KEYS
         if k.where == where
     ]
@@ -131,6 +163,53 @@ def of(where: str) -> list[Key]:
     return [k for k in KEYS if k.where == where]
 
 
+def places() -> list[str]:
+    """Where keys work, in the order of the table."""
+    return list(dict.fromkeys(k.where for k in KEYS))
+
+
+def by_id(id_: str) -> Key:
+    return next(k for k in KEYS if k.id == id_)
+
+
 def written(key: Key) -> str:
     """The key as a person reads it."""
     return key.shown or key.keys
+
+
+def reference() -> str:
+    """docs/reference/keys.md, of which this table is the source."""
+    lines = [_HEAD]
+    for place in places():
+        lines += [f"## {PLACES.get(place, place)}", "", "| key | action | does |", "|---|---|---|"]
+        for key in of(place):
+            pressed = " ".join(f"`{each}`" for each in written(key).split())
+            lines.append(f"| {pressed} | `{key.id}` | {key.tooltip} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+_HEAD = """\
+# Keys
+
+<!-- Made by `python -m tui.keys`; a test fails when it is stale. -->
+
+One key, one verb, the same in every pane. `?` shows the keys of the pane you are in, `ctrl+p` finds every action by
+name. The mouse works, too: a click on a key of the lowest line is a press.
+
+An action has a name, and with it a key of your own in the settings:
+
+```toml
+[tui.keys]
+run.retry = "R"             # a character, or a name: "f5", "ctrl+r", "space", "pagedown", "esc"
+list.down = ["j", "n"]      # several keys
+test.next = []              # none; ctrl+p still finds it
+```
+
+Help, key line and questions then show these keys. A name that there is not, a key that there is not, and two actions
+with one key in one place are refused before a run starts. `ctrl+q` and `ctrl+c` always lead out.
+"""
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())

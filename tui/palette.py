@@ -10,6 +10,7 @@ from textual.screen import Screen
 
 from tui import keys
 from tui.screens.main import MainScreen
+from tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from tui.app import BitnetApp
@@ -22,11 +23,17 @@ def commands(app: BitnetApp, screen: Screen[Any]) -> Iterator[SystemCommand]:
         for key in [*own, *keys.of("main")]:
             if key.id not in ("palette", "back"):
                 name = f"{_subject(key.id)}: {key.tooltip}"
-                yield SystemCommand(name, f"key {keys.written(key)}", _doing(app, screen, key.action))
+                pressed = f"key {app.keymap.written(key.id)}" if app.keymap.pressed(key) else "no key"
+                yield SystemCommand(name, pressed, _doing(app, screen, key.action))
+        for key in (keys.by_id("copy"), keys.by_id("edit")):
+            name = f"{'Copy' if key.id == 'copy' else 'Edit'}: {key.tooltip}"
+            pressed = f"key {app.keymap.written(key.id)}" if app.keymap.pressed(key) else "no key"
+            yield SystemCommand(name, pressed, _doing(app, screen.focused_pane, key.action))
         measure = _doing(app, screen, "bench('short')")
         yield SystemCommand("Bench: measure the kernels here", "about half a minute", measure)
         yield SystemCommand("Copy: ledger", "the run's ledger.md", _doing(app, screen, "copy_ledger"))
-    yield SystemCommand("Theme: choose another", "bitnet-dark, bitnet-light, and Textual's", app.action_change_theme)
+    themes = "bitnet-dark, bitnet-light, ansi, and Textual's"
+    yield SystemCommand("Theme: choose another", themes, app.action_change_theme)
 
 
 def _subject(id_: str) -> str:
@@ -35,6 +42,6 @@ def _subject(id_: str) -> str:
     return {"Decide": "Route", "List": "View", "Help": "View"}.get(head, head)
 
 
-def _doing(app: BitnetApp, screen: Screen[Any], action: str) -> Callable[[], Any]:
+def _doing(app: BitnetApp, where: Screen[Any] | Pane, action: str) -> Callable[[], Any]:
     # Later: the palette must be gone before a screen opens over the main one.
-    return lambda: app.call_later(screen.run_action, action)
+    return lambda: app.call_later(where.run_action, action)

@@ -10,6 +10,7 @@ from pathlib import Path
 from engine.model import TestResult
 from engine.state import RunState
 from tui.glyphs import UNICODE, Glyphs
+from tui.keymap import Keymap
 
 LINES = 5000
 
@@ -46,6 +47,7 @@ class View:
     latest: Mapping[str, TestResult] = field(default_factory=dict)  # the last finished test of each suite
     output: Output = field(default_factory=Output)
     glyphs: Glyphs = UNICODE
+    keys: Keymap = field(default_factory=Keymap)
     folder: Path | None = None  # where the run keeps its files
     title: str = ""
     stopping: bool = False  # asked for here, not yet confirmed by the engine

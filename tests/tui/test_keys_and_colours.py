@@ -7,12 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from textual.color import Color
+from textual.theme import BUILTIN_THEMES
 
 from tests.tui.story import PATCH
 from tui import keys
 from tui.format import diff, help
-from tui.glyphs import UNICODE
-from tui.theme import DARK, LIGHT, TOKENS
+from tui.glyphs import ASCII, UNICODE, choose
+from tui.theme import ANSI, DARK, LIGHT, TOKENS, no_theme, tokens
 from tui.view import Output, View
 
 
@@ -55,7 +56,7 @@ def test_one_key_means_one_thing_in_a_place(where: str) -> None:
 
 def test_what_is_not_built_is_not_offered() -> None:
     pressed = {each for k in keys.of("main") + keys.of("list") for each in k.keys.split(",")}
-    assert not {"e", "t"} & pressed
+    assert not {"t"} & pressed
 
 
 def test_the_key_line_fits_eighty_columns() -> None:
@@ -64,9 +65,31 @@ def test_the_key_line_fits_eighty_columns() -> None:
     assert cell_len(line) <= 80
 
 
-@pytest.mark.parametrize("theme", [DARK, LIGHT])
+@pytest.mark.parametrize("theme", [ANSI, DARK, LIGHT])
 def test_themes_bring_all_our_tokens(theme: object) -> None:
     assert set(TOKENS) <= set(theme.variables)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", sorted(BUILTIN_THEMES))
+def test_a_theme_of_textual_gets_tokens_that_read_on_it(name: str) -> None:
+    theme = BUILTIN_THEMES[name]
+    given = tokens(theme)
+    assert set(given) == set(TOKENS)
+    if not theme.ansi:
+        ground = theme.to_color_system().generate()["background"]
+        assert contrast(given["muted"], ground) >= 3
+
+
+def test_a_theme_that_there_is_not_is_named_with_the_nearest() -> None:
+    assert no_theme("nrod", ["nord", "ansi"]) == "no theme 'nrod': did you mean 'nord'?"
+    assert "lists them" in no_theme("xyzzy", ["nord"])
+
+
+@pytest.mark.parametrize(
+    ("environ", "encoding"), [({"LC_ALL": "C"}, "UTF-8"), ({"TERM": "linux"}, "UTF-8"), ({}, "ISO-8859-1")]
+)
+def test_a_terminal_that_may_know_no_arrow_gets_plain_signs(environ: dict[str, str], encoding: str) -> None:
+    assert choose("auto", environ, encoding) is ASCII
 
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from textual.events import Paste
 
 from engine.model import TestOutcome
 from tests.tui.stage import deciding, main, make, screen, settled, until
@@ -182,7 +183,8 @@ async def test_odd_ids_are_shown_as_they_are_and_move_nothing(size: tuple[int, i
 
 
 async def test_five_thousand_tests_arrive_and_the_screen_answers_meanwhile() -> None:
-    names = [f"tests/t_{n % 50}.py::test_{n}[w={n}]" for n in range(5000)]
+    odd = "[/]🎉👩‍👩‍👧אבג\u202e" + "x" * 380  # each is as unpleasant as an id can be
+    names = [f"tests/t_{n % 50}.py::test_{n}[w={n}{odd}]" for n in range(5000)]
     run = Burst(names, lambda n: TestOutcome.FAILED if n % 10 == 0 else TestOutcome.PASSED, lines=20_000)
     app = make(run)
     async with app.run_test(size=(120, 40)) as pilot:
@@ -225,6 +227,47 @@ async def test_a_pane_that_cannot_be_drawn_leaves_the_others_and_the_run_alone()
         assert "i2s · round_trip" in screen(app)
         await pilot.press("a")
         await until(pilot, lambda: run.answers)
+
+
+async def test_a_slip_in_an_action_or_a_message_is_said_and_leaves_the_run_alone() -> None:
+    run = Story()
+    app = make(run)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await deciding(pilot)
+
+        def broken(*_: object) -> None:
+            raise ValueError("no")
+
+        main(app).action_zoom = broken  # type: ignore[method-assign]
+        main(app).on_row_list_moved = broken  # type: ignore[method-assign]
+        main(app).tests.move_to = broken  # type: ignore[method-assign]
+        await pilot.press("z", "j")
+        await pilot.click("#tests", offset=(5, 3))
+        await settled(pilot)
+        assert len(app.faults) == 3
+        await pilot.press("a")
+        await until(pilot, lambda: run.answers)
+
+
+async def test_pasted_junk_is_one_clean_line_in_a_field_and_nothing_elsewhere() -> None:
+    run = Story()
+    app = make(run)
+    junk = "\n \x1b]0;owned\x07\x1b[31mtl1\u202e\nq\nx\n" + "y" * 5000
+    async with app.run_test(size=(120, 40)) as pilot:
+        await deciding(pilot)
+        before = screen(app)
+        app.post_message(Paste(junk))
+        await settled(pilot)
+        assert screen(app) == before
+        await pilot.press("slash")
+        app.post_message(Paste(junk))
+        await until(pilot, lambda: main(app).tests.needle == "tl1")
+        app.post_message(Paste("z" * 5000))
+        await until(pilot, lambda: len(main(app).tests.needle) == 200)
+        await pilot.press("escape")
+        await settled(pilot)
+        assert not run.answers
+        assert not app.faults
 
 
 async def test_nothing_is_drained_while_the_screen_is_not_ours() -> None:

@@ -76,12 +76,32 @@ async def test_without_colour_every_state_still_has_its_sign_and_word(monkeypatc
         assert all(c.red == c.green == c.blue for c in colours)
 
 
-@pytest.mark.parametrize("theme", ["bitnet-light", "textual-dark", "no such theme"])
+@pytest.mark.parametrize("theme", ["bitnet-light", "textual-dark", "ansi", "no such theme"])
 async def test_other_themes_draw_the_same_text(theme: str) -> None:
     app = make(story(), theme=theme)
     async with app.run_test(size=(120, 40)) as pilot:
         await deciding(pilot)
         golden("deciding-120x40", screen(app))
+        assert any("no theme 'no such theme'" in n.message for n in app._notifications) == (theme == "no such theme")
+        if theme == "ansi":  # nothing but the sixteen colours of the terminal
+            styles = {s.style for line in app.screen._compositor.render_strips() for s in line if s.style}
+            colours = {c for style in styles for c in (style.color, style.bgcolor) if c is not None}
+            assert all(c.is_default or c.is_system_defined for c in colours)
+
+
+async def test_from_160_columns_on_the_tables_have_a_column_of_their_own() -> None:
+    app = make(story())
+    async with app.run_test(size=(160, 45)) as pilot:
+        await deciding(pilot)
+        golden("deciding-160x45", screen(app))
+        await pilot.press("z")
+        await settled(pilot)
+        assert "4 Detail" not in screen(app)
+        await pilot.press("escape")
+        await pilot.resize_terminal(170, 26)
+        await settled(pilot)
+        assert [p.NAME for p in main(app).panes if p.display] == ["Tests", "Attempts", "Detail", "Hoplog"]
+        assert "✗ tests" in screen(app).splitlines()[1]  # the gates are a line
 
 
 async def test_below_the_smallest_size_there_is_one_sentence() -> None:

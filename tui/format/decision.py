@@ -11,6 +11,7 @@ from engine.model import Option, Proposal, RouteKind
 from tui.format import removed
 from tui.format.status import retries
 from tui.format.text import clean, count, cut, fit, line, wrapped
+from tui.keymap import Keymap
 from tui.theme import GOOD, MUTED, STRONG
 from tui.view import View
 
@@ -68,7 +69,7 @@ def facts(view: View, width: int) -> list[Content]:
         said = f"The diet took {count(len(found), 'piece')} away: {attempt.slimmed}.   "
         if mine := len(attempt.reverted):
             said = f"{count(len(found), 'piece')} taken away, {mine} by you: {attempt.slimmed}.   "
-        lines.append(line(said, ("u", STRONG), " brings back"))
+        lines.append(line(said, (view.keys.written("decide.restore"), STRONG), " brings back"))
     lines.append(Content(f"Retries {dots} {words} used."))
     return lines
 
@@ -85,23 +86,32 @@ def _of_specialist(done: SpecialistFinished, width: int) -> list[Content]:
     return rows
 
 
-def choice_row(choice: Choice, width: int) -> Content:
+_NAMES = {"a": "decide.take", "r": "decide.retry", "f": "decide.finalize"}
+
+
+def pressed(choice: Choice, keymap: Keymap) -> str:
+    """The key of a choice as the person has it."""
+    return keymap.written(_NAMES.get(choice.key, f"decide.{choice.key}")) if choice.key else " "
+
+
+def choice_row(choice: Choice, keymap: Keymap, width: int) -> Content:
     option = choice.option
-    key = (f" {choice.key or ' '}  ", MUTED if not option.allowed else STRONG)
+    key = (f" {pressed(choice, keymap)}  ", MUTED if not option.allowed else STRONG)
     route = fit(clean(str(option.route)), 36)
     if not option.allowed:
         return line(key, (f"{route} off: {clean(option.why_not)}", MUTED)).truncate(width, ellipsis=True)
-    word = ("recommended" + (", r adds a hint" if option.route.retry else ""), GOOD)
+    hint = f", {keymap.written('decide.retry')} adds a hint" if option.route.retry else ""
+    word = (f"recommended{hint}", GOOD)
     if not choice.recommended:
         word = (clean(option.outcome), "")
     return line(key, (route, STRONG if choice.recommended else ""), " ", word).truncate(width, ellipsis=True)
 
 
-def rows(proposal: Proposal, width: int) -> list[tuple[Choice | None, Content]]:
+def rows(proposal: Proposal, keymap: Keymap, width: int) -> list[tuple[Choice | None, Content]]:
     """The list as drawn: a line a choice, and the reason below the recommended one."""
     out: list[tuple[Choice | None, Content]] = []
     for choice in choices(proposal):
-        out.append((choice, choice_row(choice, width)))
+        out.append((choice, choice_row(choice, keymap, width)))
         if choice.recommended:
             out.append((None, line((cut(f"    {clean(proposal.reason)}", width), MUTED))))
     return out

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 
 from engine.state import RunState
-from tui.format import tests
+from tui.format import evidence, tests
 from tui.format.closing import closing, field
 from tui.format.evidence import advisories, attempt, suite, test
 from tui.format.status import running, under_way
@@ -32,6 +32,14 @@ def subject(view: View, chosen: str, width: int) -> Lines:
     if kind == "hop" and name.isdigit() and int(name) < len(state.hops):
         return hop(int(name), view, width)
     return now(view, width)
+
+
+def rerun(view: View, chosen: str) -> str:
+    """The command that runs the shown test again; empty if the subject is something else."""
+    kind, _, name = chosen.partition(":")
+    if not kind and not view.ended and _shows_failing(view):
+        return evidence.rerun(view.state.failing[0], view)
+    return evidence.rerun(view.state.tests[name], view) if kind == "test" and name in view.state.tests else ""
 
 
 def title(view: View, chosen: str) -> str:

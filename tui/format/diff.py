@@ -9,6 +9,7 @@ from typing import NamedTuple
 from textual.content import Content
 
 from engine.events import Piece
+from tui.format.places import marked
 from tui.format.text import clean, count, fit, line
 from tui.glyphs import Glyphs
 from tui.theme import ALIVE, BAD, GOOD, MUTED, STRONG
@@ -76,10 +77,12 @@ def drawn(diff: str, glyphs: Glyphs, width: int, here: int = -1) -> Drawn:
     for name, added, removed in stat:
         out.append(line((f"{fit(clean(name), 44)} ", STRONG), (f"+{added:<4}", GOOD), (f" −{removed}", BAD)))
     old = new = left_old = left_new = 0
+    path = stat[0][0] if stat else ""
     texts = diff.rstrip("\n").split("\n")
     for text in texts[:MOST]:
+        begun = len(out)
         if left_old > 0 or left_new > 0:
-            sign, body = text[:1], clean(text[1:])
+            sign, body, was = text[:1], clean(text[1:]), new
             if sign == "+":
                 out += _folded(f"     {new:>4} ", "+ ", body, GOOD, width)
                 new, left_new = new + 1, left_new - 1
@@ -91,17 +94,21 @@ def drawn(diff: str, glyphs: Glyphs, width: int, here: int = -1) -> Drawn:
             else:
                 out += _folded(f"{old:>4} {new:>4} ", "  ", body, "", width)
                 old, new, left_old, left_new = old + 1, new + 1, left_old - 1, left_new - 1
+            out[begun] = marked(out[begun], path, was)
         elif (hunk := _HUNK.match(text)) is not None:
             old, new = int(hunk[1]), int(hunk[3])
             left_old, left_new = int(hunk[2] or 1), int(hunk[4] or 1)
             start = old if left_old else old + 1  # of none: git names the line before
             style = f"{ALIVE} reverse" if len(found) == here else ALIVE
-            out += [Content(""), line((f"{glyphs.here} line {new}", style), (clean(hunk[5]), MUTED))]
+            head = line((f"{glyphs.here} line {new}", style), (clean(hunk[5]), MUTED))
+            out += [Content(""), marked(head, path, new)]
             found.append(Hunk(path, start, start + left_old, new, len(out) - 1))
         elif text.startswith(("--- a/", "+++ b/")):
             path = text[6:].removesuffix("\t")
-        elif text.startswith("diff --git ") and len(stat) > 1:
-            out += [Content(""), line((clean(text.rsplit(" b/", 1)[-1]), STRONG))]
+        elif text.startswith("diff --git "):
+            path = text.rsplit(" b/", 1)[-1]
+            if len(stat) > 1:
+                out += [Content(""), line((clean(path), STRONG))]
         elif text.startswith(("new file", "deleted file", "rename ", "Binary ")):
             out.append(line((clean(text), MUTED)))
     if len(texts) > MOST:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import PurePath
 from string import ascii_lowercase
 
 from textual.content import Content
@@ -11,6 +13,7 @@ from engine.model import Advisory, Label, TestResult
 from engine.state import AttemptRow, SuiteRow, TestRow
 from tui.format import removed, tests
 from tui.format.closing import field
+from tui.format.places import marked
 from tui.format.text import clean, clean_lines, count, line, money, took, wrapped
 from tui.theme import ALIVE, BAD, GOOD, MUTED, STRONG, WANTS
 from tui.view import View
@@ -38,7 +41,7 @@ def test(row: TestRow, view: View, width: int) -> Lines:
     name = clean(row.nodeid.partition("::")[2] or row.nodeid)
     word = str(result.outcome) + (f" in {result.phase}" if result.phase != "call" and result.outcome.red else "")
     lines = [
-        *wrapped(where, width, ALIVE),
+        *(marked(part, result.path, result.line) for part in wrapped(where, width, ALIVE)),
         *wrapped(name, width, STRONG),
         line(
             (f"{view.glyphs.outcome(result.outcome)} {word}", tests.outcome_style(result.outcome)),
@@ -53,7 +56,9 @@ def test(row: TestRow, view: View, width: int) -> Lines:
     near = [a for a in state.advisories if not a.path or not result.path or a.path == result.path]
     touched = {f for a in state.attempts if a.finished for f in a.finished.files}
     near += [a for a in state.advisories if a not in near and a.path in touched]
-    return [*lines, *advisories(tuple(near), width)]
+    lines += advisories(tuple(near), width)
+    command = rerun(row, view)
+    return [*lines, BLANK, *field("rerun", clean(command), width)] if command else lines
 
 
 def _trace(result: TestResult, view: View, width: int) -> Lines:
@@ -85,11 +90,26 @@ def _past(row: TestRow, view: View, width: int) -> Lines:
         target = ", a target of this run" if row.target else ""
         says = _SAYS.get(row.label, f"red in every round of the audit{target}")
         lines += field("audit says", f"{says}: {clean(row.why)}" if row.why else says, width)
+    _, bracket, parameters = row.nodeid.partition("[")
+    if bracket:
+        lines += field("parameters", clean(parameters.removesuffix("]")), width)
     path = row.latest.path if row.latest else ""
     edits = [a.number for a in state.attempts if path and a.finished and path in a.finished.files]
     if edits:
         lines += field("last touched", f"{clean(path)} by attempt {edits[-1]}", width)
     return lines
+
+
+def rerun(row: TestRow, view: View) -> str:
+    """What a person types to run this test alone in their own files."""
+    state = view.state
+    if state.started is None:
+        return ""
+    # A key in the parameters was replaced where the id was written down: the function runs with all of them then.
+    nodeid = row.nodeid if "‹redacted" not in row.nodeid else row.nodeid.partition("[")[0]
+    folder = str(PurePath(state.started.root, state.started.prefix))
+    python = state.environment.python if state.environment is not None else "python"
+    return f"cd {shlex.quote(folder)} && {shlex.quote(python)} -m pytest {shlex.quote(nodeid)}"
 
 
 def _advised(row: AttemptRow) -> str:
@@ -120,7 +140,7 @@ def advisories(given: tuple[Advisory, ...], width: int) -> Lines:
     lines: Lines = []
     for a in given:
         where = f"{clean(a.path)}:{a.line}" if a.path and a.line else clean(a.path)
-        lines += [BLANK, line(("▲ advisory  ", WANTS), where or clean(a.code))]
+        lines += [BLANK, marked(line(("▲ advisory  ", WANTS), where or clean(a.code)), a.path, a.line)]
         lines += wrapped(clean(a.text), width)
         lines += wrapped("never blocks a run", width, MUTED)
     return lines
@@ -139,7 +159,8 @@ def suite(row: SuiteRow, view: View, width: int) -> Lines:
     if last.problem:
         lines += field("problem", clean(last.problem), width, BAD)
     for error in last.collect_errors:
-        lines += [BLANK, *wrapped(f"{view.glyphs.fails} {clean(error.nodeid)}", width, BAD)]
+        found = wrapped(f"{view.glyphs.fails} {clean(error.nodeid)}", width, BAD)
+        lines += [BLANK, *(marked(part, error.nodeid.partition("::")[0]) for part in found)]
         lines += wrapped(clean(error.message), width)
         for text in clean_lines(error.detail) if error.detail else []:
             lines += wrapped(f"  {text}", width, MUTED)

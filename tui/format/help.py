@@ -11,8 +11,11 @@ from tui import keys
 from tui.format.reasons import STEERING, why_off
 from tui.format.text import line, wrapped
 from tui.glyphs import Glyphs
+from tui.keymap import Keymap
 from tui.theme import ALIVE, BAD, GOOD, MUTED, STRONG, WANTS
 from tui.view import View
+
+KEY_CELLS = 11
 
 
 def key_line(view: View, width: int) -> Content:
@@ -23,7 +26,9 @@ def key_line(view: View, width: int) -> Content:
             continue
         label = "Continue" if key.id == "run.pause" and view.state.paused else key.label
         off = bool(why_off(key.id, view))
-        text = line((keys.written(key), MUTED if off else STRONG), (f" {label}", MUTED))
+        if not view.keys.pressed(key):
+            continue
+        text = line((view.keys.written(key.id), MUTED if off else STRONG), (f" {label}", MUTED))
         parts.append(text.stylize(Style.from_meta({"@click": f"screen.{key.action}"})))
     return Content(" ").join(parts).truncate(width, ellipsis=True)
 
@@ -35,16 +40,24 @@ def _offered(view: View) -> list[keys.Key]:
     return [*keys.of("replay"), *(k for k in keys.of("main") if k.id not in STEERING)]
 
 
-def _rows(found: Sequence[keys.Key]) -> list[Content]:
-    return [line((f"  {keys.written(k):<9}", STRONG), k.tooltip) for k in found]
+def _rows(found: Sequence[keys.Key], keymap: Keymap, width: int) -> list[Content]:
+    rows: list[Content] = []
+    for key in found:
+        first, *rest = wrapped(key.tooltip, width - KEY_CELLS)
+        rows.append(line((f"  {keymap.written(key.id):<{KEY_CELLS - 2}}", STRONG)) + first)
+        rows += [Content(" " * KEY_CELLS) + part for part in rest]
+    return rows
 
 
-def page(pane: str, pane_help: str, glyphs: Glyphs, width: int, *, replay: bool = False) -> list[Content]:
+def page(
+    pane: str, pane_help: str, glyphs: Glyphs, keymap: Keymap, width: int, *, replay: bool = False
+) -> list[Content]:
     """The keys of the focused pane first, then those that work everywhere, then the signs."""
-    lines = [line((pane, STRONG)), *wrapped(pane_help, width, MUTED), *_rows(keys.of("list")), Content("")]
+    lines = [line((pane, STRONG)), *wrapped(keymap.fill(pane_help), width, MUTED)]
+    lines += [*_rows(keys.of("list"), keymap, width), Content("")]
     if replay:
-        lines += [line(("Replay", STRONG)), *_rows(keys.of("replay")), Content("")]
-    lines += [line(("Everywhere", STRONG)), *_rows(keys.of("main")), Content("")]
+        lines += [line(("Replay", STRONG)), *_rows(keys.of("replay"), keymap, width), Content("")]
+    lines += [line(("Everywhere", STRONG)), *_rows([*keys.of("main"), *keys.of("app")], keymap, width), Content("")]
     lines += [line(("Signs", STRONG)), *legend(glyphs)]
     return lines
 

@@ -10,6 +10,7 @@ from textual.content import Content
 from engine import events as ev
 from engine import spending
 from tui.format.text import clean, count, line, wrapped
+from tui.keymap import Keymap
 from tui.theme import MUTED, STRONG
 from tui.view import View
 
@@ -66,7 +67,10 @@ def facts(view: View, asked: ev.BudgetReached, width: int) -> list[Content]:
     return lines
 
 
-def rows(asked: ev.BudgetReached, width: int) -> list[tuple[str, Content]]:
+_NAMES = {"t": "limit.type", "f": "limit.finish", "n": "limit.forward"}
+
+
+def rows(asked: ev.BudgetReached, keymap: Keymap, width: int) -> list[tuple[str, Content]]:
     """A key and its line."""
     raising = [(s.key, f"raise to {amount(asked.limit, s.to)} and go on") for s in steps(asked)]
     other = [("t", "type another limit")]
@@ -77,7 +81,11 @@ def rows(asked: ev.BudgetReached, width: int) -> list[tuple[str, Content]]:
             ("f", "finish: what the attempt has is judged as it stands"),
             ("n", "route forward: judged, then handed over without asking"),
         ]
-    return [(key, line((f" {key}  ", STRONG), text).truncate(width, ellipsis=True)) for key, text in [*raising, *other]]
+    found: list[tuple[str, Content]] = []
+    for key, text in [*raising, *other]:
+        shown = keymap.written(_NAMES.get(key, f"limit.{key}"))
+        found.append((key, line((f" {shown}  ", STRONG), text).truncate(width, ellipsis=True)))
+    return found
 
 
 def ending(asked: ev.BudgetReached | None, forward: bool) -> str:

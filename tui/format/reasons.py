@@ -17,7 +17,8 @@ def _no_question(view: View) -> str:
 
 
 def _going(view: View) -> str:
-    return {"analyze": "at its audit", "starting": "starting", "at a limit": "at a limit: o asks what to do"}.get(
+    asks = view.keys.written("decide.open")
+    return {"analyze": "at its audit", "starting": "starting", "at a limit": f"at a limit: {asks} asks what to do"}.get(
         view.status, f"at step {view.status}"
     )
 

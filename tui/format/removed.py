@@ -9,6 +9,7 @@ from textual.content import Content
 from engine.events import Piece
 from engine.state import AttemptRow
 from tui.format.text import clean, count, cut, fit, line, wrapped
+from tui.keymap import Keymap
 from tui.theme import BAD, GOOD, MUTED, STRONG
 from tui.view import View
 
@@ -26,7 +27,7 @@ def place(piece: Piece) -> str:
     return f"{clean(piece.path)}:{piece.line}  +{piece.added} −{piece.removed}"
 
 
-def facts(attempt: AttemptRow | None, width: int) -> list[Content]:
+def facts(attempt: AttemptRow | None, keymap: Keymap, width: int) -> list[Content]:
     """What was done, and what bringing back does."""
     if attempt is None or attempt.diet is None:
         return []
@@ -43,7 +44,8 @@ def facts(attempt: AttemptRow | None, width: int) -> list[Content]:
         then = f"- brings back {'the piece' if mine == 1 else 'the pieces'} that you took away. {then}"
     if attempt.restored:
         back = count(len(attempt.restored), "piece")
-        then = f"{back} came back; x takes {'it' if len(attempt.restored) == 1 else 'them'} away again. {then}"
+        undo = keymap.written("diet.undo")
+        then = f"{back} came back; {undo} takes {'it' if len(attempt.restored) == 1 else 'them'} away again. {then}"
     return [*wrapped(said, width, STRONG), *wrapped(then, width, MUTED)]
 
 

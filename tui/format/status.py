@@ -152,12 +152,12 @@ def _ended_bar(view: View, width: int) -> Content:
     if view.state.commit is not None:
         parts.append(f"branch {clean(view.state.commit.branch)}   ")
     parts.append(((clean(ended.why) if ended else "the engine stopped without a word"), MUTED))
-    return edges(line(*parts), line(("  q", STRONG), " quit "), width)
+    return edges(line(*parts), line((f"  {view.keys.written('quit')}", STRONG), " quit "), width)
 
 
 def _taken_away(view: View) -> list[str | tuple[str, str]]:
     """Shown while there is something to bring back."""
-    return [("u", STRONG), " bring back   "] if removed.pieces(view) else []
+    return [(view.keys.written("diet.restore"), STRONG), " bring back   "] if removed.pieces(view) else []
 
 
 def bar(view: View, width: int) -> Content:
@@ -172,9 +172,9 @@ def bar(view: View, width: int) -> Content:
     if view.status == "deciding" and proposal is not None:
         text = line(
             (f" {glyph} decide", f"bold {style}"),
-            ("  a", STRONG),
+            (f"  {view.keys.written('decide.accept')}", STRONG),
             f" accept {clean(str(proposal.best.route))}   ",
-            ("o", STRONG),
+            (view.keys.written("decide.open"), STRONG),
             " other   ",
             *_taken_away(view),
             (clean(proposal.reason), MUTED),
@@ -183,7 +183,11 @@ def bar(view: View, width: int) -> Content:
     if view.status == "at a limit" and view.state.limit is not None:
         text = line(
             (f" {glyph} {word}", f"bold {style}"),
-            *((("  o", STRONG), " raise, finish or route   ") if not view.replay else ("   ",)),
+            *(
+                ((f"  {view.keys.written('decide.open')}", STRONG), " raise, finish or route   ")
+                if not view.replay
+                else ("   ",)
+            ),
             (limit.short(view.state.limit), MUTED),
         )
         return text.truncate(width, ellipsis=True, pad=True)
@@ -193,7 +197,13 @@ def bar(view: View, width: int) -> Content:
     if view.status == "stopping":
         text = line((f" {glyph} {word}", style), "  the run ends and stays resumable   ", (under_way(view), MUTED))
     elif view.status == "paused":
-        text = line((f" {glyph} {word}", style), "  ", ("p", STRONG), " goes on   ", (under_way(view), MUTED))
+        text = line(
+            (f" {glyph} {word}", style),
+            "  ",
+            (view.keys.written("run.pause"), STRONG),
+            " goes on   ",
+            (under_way(view), MUTED),
+        )
     return text.truncate(width, ellipsis=True, pad=True)
 
 

@@ -11,6 +11,7 @@ from tui.format.help import page
 from tui.format.text import line, wrapped
 from tui.screens.over import Over, lines
 from tui.theme import MUTED, STRONG
+from tui.widgets.field import Field
 
 
 class HintScreen(Over[str | None]):
@@ -21,11 +22,11 @@ class HintScreen(Over[str | None]):
     def inside(self) -> ComposeResult:
         said = "Another attempt starts where this one ended. A hint is handed to the provider as you write it."
         yield lines([*wrapped(said, self.width, MUTED), Content("")])
-        yield Input(placeholder="a hint, or nothing", max_length=500)
+        yield Field(placeholder="a hint, or nothing", max_length=500)
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.edges("Retry", "⏎ retry   esc back")
+        self.edges("Retry", "⏎ retry   {hint.back} back")
         self.query_one(Input).focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -48,19 +49,23 @@ class StopScreen(Over[str]):
 
     def inside(self) -> ComposeResult:
         then = "quit" if self._leaving else "stop"
+        step, now, stay = (f" {self.main.keymap.written(f'stop.{each}'):<4}" for each in ("step", "now", "stay"))
         yield lines(
             [
                 Content(f"The run is {self._word}. It can be resumed after it was stopped."),
                 Content(""),
-                line((" s   ", STRONG), f"{then} after this step"),
-                line((" x   ", STRONG), f"{then} now: what this step did so far is done again on resume"),
-                line((" esc ", STRONG), "stay"),
+                line((step, STRONG), f"{then} after this step"),
+                line((now, STRONG), f"{then} now: what this step did so far is done again on resume"),
+                line((stay, STRONG), "stay"),
             ]
         )
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.edges("Quit" if self._leaving else "Stop the run", "s after this step   x now   esc stay")
+        self.edges(
+            "Quit" if self._leaving else "Stop the run",
+            "{stop.step} after this step   {stop.now} now   {stop.stay} stay",
+        )
 
     def action_stop(self, when: str) -> None:
         self.dismiss(when)
@@ -78,9 +83,10 @@ class HelpScreen(Over[None]):
         self._replay = replay
 
     def inside(self) -> ComposeResult:
-        yield lines(page(self._pane, self._help, self.main.glyphs, self.width, replay=self._replay))
+        keymap = self.main.keymap
+        yield lines(page(self._pane, self._help, self.main.glyphs, keymap, self.width, replay=self._replay))
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.edges("Help", "esc closes")
+        self.edges("Help", "{help.close} closes")
         self.query_one("#box").focus()

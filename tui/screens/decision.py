@@ -43,14 +43,16 @@ class DecisionScreen(Over[tuple[Option, str] | str | None]):
     def inside(self) -> ComposeResult:
         yield lines([*decision.facts(self._view, self.width), Content("")])
         with Vertical(id="choices"):
-            for choice, text in decision.rows(self._proposal, self.width):
+            for choice, text in decision.rows(self._proposal, self.main.keymap, self.width):
                 yield ChoiceLine(choice, text) if choice is not None else Static(text, markup=False)
-        yield lines([Content(""), Content("The engine is parked and safe. esc closes this and leaves it parked.")])
+        parked = "The engine is parked and safe. {decide.park} closes this and leaves it parked."
+        yield lines([Content(""), Content(self.main.keymap.fill(parked))])
 
     def on_mount(self) -> None:
         super().on_mount()
         self.query_one("#choices").styles.height = "auto"
-        self.edges(decision.question(self._view), "w run it here   d diff   l log   esc leave parked")
+        keys_ = "{decide.here} run it here   {decide.diff} diff   {decide.log} log   {decide.park} leave parked"
+        self.edges(decision.question(self._view), keys_)
 
     def show(self, view: View) -> None:
         """The question may be answered, or the run may end, while this is open."""

@@ -15,6 +15,7 @@ from tui.format import limit
 from tui.screens.over import Over, lines
 from tui.theme import MUTED
 from tui.view import View
+from tui.widgets.field import Field
 
 
 class KeyLine(Static):
@@ -43,14 +44,17 @@ class LimitScreen(Over[Raise | EndAttempt | str | None]):
     def inside(self) -> ComposeResult:
         yield lines([*limit.facts(self._view, self._asked, self.width), Content("")])
         with Vertical(id="choices"):
-            for key, text in limit.rows(self._asked, self.width):
+            for key, text in limit.rows(self._asked, self.main.keymap, self.width):
                 yield KeyLine(key, text)
-        yield lines([Content(""), Content("The engine is parked and safe. esc closes this and leaves it parked.")])
+        parked = "The engine is parked and safe. {limit.park} closes this and leaves it parked."
+        yield lines([Content(""), Content(self.main.keymap.fill(parked))])
 
     def on_mount(self) -> None:
         super().on_mount()
         self.query_one("#choices").styles.height = "auto"
-        self.edges(limit.question(self._view, self._asked), "d diff   l log   esc leave parked")
+        self.edges(
+            limit.question(self._view, self._asked), "{limit.diff} diff   {limit.log} log   {limit.park} leave parked"
+        )
 
     def show(self, view: View) -> None:
         """The run may be stopped while this is open."""
@@ -87,11 +91,11 @@ class AmountScreen(Over[Raise | None]):
     def inside(self) -> ComposeResult:
         now = limit.amount(self._asked.limit, self._asked.allowed)
         yield lines([Content.styled(f"The limit is {now}. What should it be?", MUTED), Content("")])
-        yield Input(placeholder=f"{limit.steps(self._asked)[1].to:g}", max_length=20)
+        yield Field(placeholder=f"{limit.steps(self._asked)[1].to:g}", max_length=20)
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.edges("Raise", "⏎ raise   esc back")
+        self.edges("Raise", "⏎ raise   {hint.back} back")
         self.query_one(Input).focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:

@@ -6,20 +6,22 @@ from typing import TYPE_CHECKING
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Container
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from tui import keys
-from tui.format import diff
+from tui.format import diff, places
 from tui.format.reasons import why_off
 from tui.format.status import too_small
 from tui.view import View
 from tui.widgets.detail import DetailPane
+from tui.widgets.field import Field
 from tui.widgets.lines import Bar, Line, gates_row, header_line, keys_row
 from tui.widgets.pane import Pane
 from tui.widgets.rows import RowList
+from tui.widgets.sturdy import Sturdy
 from tui.widgets.tables import AttemptsPane, GatesPane, HoplogPane
 from tui.widgets.tests import TestsPane
 
@@ -29,11 +31,11 @@ if TYPE_CHECKING:
 SMALLEST = (80, 24)
 
 
-class MainScreen(Screen[None]):
+class MainScreen(Sturdy, Screen[None]):
     """Shows a view, turns keys into movements and intents."""
 
     BINDINGS = keys.bindings("main")
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012  # the name and type are Textual's
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (120, "-wider"), (160, "-vast")]  # noqa: RUF012  # the name and type are Textual's
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
     AUTO_FOCUS = "#tests"
 
@@ -61,11 +63,10 @@ class MainScreen(Screen[None]):
         header, gates_line, bar, key_line = self.lines
         yield header
         yield gates_line
-        with Horizontal(id="body"):
-            yield Vertical(tests, attempts, gates, id="left")
-            yield Vertical(detail, hoplog, id="right")
+        # A grid: it takes the panes in this order, and the style sheet says how many columns each fills.
+        yield Container(tests, detail, attempts, gates, hoplog, id="body")
         yield bar
-        yield Input(placeholder="show only…", id="filter", max_length=200)
+        yield Field(placeholder="show only…", id="filter", max_length=200)
         yield key_line
         yield Static(id="tiny", markup=False)
 
@@ -101,8 +102,6 @@ class MainScreen(Screen[None]):
         self.query_one("#body").set_class(pane is not None, "-zoom")
         for each in self.panes:
             each.set_class(each is pane, "-zoomed")
-            if each.parent is not None and isinstance(each.parent, Vertical):
-                each.parent.set_class(any(c is pane for c in each.parent.children), "-zoomed")
         if pane is not None:
             pane.focus()
         self.call_after_refresh(lambda: self.show(self.view))
@@ -190,6 +189,14 @@ class MainScreen(Screen[None]):
             self.detail.turn("detail", pane.subject(event.key) if event.key else "")
             self.go_to(self.detail)
 
+    def on_row_list_edited(self, event: RowList.Edited) -> None:
+        pane = event.rows
+        if pane is self.detail:
+            self.main.edit(self.detail.place(), self.view.state)
+        elif isinstance(pane, Pane):
+            place = places.of(pane.subject(event.key), self.view.state) if event.key else None
+            self.main.edit(place, self.view.state)
+
     # -- the filter -------------------------------------------------------------------------------------------------
 
     def action_filter(self) -> None:
@@ -235,8 +242,7 @@ class MainScreen(Screen[None]):
     def _on(self, name: str) -> bool:
         """Whether a key would do something now; if not, why is said."""
         if why := why_off(name, self.view):
-            key = next(k for k in keys.KEYS if k.id == name)
-            self.main.say(f"{keys.written(key)} is off: {why}", wrong=True)
+            self.main.say(f"{self.view.keys.written(name)} is off: {why}", wrong=True)
         return not why
 
     def _revert(self) -> None:

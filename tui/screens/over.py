@@ -11,6 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tui.view import View
+from tui.widgets.sturdy import Sturdy
 
 if TYPE_CHECKING:
     from tui.app import BitnetApp
@@ -19,7 +20,7 @@ Answer = TypeVar("Answer")
 BOX_CELLS = 70  # what a line in a box may take
 
 
-class Over(ModalScreen[Answer]):
+class Over(Sturdy, ModalScreen[Answer]):
     """Subclasses say what is in it; closing it never does anything by itself."""
 
     CALM = True
@@ -47,9 +48,10 @@ class Over(ModalScreen[Answer]):
         return max(20, min(BOX_CELLS, self.app.size.width - 6))
 
     def edges(self, title: str, keys: str) -> None:
+        """What the box is, and its keys by the names of their actions."""
         box = self.query_one("#box")
         box.border_title = Content(title)
-        box.border_subtitle = Content(keys)
+        box.border_subtitle = Content(self.main.keymap.fill(keys))
 
     def show(self, view: View) -> None:
         """Called like a pane's, while this screen is open."""

@@ -10,6 +10,7 @@ from textual.widgets import Static
 from engine.events import Piece
 from tui import keys
 from tui.format import removed
+from tui.format.places import Place
 from tui.format.text import count
 from tui.screens.over import Over, lines
 from tui.view import View
@@ -91,7 +92,7 @@ class RemovedScreen(Over[tuple[int, ...] | None]):
         yield self._list
 
     def _facts(self) -> list[Content]:
-        return [*removed.facts(self._view.state.attempt, self.width), Content("")]
+        return [*removed.facts(self._view.state.attempt, self.main.keymap, self.width), Content("")]
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -118,7 +119,7 @@ class RemovedScreen(Over[tuple[int, ...] | None]):
         mine = attempt is not None and attempt.reverted
         self.edges(
             "What was taken away" if mine else "What the diet took away",
-            f"{of}   space mark   ⏎ bring back   esc leave",
+            f"{of}   {{diet.mark}} mark   {{diet.bring_back}} bring back   {{diet.leave}} leave",
         )
 
     def show(self, view: View) -> None:
@@ -135,6 +136,11 @@ class RemovedScreen(Over[tuple[int, ...] | None]):
         event.stop()
         self.action_bring_back()
 
+    def on_row_list_edited(self, event: RowList.Edited) -> None:
+        event.stop()
+        piece = next((p for p in self._list.pieces if str(p.index) == event.key), None)
+        self.main.edit(Place(piece.path, piece.line) if piece is not None else None)
+
     def action_mark(self) -> None:
         if self._list.cursor_key:
             self._list.toggle(int(self._list.cursor_key))
@@ -148,7 +154,9 @@ class RemovedScreen(Over[tuple[int, ...] | None]):
         if self._list.marked:
             self.dismiss(tuple(sorted(self._list.marked)))
         else:
-            self.main.say("mark a piece first: space marks the one under the cursor", wrong=True)
+            self.main.say(
+                self.main.keymap.fill("mark a piece first: {diet.mark} marks the one under the cursor"), wrong=True
+            )
 
     def action_undo(self) -> None:
         attempt = self._view.state.attempt

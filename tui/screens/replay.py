@@ -62,6 +62,7 @@ class ReplayScreen(MainScreen):
             bridge.latest,
             bridge.output,
             self.main.glyphs,
+            self.main.keymap,
             self.play.folder if kept else None,
             exit=None if gone is None else int(gone),
             replay=self.play.word,

@@ -59,7 +59,7 @@ class RunsScreen(Over[None]):
     def on_mount(self) -> None:
         super().on_mount()
         self.query_one("#box").add_class("wide")
-        self.edges("Runs", "⏎ open   R replay   A apply   esc close")
+        self.edges("Runs", "{item.open} open   {runs.replay} replay   {runs.apply} apply   {runs.close} close")
         self._list.focus()
         self._draw()
         self.run_worker(self._read())
@@ -187,7 +187,7 @@ class ApplyScreen(Over[bool]):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.edges(f"Apply run {clean(self._chosen.short)}?", "⏎ apply   esc back")
+        self.edges(f"Apply run {clean(self._chosen.short)}?", "{apply.now} apply   {apply.back} back")
 
     def action_answer(self, yes: bool) -> None:
         self.dismiss(yes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 
 from tui.format import detail, diff, features, ledger
+from tui.format.places import Place, nearest
 from tui.format.text import clean, count, line, wrapped
 from tui.theme import MUTED, WANTS
 from tui.view import View
@@ -21,9 +22,10 @@ class DetailPane(Pane):
     NUMBER = 4
     NAME = "Detail"
     HELP = (
-        "d shows the diff, l the log, L the ledger, F pass and fail by feature; esc comes back. "
-        "In the log, scrolling up stops following, G follows again. In the diff, ] and [ go from hunk to hunk; "
-        "while the run asks you, - takes the marked one away."
+        "{view.diff} shows the diff, {view.log} the log, {view.ledger} the ledger, {view.features} pass and fail by "
+        "feature; {back} comes back. In the log, scrolling up stops following, {list.last} follows again. "
+        "In the diff, {diff.next} and {diff.previous} go from hunk to hunk; while the run asks you, {change.revert} "
+        "takes the marked one away. Of a test, {copy} copies the command that reruns it."
     )
     CURSOR = False
 
@@ -173,8 +175,12 @@ class DetailPane(Pane):
             self._log_end = output.total
             self.call_after_refresh(self._to_end)
         else:
+            missed = count(output.total - self._log_end, "new line")
             return line(
-                (f"{self._view.glyphs.paused} {count(output.total - self._log_end, 'new line')}, G to follow", WANTS)
+                (
+                    f"{self._view.glyphs.paused} {missed}, {self._view.keys.written('list.last').split()[0]} to follow",
+                    WANTS,
+                )
             )
         lost = f", {output.dropped} only on disk" if output.dropped else ""
         return line((f"{count(output.total, 'line')}{lost}", MUTED))
@@ -228,11 +234,21 @@ class DetailPane(Pane):
         elif step > 0 and self.scroll_offset.y >= self.max_scroll_y:
             self.following = True
 
+    def place(self) -> Place | None:
+        """The file and line that what is read speaks of, from the topmost line in sight on."""
+        if self.face == "log":
+            return None
+        return nearest(self._lines, round(self.scroll_offset.y))
+
     def copied(self) -> str:
         if self.face in ("diff", "ledger"):
             file = self._patch if self.face == "diff" else self._ledger_file
             return file.text(self._view.folder)
-        return "\n".join(self._view.output.lines() if self.face == "log" else [part.plain for part in self._lines])
+        if self.face == "log":
+            return "\n".join(self._view.output.lines())
+        if self.face == "detail" and (command := detail.rerun(self._view, self.chosen)):
+            return command
+        return "\n".join(part.plain for part in self._lines)
 
     def on_resize(self) -> None:
         super().on_resize()

@@ -15,12 +15,15 @@ from textual.strip import Strip
 from textual.visual import Visual
 
 from tui import keys
+from tui.widgets.sturdy import Sturdy
 
 Draw = Callable[[int, int], Content]  # (row, width) → its line
 _REVERSE = RichStyle(reverse=True)
+MOST_COPIED = 70_000  # characters; terminals drop a longer one without a word
+TOO_LONG = "too long for a terminal's clipboard: the whole text is in the run's folder"
 
 
-class RowList(ScrollView, can_focus=True):
+class RowList(Sturdy, ScrollView, can_focus=True):
     """Rows with keys. The cursor and what is on top stay with their keys when rows come and go."""
 
     BINDINGS = keys.bindings("list")
@@ -39,6 +42,9 @@ class RowList(ScrollView, can_focus=True):
 
     class Opened(Moved):
         """A row was opened."""
+
+    class Edited(Moved):
+        """The file of a row is wanted in an editor."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -139,12 +145,18 @@ class RowList(ScrollView, can_focus=True):
     def action_open(self) -> None:
         self.post_message(self.Opened(self, self.cursor_key))
 
+    def action_edit(self) -> None:
+        self.post_message(self.Edited(self, self.cursor_key))
+
     def copied(self) -> str:
-        """What ``y`` copies."""
+        """What is copied of it."""
         return self.cursor_key
 
     def action_copy(self) -> None:
         text = self.copied()
+        if len(text) > MOST_COPIED:
+            self.app.notify(TOO_LONG, severity="warning", markup=False, timeout=4)
+            return
         if text:
             self.app.copy_to_clipboard(text)
         said = f"copied {text.splitlines()[0][:60]}" if text else "nothing is selected: move to a row first"

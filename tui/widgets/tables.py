@@ -14,7 +14,10 @@ class AttemptsPane(Pane):
 
     NUMBER = 2
     NAME = "Attempts"
-    HELP = "Each row: failing before and after, lines changed, time, cost. ⏎ shows what it said and what it fixed."
+    HELP = (
+        "Each row: failing before and after, lines changed, time, cost. "
+        "{item.open} shows what it said and what it fixed."
+    )
 
     def show(self, view: View) -> None:
         attempts = view.state.attempts
@@ -33,7 +36,7 @@ class GatesPane(Pane):
 
     NUMBER = 3
     NAME = "Gates"
-    HELP = "Each row is a receipt: pass, fail, or skipped with its reason. ⏎ shows the evidence."
+    HELP = "Each row is a receipt: pass, fail, or skipped with its reason. {item.open} shows the evidence."
 
     def show(self, view: View) -> None:
         names = tables.gate_names(view.state)

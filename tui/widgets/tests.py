@@ -16,7 +16,10 @@ class TestsPane(Pane):
     __test__ = False
     NUMBER = 1
     NAME = "Tests"
-    HELP = "Red first, suite by suite. The signs are the history: the audit, then each verified attempt. ⏎ opens a row."
+    HELP = (
+        "Red first, suite by suite. The signs are the history: the audit, then each verified attempt. "
+        "{item.open} opens a row."
+    )
 
     def __init__(self) -> None:
         super().__init__()
