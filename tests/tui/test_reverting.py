@@ -194,7 +194,7 @@ async def test_a_real_run_judges_the_change_anew_without_the_hunk_and_goes_on_af
         attempt = app.bridge.state.attempt
         assert attempt is not None
         assert attempt.verdict is Verdict.REJECTED
-        assert attempt.failing_after == 4
+        assert attempt.failing_after == 3
         assert not (run.folder / "patch.diff").exists()
         assert app.bridge.state.gates["impl"].word == "fail"
         await by_hand(pilot, "u", "minus", until_="after-1-3")
