@@ -175,12 +175,12 @@ class BenchScreen(Screen[None]):
         self.main.help("Bench", HELP)
 
 
-def _key_line(_view: View, width: int) -> Content:
+def _key_line(view: View, width: int) -> Content:
     """The keys of this screen, as on the main one; a click is a press."""
     parts: list[Content] = []
     for key in keys.of("bench"):
         if key.label:
-            text = line((self.main.keymap.written(key.id), STRONG), (f" {key.label}", MUTED))
+            text = line((view.keys.written(key.id), STRONG), (f" {key.label}", MUTED))
             parts.append(text.stylize(Style.from_meta({"@click": f"screen.{key.action}"})))
     return Content(" ").join(parts).truncate(width, ellipsis=True)
 
@@ -212,7 +212,9 @@ class BesideScreen(Over[str]):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.edges("A run is at work", "p pause it   m measure beside it   esc not now")
+        self.edges(
+            "A run is at work", "{beside.pause} pause it   {beside.go} measure beside it   {beside.back} not now"
+        )
 
     def show(self, view: View) -> None:
         """What was asked about may be over while this is open."""
