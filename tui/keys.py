@@ -139,7 +139,7 @@ PLACES = {
     "help": "In the help (?)",
     "app": "Everywhere",
 }
-WITH_LISTS = ("main", "replay", "removed", "runs")  # where the keys of a list work beside the place's own
+WITH_LISTS = ("main", "replay", "removed", "runs", "bench")  # where the keys of a list work beside the place's own
 
 
 def bindings(where: str) -> list[BindingType]:

@@ -212,7 +212,9 @@ class BesideScreen(Over[str]):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.edges("A run is at work", "p pause it   m measure beside it   esc not now")
+        self.edges(
+            "A run is at work", "{beside.pause} pause it   {beside.go} measure beside it   {beside.back} not now"
+        )
 
     def show(self, view: View) -> None:
         """What was asked about may be over while this is open."""
