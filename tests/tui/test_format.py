@@ -31,6 +31,7 @@ from tests.tui.story import Story
 from tui.format import decision, evidence, removed, status, tables, tests, text
 from tui.format.reasons import why_off
 from tui.glyphs import ASCII, UNICODE, choose, plain
+from tui.keymap import Keymap
 from tui.view import View
 
 
@@ -261,7 +262,7 @@ def test_every_option_has_exactly_one_key() -> None:
     assert found[0].key == "a"
     assert found[0].option is proposal.best
     for choice in found:
-        row = decision.choice_row(choice, 70).plain
+        row = decision.choice_row(choice, Keymap(), 70).plain
         assert cell_len(row) <= 70
         assert choice.option.allowed or "off: " in row
 

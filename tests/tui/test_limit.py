@@ -10,6 +10,7 @@ from engine import events as ev
 from tests.tui.stage import SIZES, deciding, golden, main, make, screen, settled, until
 from tests.tui.story import Limited
 from tui.format.limit import ending, rows, steps, typed
+from tui.keymap import Keymap
 from tui.screens.limit import LimitScreen
 
 NAMES = [f"{w}x{h}" for w, h in SIZES]
@@ -110,7 +111,7 @@ def test_a_typed_limit_that_does_not_help_is_said_to_be_none(text: str) -> None:
 
 def test_where_no_attempt_is_under_way_the_end_that_is_offered_is_the_runs() -> None:
     asked = ev.BudgetReached("q", "minutes", 61.0, 60.0, 62.0, "why", between=True)
-    told = {key: text.plain for key, text in rows(asked, 80)}
+    told = {key: text.plain for key, text in rows(asked, Keymap(), 80)}
     assert list(told) == ["1", "2", "3", "t", "f"]
     assert told["f"] == " f  finish: the run ends here, and can be resumed with more"
     assert ending(asked, False) == "the run ends here; it can be resumed with more"
