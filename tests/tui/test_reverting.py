@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from often import everything
 from support import CALC, DONE, FIX_ADD, FIX_MUL, edit, finish, git, make_repo
 from textual.pilot import Pilot
 
@@ -166,6 +167,7 @@ async def by_hand(pilot: Pilot[Any], *keys: str, until_: str) -> None:
     await parked(pilot, until_)
 
 
+@everything
 async def test_a_real_run_judges_the_change_anew_without_the_hunk_and_goes_on_after_a_kill(tmp_path: Path) -> None:
     options = script(tmp_path)
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("ANTHROPIC", "PYTEST", "CURRENT_FLOW"))}

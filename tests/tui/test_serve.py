@@ -14,6 +14,7 @@ import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from often import everything
 from support import leftovers
 
 from engine.errors import ConfigError
@@ -174,6 +175,7 @@ class Page:
         await until(lambda: text in words(self.seen), f"{text} in {words(self.seen)[-2000:]}")
 
 
+@everything
 async def test_a_page_drives_a_run_and_nothing_is_left_of_either(tmp_path: Path) -> None:
     with serving(*tiny(tmp_path), cwd=tmp_path) as served:
         async with aiohttp.ClientSession() as client:

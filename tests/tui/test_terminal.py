@@ -7,13 +7,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from often import everything
 from support import CALC, DONE, FIX_ADD, FIX_MUL, Command, edit, finish, git, make_repo
 
 from tests.tui.story import TARGETS
 from tests.tui.terminal import SHELL, TMUX, Terminal, below, gone, plain, run_of
 from tui.format.status import too_small
 
-pytestmark = pytest.mark.skipif(not (TMUX and SHELL), reason="missing-tool: tmux and bash drive these tests")
+pytestmark = [
+    pytest.mark.skipif(not (TMUX and SHELL), reason="missing-tool: tmux and bash drive these tests"),
+    everything,  # beside other tests a machine may be too slow for what they wait for
+]
 
 ROOT = Path(__file__).parents[2]
 JUNK = "x\nq\nx\n\x1b[31m\x1b]0;owned\x07 a a a \u202e"
