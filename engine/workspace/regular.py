@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import stat
@@ -14,11 +15,13 @@ class Irregular(Exception):
 
 
 def open_below(root: Path, relative: str, flags: int, *, make: bool = False) -> int:
-    """Open below ``root``, following no link on the way; folders that lack are made on request.
+    """Open below ``root``, following no link on the way and never up; folders that lack are made on request.
 
     A pipe is opened without waiting for its other end: whoever reads asks first what was opened.
     """
     *folders, name = relative.split("/")
+    if ".." in (*folders, name) or "" in (*folders, name):
+        raise FileNotFoundError(errno.ENOENT, f"no path below {root}", relative)
     here = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
         for folder in folders:

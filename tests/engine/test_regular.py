@@ -22,7 +22,7 @@ def test_only_a_regular_file_within_the_bound_is_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert (content(tmp_path, "in/a", 3), content(tmp_path, "in/a", 2)) == (b"123", None)
     assert digest(tmp_path, "in/a", 2) is None
-    for odd in ("link", "away/a", "pipe", "in", "none", "a\0"):
+    for odd in ("../x", "in/../in/a", "/etc/passwd", "link", "away/a", "pipe", "in", "none", "a\0"):
         assert (content(tmp_path, odd, 9), digest(tmp_path, odd, 9)) == (None, None), odd
 
 
