@@ -15,6 +15,7 @@ import pytest
 from support import CALC, FIX_ADD, FIX_MUL, Command, git, leftovers
 
 from engine.errors import AttemptEnded, EnvironmentFailure, ProviderError
+from engine.model import Outcome
 from engine.providers.anthropic.recording import NAME, Recording
 from engine.providers.anthropic.replaying import RecordingOver, Replay, read
 from engine.providers.anthropic.tape import Asked, alike, asked, differences, joined, packed, unpacked
@@ -131,7 +132,10 @@ def test_a_server_that_is_not_there_is_kept_too(attempt: Make, tmp_path: Path) -
 
 def test_a_recording_that_cannot_be_written_costs_no_run(double: Double, attempt: Make, tmp_path: Path) -> None:
     double.script = [Say([DONE])]
-    recorded(attempt, tmp_path / "not there" / NAME).run()
+    run = recorded(attempt, tmp_path / "not there" / NAME)
+    assert run.run().outcome is Outcome.DONE
+    assert len(double.seen) == 1
+    assert not (tmp_path / "not there").exists()
 
 
 def test_what_could_not_be_kept_leaves_no_half_and_hides_nothing_that_follows(tmp_path: Path) -> None:
