@@ -6,4 +6,5 @@ import sys
 
 from kernels.__main__ import main
 
-sys.exit(main(["bench", *sys.argv[1:]]))
+if __name__ == "__main__":
+    sys.exit(main(["bench", *sys.argv[1:]]))
