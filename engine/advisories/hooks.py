@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from engine.advisories import said
@@ -23,7 +24,7 @@ from engine.model import Advisory
 from engine.plain import one_line
 from engine.quoting import unforged
 from engine.state import ABOUT_HOOKS
-from engine.suites.process import Exited, run_child
+from engine.suites.process import Exited, run_child, settled
 from engine.suites.runner import Place, SuiteRunner
 
 KEPT = 64_000
@@ -166,7 +167,7 @@ class Hooks:
         place = self.place
         place.scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
         cwd = place.cwd if hook.folder is None else place.worktree / hook.folder
-        argv = self.runner.confinement.wrap(hook.argv, writable=(place.scratch,), readable=(place.worktree,), cwd=cwd)
+        wrap = partial(self.runner.confinement.wrap, writable=(place.scratch,), readable=(place.worktree,), cwd=cwd)
         env = self.runner.environment(place)
         # The project's own tools first, ours (ruff) last; there is no key in here, as in any child's.
         beside = (str(Path(self.runner.interpreter.executable).parent), env.get("PATH", os.defpath))
@@ -178,15 +179,17 @@ class Hooks:
         with tempfile.TemporaryFile() as asked:
             asked.write(json.dumps(self._asked(edit, cwd)).encode("utf-8", "backslashreplace"))
             asked.seek(0)
-            return run_child(
-                argv,
-                cwd=cwd,
-                env=env,
-                cancel=self.runner.cancel,
-                deadline_s=limit,
-                on_line=output.add,
-                silent=lambda: output.loud,
-                stdin=asked,
+            return settled(
+                lambda: run_child(
+                    wrap(hook.argv),
+                    cwd=cwd,
+                    env=env,
+                    cancel=self.runner.cancel,
+                    deadline_s=limit,
+                    on_line=output.add,
+                    silent=lambda: output.loud,
+                    stdin=asked,
+                )
             )
 
     def _asked(self, edit: Edit, cwd: Path) -> dict[str, object]:

@@ -27,6 +27,8 @@ LINE_BYTES = 4000
 EVENT_BYTES = 8_000_000  # of one line of the events pipe; the plug-in's are far shorter
 EVENTS_BYTES = 500_000_000  # of all of them: a hundred thousand failures at their longest would fit
 OVER, SAID = 86, "bitnet-tui: ended: "  # as in child/warden.py
+UNMADE = "bwrap: Can't"  # what bubblewrap says when it could not make the child's view of the files
+STARTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,15 @@ def run_child(
     if child.returncode == -signal.SIGINT:
         cancel.wait(0.5)  # Ctrl-C came before it had left our session; the same Ctrl-C is about to cancel the run
     return Exited(child.returncode, killed, time.monotonic() - started, tuple(lines.tail))
+
+
+def settled(start: Callable[[], Exited]) -> Exited:
+    """Start a confined child; again, where a socket that was to be covered has gone since it was listed."""
+    for _ in range(STARTS):
+        exited = start()
+        if exited.code != 1 or not exited.tail or not exited.tail[-1].startswith(UNMADE):
+            break
+    return exited
 
 
 class _Events:

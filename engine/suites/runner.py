@@ -21,7 +21,7 @@ from engine.suites.environment import child_environment
 from engine.suites.interpreter import Interpreter
 from engine.suites.lend import PLUGIN, lend
 from engine.suites.names import Names
-from engine.suites.process import Exited, run_child
+from engine.suites.process import Exited, run_child, settled
 from engine.suites.report import Cause, Stream, check, merge
 from engine.suites.sandbox import Confinement
 
@@ -177,16 +177,17 @@ class SuiteRunner:
             The run was cancelled.
         """
         place.scratch.mkdir(parents=True, exist_ok=True)
-        argv = self.confinement.wrap(argv, writable=(place.worktree, place.scratch), cwd=place.cwd, devices=True)
         lines: list[str] = []
         try:
-            exited = run_child(
-                argv,
-                cwd=place.cwd,
-                env=self.environment(place),
-                cancel=self.cancel,
-                deadline_s=deadline_s,
-                on_line=lines.append,
+            exited = settled(
+                lambda: run_child(
+                    self._confined(argv, place, devices=True),
+                    cwd=place.cwd,
+                    env=self.environment(place),
+                    cancel=self.cancel,
+                    deadline_s=deadline_s,
+                    on_line=lines.append,
+                )
             )
         except OSError as error:
             return 127, [str(error)]
@@ -194,6 +195,10 @@ class SuiteRunner:
             raise Stopped("stopped on request")
         late = [f"ended after {deadline_s:.0f} s"] if exited.killed else []
         return exited.code or 127 * bool(late), [*(line for line in lines if line.strip()), *late]
+
+    def _confined(self, argv: Sequence[str], place: Place, *, devices: bool) -> list[str]:
+        writable = (place.worktree, place.scratch)
+        return self.confinement.wrap(argv, writable=writable, cwd=place.cwd, devices=devices)
 
     def _once(
         self,
@@ -235,20 +240,19 @@ class SuiteRunner:
         cache = place.scratch / "cache"
         shutil.rmtree(cache, ignore_errors=True)
         argv[argv.index(PLUGIN) + 1 : argv.index(PLUGIN) + 1] = [f"--rootdir={place.cwd}", "-o", f"cache_dir={cache}"]
-        argv = self.confinement.wrap(
-            argv, writable=(place.worktree, place.scratch), cwd=place.cwd, devices="gpu" in (name, suite.marker)
-        )
         try:
-            exited = run_child(
-                argv,
-                cwd=place.cwd,
-                env=self.environment(place),
-                cancel=self.cancel,
-                deadline_s=suite.timeout_s,
-                on_line=watcher.on_line,
-                control=json.dumps(control).encode(),
-                on_event=stream.feed,
-                silent=clock.silent,
+            exited = settled(
+                lambda: run_child(
+                    self._confined(argv, place, devices="gpu" in (name, suite.marker)),
+                    cwd=place.cwd,
+                    env=self.environment(place),
+                    cancel=self.cancel,
+                    deadline_s=suite.timeout_s,
+                    on_line=watcher.on_line,
+                    control=json.dumps(control).encode(),
+                    on_event=stream.feed,
+                    silent=clock.silent,
+                )
             )
         except OSError as error:
             message = f"suite {name} cannot be started: {error}"

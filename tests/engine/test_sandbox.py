@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import Command, git, make_repo
@@ -24,10 +25,11 @@ from engine.cancel import CancelToken
 from engine.config import Suite
 from engine.errors import EnvironmentFailure
 from engine.model import TestReport
-from engine.suites import sandbox
+from engine.suites import hidden, runner, sandbox
 from engine.suites.environment import scrubbed
 from engine.suites.interpreter import probe
 from engine.suites.limits import Limits
+from engine.suites.process import Exited
 from engine.suites.remains import processes_of
 from engine.suites.runner import Place, SuiteRunner, Watcher
 from engine.suites.sandbox import confine
@@ -463,6 +465,28 @@ def test_the_death_of_the_engine_ends_what_it_watched(bench: Callable[..., Bench
             break
         time.sleep(0.05)
     assert alive(name) == []
+
+
+def test_a_socket_that_goes_before_it_is_covered_costs_no_suite(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = bench("bubblewrap")
+    there = hidden.sockets()
+    folder = Path(tempfile.mkdtemp(prefix="s", dir=ROOT / "build"))
+    # What was seen to listen, and does no longer when bubblewrap is started, with its folder.
+    listed = iter([(folder / "s",), there])
+    (folder / "s").touch()
+    monkeypatch.setattr(hidden, "sockets", lambda: next(listed))
+    start = runner.run_child
+
+    def started(*args: Any, **kwargs: Any) -> Exited:
+        shutil.rmtree(folder, ignore_errors=True)
+        return start(*args, **kwargs)
+
+    monkeypatch.setattr(runner, "run_child", started)
+    report = made.run({"test_it.py": "def test_it(): pass\n"})
+    assert report.green, report.problem
+    assert next(listed, None) is None
 
 
 @pytest.mark.parametrize("asked", ["[verify] require_sandbox = true", '[sandbox] mode = "on"'])
