@@ -1,0 +1,93 @@
+"""Broken programs of public data sets as small projects with pytest tests. The data is the reader's own copy."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One broken program.
+
+    Attributes
+    ----------
+    kind : the data set.
+    function : what is called, by the tests and by the judge.
+    module : the file that may be edited, relative to the project.
+    reference : source of the right program.
+    check : source with a function ``check`` that calls the program with the test's inputs; empty: none.
+    """
+
+    kind: str
+    name: str
+    function: str
+    module: str
+    reference: str
+    files: tuple[tuple[str, str], ...]
+    check: str = ""
+
+    def write(self, root: Path) -> None:
+        """Make the project."""
+        for path, text in self.files:
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(text, encoding="utf-8")
+
+
+def quixbugs(folder: Path) -> Iterator[Program]:
+    """The 40 Python programs of a clone of jkoppel/QuixBugs, each with its own tests alone."""
+    shared = ("conftest.py", "python_testcases/load_testdata.py", "python_programs/node.py", "python_testcases/node.py")
+    for path in sorted((folder / "python_testcases").glob("test_*.py")):
+        name = path.stem.removeprefix("test_")
+        if not (folder / "python_programs" / f"{name}.py").is_file():
+            continue
+        own = (f"python_programs/{name}.py", f"python_testcases/test_{name}.py", f"json_testcases/{name}.json")
+        texts = tuple((p, (folder / p).read_text()) for p in (*shared, *own) if (folder / p).is_file())
+        reference = (folder / "correct_python_programs" / f"{name}.py").read_text()
+        yield Program("quixbugs", name, name, f"python_programs/{name}.py", reference, texts)
+
+
+def humanevalfix(file: Path) -> Iterator[Program]:
+    """The Python tasks of HumanEvalPack (bigcode-project/octopack), a test for each assertion of theirs."""
+    for line in file.read_text(encoding="utf-8").splitlines():
+        task = json.loads(line)
+        name = task["task_id"].replace("Python/", "task_")
+        function = task["entry_point"]
+        tests = split(task["test"], function)
+        files = (("solution.py", task["declaration"] + task["buggy_solution"]), ("test_solution.py", tests))
+        reference = task["declaration"] + task["canonical_solution"]
+        yield Program("humanevalfix", name, function, "solution.py", reference, files, checked(task["test"]))
+
+
+def split(test: str, function: str) -> str:
+    """One test for each assertion in the body of ``check``; statements before it are repeated."""
+    tree = ast.parse(test)
+    check = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "check")
+    parameter = check.args.args[0].arg
+    others = [n for n in tree.body if n is not check and not _calls_check(n)]
+    out = ["from solution import *", f"from solution import {function} as {parameter}", *map(ast.unparse, others)]
+    before: list[ast.stmt] = []
+    count = 0
+    for statement in check.body:
+        if not isinstance(statement, ast.Assert | ast.For | ast.Try | ast.With):
+            before.append(statement)
+            continue
+        if isinstance(statement, ast.Assert) and isinstance(statement.test, ast.Constant):
+            continue
+        body = "\n".join(ast.unparse(s) for s in [*before, statement])
+        out.append(f"\ndef test_{count}():\n" + "\n".join(f"    {row}" for row in body.splitlines()))
+        count += 1
+    return "\n".join(out) + "\n"
+
+
+def checked(test: str) -> str:
+    """The test with its ``check``, which is not called."""
+    tree = ast.parse(test)
+    return "\n".join(ast.unparse(n) for n in tree.body if not _calls_check(n))
+
+
+def _calls_check(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
