@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from textual.actions import ActionParseResult
 from textual.app import App, SuspendNotSupported, SystemCommand
 from textual.dom import DOMNode
+from textual.events import Event
 from textual.screen import Screen
 
 from engine.commands import Continue, Decide, EndAttempt, Pause, Raise, Restore, Revert, Stop
@@ -23,7 +24,7 @@ from engine.model import Exit, Option, RouteKind
 from engine.session import Runnable
 from engine.state import RunState
 from tui import glyphs as signs
-from tui import keys, pasting
+from tui import keys, pasting, typed
 from tui.bridge import Bridge
 from tui.format.places import Place
 from tui.format.text import clean
@@ -81,6 +82,7 @@ class BitnetApp(App[Exit]):
         self._paint_due = False
         self._painted_at = 0.0
         self._paint_cost = 0.0
+        self._typed = typed.Queue(self, super().on_event)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return tokens(self.current_theme)
@@ -141,6 +143,12 @@ class BitnetApp(App[Exit]):
             self.bench.close()
         # After a crash of the screen the run is left alone: it belongs to whoever called us.
         self.bridge.close(stop=self._exception is None)
+
+    async def on_event(self, event: Event) -> None:
+        if isinstance(event, typed.Typed) and not event.is_forwarded:
+            await self._typed.add(event)
+        else:
+            await super().on_event(event)
 
     # -- painting ---------------------------------------------------------------------------------------------------
 
