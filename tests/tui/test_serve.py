@@ -195,10 +195,16 @@ async def test_a_page_drives_a_run_and_nothing_is_left_of_either(tmp_path: Path)
                 await shown.press("?")
                 await shown.shows("Everywhere")
                 await shown.press("\x1b")
+                await shown.shows("0 hops")  # any key right behind it would be one with it: alt+f
                 await socket.send_json(["resize", {"width": 80, "height": 24}])
                 await shown.press("f")
                 await shown.shows("FINALIZE")
-                await until(lambda: bool(list(tmp_path.glob("*/.bitnet-tui/runs/*/receipts/impl.json"))), "the receipt")
+                journals = "*/.bitnet-tui/runs/*/journal.jsonl"
+                await until(lambda: any('"RunFinished"' in p.read_text() for p in tmp_path.glob(journals)), "the end")
+                assert list(tmp_path.glob("*/.bitnet-tui/runs/*/receipts/impl.json"))
+                for _ in range(2):  # it is painted once a second
+                    shown.seen = b""
+                    await shown.shows("1 hop")
                 await shown.press("q")
                 await shown.shows("ended with 0")  # the last words, where the screen was
                 assert "bitnet-tui/" in words(shown.seen)

@@ -210,6 +210,19 @@ async def test_q_while_running_asks_and_x_leaves_now() -> None:
     assert app.return_value is Exit.INTERRUPTED
 
 
+async def test_a_run_that_ends_while_it_is_asked_how_to_stop_is_left_to_be_read() -> None:
+    run = Deaf()
+    app = make(run)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: app.bridge.state.started)
+        await pilot.press("q")
+        assert app.screen is not main(app)
+        run.heard.set()
+        await until(pilot, lambda: app.screen is main(app), "the question is gone")
+        await until(pilot, lambda: "the run has ended meanwhile" in said(app), "a word of it")
+        assert app.return_value is None
+
+
 async def test_s_leaves_after_the_step() -> None:
     run = Story(pace=0.001, until="end")
     app = make(run)

@@ -11,6 +11,7 @@ from tui.format.help import page
 from tui.format.text import line, wrapped
 from tui.screens.over import Over, lines
 from tui.theme import MUTED, STRONG
+from tui.view import View
 from tui.widgets.field import Field
 
 
@@ -69,6 +70,11 @@ class StopScreen(Over[str]):
 
     def action_stop(self, when: str) -> None:
         self.dismiss(when)
+
+    def show(self, view: View) -> None:
+        if view.ended and self.is_current:
+            self.dismiss("")  # there is nothing left to stop; how it ended is to be read
+            self.main.say("the run has ended meanwhile")
 
 
 class HelpScreen(Over[None]):
