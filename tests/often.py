@@ -20,6 +20,11 @@ def step(size: int) -> int:
     return 1 if THOROUGH else size
 
 
+def every(size: int, values: Sequence[Any]) -> list[Any]:
+    """Parameters of a test: one in ``size`` always, the others when all is asked for."""
+    return some(values, range(0, len(values), size))
+
+
 def some(values: Sequence[Any], often: Sequence[int]) -> list[Any]:
     """Parameters of a test: those at the places ``often`` always, the others when all is asked for."""
     sets = [v if isinstance(v, tuple) else (v,) for v in values]

@@ -16,7 +16,7 @@ from engine import events as ev
 
 PARTS = 4
 ALL_PARTS = 16
-EVERY = step(3)
+EVERY = step(5)
 
 
 @pytest.fixture(scope="module")

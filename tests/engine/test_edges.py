@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from often import every
 from support import CALC, DONE, FIX_ADD, FIX_MUL, Command, edit, finish, git, leftovers, make_repo, start
 
 GOOD = [edit(FIX_ADD), edit(FIX_MUL), finish(DONE)]
@@ -109,7 +110,7 @@ def test_a_reader_that_goes_away_ends_the_run_in_order(repo: Callable[..., Path]
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "kind",
-    ["RunStarted", "AttemptFinished", "VerificationFinished", "GateSet"],
+    every(2, ["RunStarted", "AttemptFinished", "VerificationFinished", "GateSet"]),
 )
 def test_ctrl_c_reaches_every_child_of_the_terminal_and_the_run_is_still_resumable(
     repo: Callable[..., Path], command: Command, kind: str

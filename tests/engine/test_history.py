@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
-from support import CALC, DONE, FIX_ADD, FIX_MUL, Command, edit, finish, git, leftovers
+from support import CALC, DONE, FIX_ADD, FIX_MUL, Command, edit, finish, git, leftovers, make_repo
 
 from engine import events as ev
 from engine.records import journal
@@ -18,11 +20,33 @@ SPREAD = "def add(a, b):\n    return a - b\n\n\n# one\n# two\n# three\n\n\ndef m
 GOOD = [edit(FIX_ADD), edit(FIX_MUL), finish(DONE)]
 
 
+def kept(lean_python: Path, place: Path, calls: Sequence[dict[str, Any]]) -> Iterator[Callable[[], Path]]:
+    """A repository with a verified run in it, made once and brought back for each test to where it was made."""
+    for name in ("home", "repo"):
+        (place / name).mkdir()
+    folder = make_repo(place / "repo", CALC | {"calc/__init__.py": SPREAD})
+    command = Command(lean_python, place / "home")
+    answer = command("--json", *command.script(calls), cwd=folder)
+    assert answer.code == 0, answer.result
+    folder.rename(place / "kept")
+
+    def fresh() -> Path:
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(place / "kept", folder, symlinks=True)
+        return folder
+
+    yield fresh
+    shutil.rmtree(place, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def made(lean_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Path]]:
+    yield from kept(lean_python, tmp_path_factory.mktemp("verified"), GOOD)
+
+
 @pytest.fixture
-def verified(repo: Callable[..., Path], command: Command) -> Path:
-    folder = repo(CALC | {"calc/__init__.py": SPREAD})
-    assert command("--json", *command.script(GOOD), cwd=folder).code == 0
-    return folder
+def verified(made: Callable[[], Path]) -> Path:
+    return made()
 
 
 def test_apply_merges_with_other_lines_the_user_changed(verified: Path, command: Command) -> None:
@@ -65,14 +89,16 @@ def test_apply_wants_a_verified_run(repo: Callable[..., Path], command: Command)
     assert "return a + b\n\n\ndef mul" in (folder / "calc" / "__init__.py").read_text(encoding="utf-8")
 
 
-@pytest.fixture
-def dieted(repo: Callable[..., Path], command: Command) -> Path:
-    """A verified run of which one piece, in the middle of a changed file, was taken away."""
-    folder = repo(CALC | {"calc/__init__.py": SPREAD})
+@pytest.fixture(scope="module")
+def lean(lean_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Path]]:
     fat = {"command": "str_replace", "path": "calc/__init__.py", "old_str": "# two\n", "new_str": "TWO = 2\n"}
-    answer = command("--json", *command.script([edit(fat), *GOOD]), cwd=folder)
-    assert answer.code == 0, answer.result
-    return folder
+    yield from kept(lean_python, tmp_path_factory.mktemp("dieted"), [edit(fat), *GOOD])
+
+
+@pytest.fixture
+def dieted(lean: Callable[[], Path]) -> Path:
+    """A verified run of which one piece, in the middle of a changed file, was taken away."""
+    return lean()
 
 
 def test_what_the_diet_took_away_is_kept_and_comes_with_the_patch_when_asked_for(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from crashes import differing, repeated, walk
+from often import every
 from support import DONE, Answer, Command, edit, finish, leftovers, start, stop_at
 
 from engine import events as ev
@@ -145,7 +146,7 @@ def test_with_workers_of_xdist_too(repo: Repo, command: Command) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["TestFinished", "SuiteFinished"])
+@pytest.mark.parametrize("kind", every(2, ["TestFinished", "SuiteFinished"]))
 def test_a_run_killed_while_the_reds_run_alone_goes_on(repo: Repo, command: Command, kind: str) -> None:
     folder = repo({"m.py": M, "test_a.py": KEEPS, "test_b.py": LEANS, "test_c.py": RED})
     process = start(command, folder, *command.script([FIX, finish(DONE)]))

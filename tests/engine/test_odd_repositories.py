@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from often import every
 from support import CALC, DONE, FIX_ADD, FIX_MUL, Answer, Command, edit, finish, git, leftovers, make_repo
 
 GOOD = [edit(FIX_ADD), edit(FIX_MUL), finish(DONE)]
@@ -262,31 +263,34 @@ def with_folders_between_commits(folder: Path) -> Path:
 
 @pytest.mark.parametrize(
     "build",
-    [
-        with_pointers_of_lfs,
-        with_a_sparse_checkout,
-        with_hooks_that_fail,
-        with_line_endings_of_windows,
-        with_line_endings_that_are_checked,
-        with_a_filter_that_fails_but_need_not,
-        as_a_linked_worktree,
-        with_a_separate_git_folder,
-        with_a_repository_inside,
-        with_an_empty_repository_inside,
-        as_a_submodule,
-        as_a_shallow_clone,
-        as_a_clone_that_borrows_objects,
-        with_names_that_are_no_text,
-        with_files_nobody_may_write,
-        with_tests_behind_a_link,
-        with_names_as_long_as_they_can_be,
-        with_names_that_differ_by_case,
-        with_names_that_differ_by_normalisation,
-        with_links_to_nowhere,
-        with_links_that_lead_up,
-        with_things_that_are_no_files,
-        with_folders_between_commits,
-    ],
+    every(
+        3,
+        [
+            with_pointers_of_lfs,
+            with_a_sparse_checkout,
+            with_hooks_that_fail,
+            with_line_endings_of_windows,
+            with_line_endings_that_are_checked,
+            with_a_filter_that_fails_but_need_not,
+            as_a_linked_worktree,
+            with_a_separate_git_folder,
+            with_a_repository_inside,
+            with_an_empty_repository_inside,
+            as_a_submodule,
+            as_a_shallow_clone,
+            as_a_clone_that_borrows_objects,
+            with_names_that_are_no_text,
+            with_files_nobody_may_write,
+            with_tests_behind_a_link,
+            with_names_as_long_as_they_can_be,
+            with_names_that_differ_by_case,
+            with_names_that_differ_by_normalisation,
+            with_links_to_nowhere,
+            with_links_that_lead_up,
+            with_things_that_are_no_files,
+            with_folders_between_commits,
+        ],
+    ),
     ids=lambda b: b.__name__,
 )
 def test_a_repository(build: Build, command: Command, tmp_path: Path) -> None:

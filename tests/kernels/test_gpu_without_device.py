@@ -5,6 +5,7 @@ import re
 import matmul_checks as checks
 import numpy as np
 import pytest
+from often import every
 from ops_checks import equal, normal
 
 import kernels.gpu
@@ -278,14 +279,14 @@ def test_gpu_checks_find_nothing_where_nothing_is_wrong(stand_in):
     assert noticed(stand_in, lambda code: code, arithmetic) == []
 
 
-@pytest.mark.parametrize("guard", GUARDS)
+@pytest.mark.parametrize("guard", every(3, list(GUARDS)))
 def test_gpu_checks_notice_a_missing_guard(stand_in, guard):
     there, instead = GUARDS[guard]
     assert any(there in kernels.gpu.device.source(file.name) for file in kernels.gpu.device.FOLDER.glob("*.cu"))
     assert noticed(stand_in, lambda code: code.replace(there, instead))
 
 
-@pytest.mark.parametrize("guard", OPS_GUARDS)
+@pytest.mark.parametrize("guard", every(3, list(OPS_GUARDS)))
 def test_gpu_checks_notice_a_missing_guard_of_the_arithmetic(stand_in, guard):
     there, instead = OPS_GUARDS[guard]
     assert any(there in kernels.gpu.device.source(f"{name}.cu") for name in ("ops", "attention", "dense"))
@@ -295,7 +296,9 @@ def test_gpu_checks_notice_a_missing_guard_of_the_arithmetic(stand_in, guard):
 BARRIERS = {"gemv.cu": 1, "gemm.cu": 3, "block.cuh": 2, "order.cuh": 4, "attention.cu": 2}
 
 
-@pytest.mark.parametrize(("file", "which"), [(file, i) for file, count in BARRIERS.items() for i in range(count)])
+@pytest.mark.parametrize(
+    ("file", "which"), every(2, [(file, i) for file, count in BARRIERS.items() for i in range(count)])
+)
 def test_gpu_checks_notice_a_missing_barrier(stand_in, file, which):
     text = (kernels.gpu.device.FOLDER / file).read_text("utf-8")
     own = re.split(r"#include .*\n", text)[-1]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from often import everything
 from support import CALC, DONE, FIX_ADD, FIX_MUL, edit, finish, make_repo
 from textual.pilot import Pilot
 
@@ -173,6 +174,7 @@ async def test_a_thousand_pieces_are_listed_and_marked_at_once() -> None:
         assert len(run.restored[0]) == 1000
 
 
+@everything
 async def test_a_real_run_makes_the_change_anew_with_what_was_brought_back(tmp_path: Path) -> None:
     files = CALC | {"other.py": "def g():\n    return 1\n", "more.py": "X = 1\n"}
     folder = make_repo(tmp_path / "repo", files)
