@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import os
 import re
 import shlex
 import typing
@@ -410,8 +411,41 @@ def discover(project: Path, explicit: Path | None = None) -> tuple[Config, str]:
     """The settings for a project and where they came from.
 
     Order: ``explicit``, ``bitnet-tui.toml``, ``[tool.bitnet-tui]`` in pyproject.toml,
-    ``config.toml`` with a ``[flow]`` table; else the defaults.
+    ``config.toml`` with a ``[flow]`` table; else the defaults. How the screen looks and which keys it has
+    a person may settle for all projects, in :func:`personal`.
     """
+    config, source = _of_project(project, explicit)
+    path = personal()
+    if path is None or not path.is_file():
+        return config, source
+    data = _read(path)
+    if other := [name for name in data if name != "tui"]:
+        raise ConfigError(
+            f"{path}: [{other[0]}] has no place here",
+            hint="this file settles [tui] for all projects; the rest stands in a project's own bitnet-tui.toml",
+        )
+    mine, shown = parse(data, str(path)).tui, data.get("tui", {})
+    given: dict[str, Any] = {k: getattr(mine, k) for k in shown}
+    keys = {**config.tui.keys, **mine.keys}
+    return dataclasses.replace(config, tui=dataclasses.replace(config.tui, **{**given, "keys": keys})), source
+
+
+def personal() -> Path | None:
+    """A person's own file: ``bitnet-tui/config.toml`` in the folder for settings; None without a home."""
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    if base.startswith("/"):
+        return Path(base) / "bitnet-tui" / "config.toml"
+    home = os.environ.get("HOME", "")
+    return Path(home) / ".config" / "bitnet-tui" / "config.toml" if home.startswith("/") else None
+
+
+def of_the_screen(source: str) -> str:
+    """Where settings of the screen come from, for messages: ``source``, or a person's own file."""
+    path = personal()
+    return f"{source} or {path}" if path is not None and path.is_file() else source
+
+
+def _of_project(project: Path, explicit: Path | None) -> tuple[Config, str]:
     if explicit is not None:
         return parse(_read(explicit), str(explicit)), str(explicit)
     own = project / "bitnet-tui.toml"

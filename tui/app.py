@@ -61,6 +61,7 @@ class BitnetApp(App[Exit]):
         ask: bool = True,
         title: str = "",
         clock: Callable[[], float] = time.time,
+        keymap: Keymap | None = None,
     ) -> None:
         gc.disable()  # until the first paint: a quarter of the time to it is spent looking for garbage
         super().__init__()
@@ -69,7 +70,7 @@ class BitnetApp(App[Exit]):
             self.register_theme(each)
         self.theme = theme if theme in self.available_themes else DARK.name  # now: later, all styles are made twice
         self.glyphs = signs.choose(glyphs)
-        self.keymap = Keymap()
+        self.keymap = keymap or Keymap()
         self.bridge = Bridge(run, self.call_later, self.changed, ask=ask)
         self.faults: list[str] = []
         self._run_given = run
@@ -95,6 +96,7 @@ class BitnetApp(App[Exit]):
         return MainScreen()
 
     def on_mount(self) -> None:
+        self.set_keymap(self.keymap.textual)
         self._wear()
         for number in (signal.SIGHUP, signal.SIGTERM):  # the terminal was closed, or somebody asked politely
             asyncio.get_running_loop().add_signal_handler(number, self._hang_up)

@@ -9,13 +9,16 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tui import kernels
 
 _GIT_NAMES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_CONFIG")
+
+if TYPE_CHECKING:
+    from tui.keymap import Keymap
 
 
 class RunGroup(click.Group):
@@ -117,9 +120,10 @@ def _run(target: Path, given: dict[str, Any], resume: str) -> Any:
 
 def _dashboard(make: Callable[[], Any], *, ask: bool) -> int:
     gc.disable()  # until the first paint: a quarter of the time to it goes into looking for garbage
+    from engine.config import of_the_screen
     from engine.model import Exit
     from tui.app import BitnetApp
-    from tui.keymap import Keymap, checked
+    from tui.keymap import checked
     from tui.opening import Opening
 
     keymaps: list[Keymap] = []
@@ -127,7 +131,7 @@ def _dashboard(make: Callable[[], Any], *, ask: bool) -> int:
     def prepared() -> Any:
         run = make()
         plan = run.plan
-        keymaps.append(checked(plan.config.tui.keys, plan.config_source))
+        keymaps.append(checked(plan.config.tui.keys, of_the_screen(plan.config_source)))
         return run
 
     opening = Opening(prepared)
@@ -314,22 +318,23 @@ def _play(target: Path, run: str, speed: float | None, *, lines: bool, as_json: 
         return int(Exit.INTERRUPTED if code is Exit.INTERRUPTED and not play.ended else Exit.OK)
     from tui.app import BitnetApp
 
-    theme, glyphs = _looks(target)
+    theme, glyphs, keymap = _looks(target)
     play = Playback(recorded.records, recorded.folder, speed=speed or SPEED)
-    left = BitnetApp(play, theme=theme, glyphs=glyphs, ask=False).run()
+    left = BitnetApp(play, theme=theme, glyphs=glyphs, ask=False, keymap=keymap).run()
     return int(Exit.DEFECT if left is None else left)
 
 
-def _looks(target: Path) -> tuple[str, str]:
-    """Theme and glyphs the project asks for; what keeps a run from starting does not keep one from being looked at."""
-    from engine.config import Config, discover
+def _looks(target: Path) -> tuple[str, str, Keymap]:
+    """Theme, glyphs and keys; what keeps a run from starting does not keep one from being looked at."""
+    from engine.config import Config, discover, of_the_screen
     from engine.errors import BitnetError
+    from tui.keymap import Keymap, checked
 
     try:
-        tui = discover(target)[0].tui
+        config, source = discover(target)
+        return config.tui.theme, config.tui.glyphs, checked(config.tui.keys, of_the_screen(source))
     except BitnetError:
-        tui = Config().tui
-    return tui.theme, tui.glyphs
+        return Config().tui.theme, Config().tui.glyphs, Keymap()
 
 
 @cli.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": True})

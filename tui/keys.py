@@ -206,6 +206,9 @@ list.down = ["j", "n"]      # several keys
 test.next = []              # none; ctrl+p still finds it
 ```
 
+In a project's `bitnet-tui.toml` they are for that project; in `~/.config/bitnet-tui/config.toml` (or below
+`$XDG_CONFIG_HOME`) for all of yours, and stronger. That file may hold `[tui]` alone: `theme`, `glyphs` and keys.
+
 Help, key line and questions then show these keys. A name that there is not, a key that there is not, and two actions
 with one key in one place are refused before a run starts. `ctrl+q` and `ctrl+c` always lead out.
 """

@@ -296,6 +296,33 @@ def test_a_wrong_type_names_file_key_got_and_wanted(section: str, key: str) -> N
     assert "did you mean" in caught.value.hint
 
 
+def personal(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))
+    (folder / "bitnet-tui").mkdir()
+    (folder / "bitnet-tui" / "config.toml").write_text(text, encoding="utf-8")
+
+
+def test_a_persons_own_screen_and_keys_hold_in_every_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    personal(tmp_path, monkeypatch, '[tui]\ntheme = "ansi"\n[tui.keys]\nrun.retry = "R"\n')
+    assert config.discover(tmp_path)[0].tui.theme == "ansi"
+    (tmp_path / "bitnet-tui.toml").write_text(
+        '[tui]\ntheme = "nord"\nglyphs = "ascii"\n[tui.keys]\nrun.retry = "T"\nview.log = "O"\n', encoding="utf-8"
+    )
+    found, source = config.discover(tmp_path)
+    assert source == "bitnet-tui.toml"
+    assert (found.tui.theme, found.tui.glyphs) == ("ansi", "ascii")
+    assert found.tui.keys == {"run.retry": ("R",), "view.log": ("O",)}
+
+
+def test_a_persons_own_file_settles_nothing_but_the_screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    personal(tmp_path, monkeypatch, "[budget]\nusd = 100.0\n")
+    with pytest.raises(config.ConfigError, match=r"config.toml: \[budget\] has no place here"):
+        config.discover(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", "relative")
+    monkeypatch.delenv("HOME", raising=False)
+    assert config.discover(tmp_path) == (config.Config(), "defaults")
+
+
 # -- printing ---------------------------------------------------------------------------------------------------------
 
 
