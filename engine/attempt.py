@@ -238,6 +238,7 @@ class Attempting:
     def _brief(self, place: Place, hint: str, lessons: Sequence[str]) -> Brief:
         loop = self.loop
         config = loop.plan.config
+        scope = narrowed(loop.plan.agent.scope, loop.scope)
         earlier = [
             f"attempt {a.number} ({a.provider}): {a.failing_before} → {a.failing_after} failing, {a.verdict}; "
             + f"changed {', '.join(a.finished.files[:20]) or 'nothing'}; {'; '.join(a.reasons[:3])}"
@@ -255,8 +256,8 @@ class Attempting:
             targets=self._targets(),
             green=tuple(loop.runner.names.real(k.split(" ", 1)[1]) for k in sorted(loop.baseline.green)),
             suites=tuple(SuiteBrief(n, self.command(n), config.suites[n].args) for n in loop.plan.suites),
-            scope=narrowed(loop.plan.agent.scope, loop.scope).editable(loop.files),
-            scope_rules=narrowed(loop.plan.agent.scope, loop.scope).words,
+            scope=scope.editable(loop.files_of(loop.earlier_tree(self.number))),
+            scope_rules=scope.words,
             tools=loop.plan.agent.tools if loop.plan.agent.tools != NAMES else (),
             earlier=(*earlier, *lessons),
             advisories=tuple(a for a in loop.state.advisories if a.code != ABOUT_HOOKS),

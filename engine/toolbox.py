@@ -37,6 +37,7 @@ DETAIL_CHARS = 1800
 DETAILED, LISTED = 6, 40  # red tests shown with their traceback, and at all
 LINE_CHARS = 1000  # of a line that is viewed
 FOUND_CHARS = 300  # of a line that is found
+NAME_CHARS = 200  # of a tool that a model made up
 FALSE_CLAIMS = 2  # how often `finish done` is turned back before it is taken as more-work, and as a false claim
 
 _PLACE = re.compile(r".*?:\d+:")  # of a line that git found
@@ -117,7 +118,9 @@ class Toolbox:
         result = replace(result, text=whole(self.told(result.text)))
         first = (result.text.splitlines() or [""])[0][:160]
         seconds = round(time.monotonic() - started, 3)
-        self.report(ToolCalled(whole(name), whole(_summary(name, given)), not result.is_error, seconds, first))
+        self.report(
+            ToolCalled(whole(name)[:NAME_CHARS], whole(_summary(name, given)), not result.is_error, seconds, first)
+        )
         return result
 
     def _dispatch(self, name: str, arguments: Mapping[str, Any]) -> ToolResult:
@@ -132,7 +135,7 @@ class Toolbox:
                 return self._run_tests(arguments.get("suite"), arguments.get("tests"))
             case "finish":
                 return self._finish(arguments)
-        raise Refused(f"there is no tool {name!r}; the tools are {EDITOR}, search, run_tests, finish")
+        raise Refused(f"there is no tool {name[:NAME_CHARS]!r}; the tools are {EDITOR}, search, run_tests, finish")
 
     # -- the editor ---------------------------------------------------------------------------------------------------
 

@@ -131,7 +131,7 @@ class Hands:
             suites=tuple(
                 SuiteBrief(n, Attempting(loop, 1).command(n), config.suites[n].args) for n in loop.plan.suites
             ),
-            scope=self.bounds.editable(loop.files),
+            scope=self.bounds.editable(loop.files_of(before)),
             scope_rules=self.bounds.words,
             advisories=(),
             hint=loop.state.decision.hint if loop.state.decision else "",

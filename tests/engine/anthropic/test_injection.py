@@ -161,6 +161,7 @@ def test_an_unknown_tool_is_answered_with_the_names_of_those_there_are(box: Tool
     assert result.is_error
     for name in (EDITOR, "search", "run_tests", "finish"):
         assert name in result.text
+    assert len(box.call("x" * 10**6, {}).text) < 400
 
 
 def test_half_a_character_is_answered_and_found_text_can_be_sent(box: Toolbox) -> None:
