@@ -128,7 +128,9 @@ def test_a_change_that_loses_something_is_undone_and_the_chain_goes_on(
         *_says(_write("calc/__init__.py", fixed.replace("return a + b", "return b + a")), _end("done", "plainer")),
         # test-hardener: weakens one test while it adds another
         *_says(
-            _write("tests/test_calc.py", weaker + stronger[len(CALC["tests/test_calc.py"]) :]), _end("done", "more")
+            _write("tests/test_calc.py", weaker + stronger[len(CALC["tests/test_calc.py"]) :]),
+            _end("done", "more"),
+            _end("more-work", "so it is"),
         ),
     ]
     server = {"ANTHROPIC_API_KEY": "sk-ant-nobody", "ANTHROPIC_BASE_URL": double.url}
@@ -140,6 +142,7 @@ def test_a_change_that_loses_something_is_undone_and_the_chain_goes_on(
     assert not ends["code-reviewer"]["files"]
     assert ends["code-refiner"]["files"] == ["calc/__init__.py"]
     assert "test_cpu_mul in tests/test_calc.py" in ends["test-hardener"]["undone"]
+    assert "this would be undone: tests may be added to, not changed: test_cpu_mul" in _told(double.bodies[-1])
     branch = answer.of("CommitCreated")[0]["branch"]
     assert [line.split(":")[0] for line in _show(folder, branch)] == ["refactor", "fix(calc)"]
     assert git(folder, "show", f"{branch}:tests/test_calc.py") == CALC["tests/test_calc.py"].strip()
