@@ -153,6 +153,8 @@ UNCOLLECTED = (
 def test_who_imports_a_file_is_not_told_of() -> None:
     said = shortened(UNCOLLECTED, 3000)
     assert said.startswith("test_a.py:1: in <module>\n    from lib import outer\nE     File")
+    late = "shelf.py:1: in f\n    g()\n" + frame("/t/lent/bitnet_tui_plugin.py:290: in ring") + "E   Failed: timed out"
+    assert shortened(late, 3000) == "shelf.py:1: in f\n    g()\nE   Failed: timed out"
     own = frame("pkg/importlib/__init__.py:1: in load") + frame("lib/_pytest/python.py:1: in mine") + "E   Error"
     assert shortened(own, 3000) == own
 
