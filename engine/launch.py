@@ -225,7 +225,7 @@ def _trust(config: Config, source: str, named: bool, environ: Mapping[str, str])
     ConfigError
         Its settings name a server that is neither on this machine nor the one the environment names.
     """
-    url = checked(config.anthropic.base_url)
+    url = checked(config.anthropic.base_url, f"{source}: [anthropic] base_url")
     host = urlsplit(url).hostname or ""
     if not url or named or host in ("localhost", "127.0.0.1", "::1") or url == environ.get("ANTHROPIC_BASE_URL"):
         return

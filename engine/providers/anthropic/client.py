@@ -100,8 +100,13 @@ def endpoint(settings: Settings, environ: Mapping[str, str]) -> Endpoint:
     return Endpoint(base, key, token, settings.auth, settings.version)
 
 
-def checked(base: str) -> str:
+def checked(base: str, said: str = "[anthropic] base_url") -> str:
     """An address as it was given, without the space around it.
+
+    Parameters
+    ----------
+    said
+        What gave it.
 
     Raises
     ------
@@ -115,9 +120,7 @@ def checked(base: str) -> str:
     except ValueError:  # half of an IPv6 address, a port that is none
         right = False
     if base and not (right and base.isprintable() and " " not in base):
-        raise ConfigError(
-            f"[anthropic] base_url = {base!r}; want an http or https address", hint="try http://127.0.0.1:11434"
-        )
+        raise ConfigError(f"{said} = {base!r}; want an http or https address", hint="try http://127.0.0.1:11434")
     return base
 
 
