@@ -50,6 +50,8 @@ def test_a_file_that_broke_on_the_way_leaves_no_red_test_behind() -> None:
     after = state(*events, *ran(Purpose.ATTEMPT, 1, {"test_a.py": TestOutcome.ERROR}), *judged(1, good))
     assert list(after.tests) == [f"cpu {n}" for n in good]
     assert after.failing == ()
+    folder = state(*events, *ran(Purpose.ATTEMPT, 1, {"tests": TestOutcome.ERROR}), *judged(1, good))
+    assert list(folder.tests) == [f"cpu {n}" for n in good]
 
 
 def test_a_file_that_can_be_collected_is_as_its_tests_are() -> None:
