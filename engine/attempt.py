@@ -20,7 +20,7 @@ from engine.launch import Cut
 from engine.model import Outcome, Purpose, Step, TestReport, TestResult
 from engine.providers import Brief, Finish, Provider, Sandbox, SuiteBrief
 from engine.specialists.bounds import narrowed
-from engine.state import ABOUT_HOOKS
+from engine.state import ABOUT_HOOKS, TestRow
 from engine.suites.runner import Place
 from engine.toolbox import NAMES, Toolbox, summarise
 from engine.verify import acceptance
@@ -238,6 +238,7 @@ class Attempting:
     def _brief(self, place: Place, hint: str, lessons: Sequence[str]) -> Brief:
         loop = self.loop
         config = loop.plan.config
+        scope = narrowed(loop.plan.agent.scope, loop.scope)
         earlier = [
             f"attempt {a.number} ({a.provider}): {a.failing_before} → {a.failing_after} failing, {a.verdict}; "
             + f"changed {', '.join(a.finished.files[:20]) or 'nothing'}; {'; '.join(a.reasons[:3])}"
@@ -255,8 +256,8 @@ class Attempting:
             targets=self._targets(),
             green=tuple(loop.runner.names.real(k.split(" ", 1)[1]) for k in sorted(loop.baseline.green)),
             suites=tuple(SuiteBrief(n, self.command(n), config.suites[n].args) for n in loop.plan.suites),
-            scope=narrowed(loop.plan.agent.scope, loop.scope).editable(loop.files),
-            scope_rules=narrowed(loop.plan.agent.scope, loop.scope).words,
+            scope=scope.editable(loop.files_of(loop.earlier_tree(self.number))),
+            scope_rules=scope.words,
             tools=loop.plan.agent.tools if loop.plan.agent.tools != NAMES else (),
             earlier=(*earlier, *lessons),
             advisories=tuple(a for a in loop.state.advisories if a.code != ABOUT_HOOKS),
@@ -286,11 +287,17 @@ class Attempting:
         """Targets that are still red, as the last full round showed them."""
         earlier = self.loop.find_row(self.number - 1)
         done = set(earlier.progress.fixed) if earlier is not None else set()
-        left = [t.latest for t in self.loop.state.targets if t.latest is not None and t.key not in done]
+        left = [r for t in self.loop.state.targets if t.key not in done for r in self._red_of(t)]
         real, told = self.loop.runner.names.real, self.told
         return tuple(
             struct_replace(t, nodeid=real(t.nodeid), message=told(t.message), detail=told(t.detail)) for t in left
         )
+
+    def _red_of(self, target: TestRow) -> list[TestResult]:
+        """A target as it is red now: of a file that can be collected by now, the tests in it that are."""
+        rows = self.loop.state.tests.values()
+        inside = [r.latest for r in rows if target.opened and r.key.startswith(f"{target.key}::") and r.latest]
+        return [r for r in inside if r.outcome.red] or ([target.latest] if target.latest else [])
 
     def _ran(self) -> dict[str, tuple[str, ...]]:
         """Functions of the write scope the targets were seen to run, by file."""

@@ -71,7 +71,7 @@ def by_feature(rows: Iterable[TestRow]) -> dict[str, Tally]:
     """A tally for each feature that has tests, in a fixed order."""
     found = {name: Tally() for name in (*FEATURES, OTHER)}
     for row in rows:
-        found[feature(row.nodeid)].add(row.outcomes.get(AUDIT), row.outcome)
+        found[feature(row.nodeid)].add(row.outcomes.get(AUDIT), None if row.opened else row.outcome)
     return {name: t for name, t in found.items() if t.total or t.was_held + t.was_red + t.was_skipped}
 
 

@@ -21,6 +21,7 @@ from engine.events import BudgetSettled
 from engine.flow import agents
 from engine.flow.agents import Agent
 from engine.flow.routes import canonical
+from engine.providers.anthropic.client import checked
 from engine.providers.anthropic.pricing import below
 from engine.providers.scripted import read_script
 from engine.suites import interpreter
@@ -224,7 +225,7 @@ def _trust(config: Config, source: str, named: bool, environ: Mapping[str, str])
     ConfigError
         Its settings name a server that is neither on this machine nor the one the environment names.
     """
-    url = config.anthropic.base_url
+    url = checked(config.anthropic.base_url, f"{source}: [anthropic] base_url")
     host = urlsplit(url).hostname or ""
     if not url or named or host in ("localhost", "127.0.0.1", "::1") or url == environ.get("ANTHROPIC_BASE_URL"):
         return
@@ -279,10 +280,12 @@ def _suites(config: Config, asked: tuple[str, ...]) -> tuple[str, ...]:
 def _providers(config: Config, environ: Mapping[str, str]) -> tuple[tuple[str, ...], str]:
     """Who makes the attempts, and why, in a line."""
     has_key = bool(environ.get("ANTHROPIC_API_KEY") or environ.get("ANTHROPIC_AUTH_TOKEN"))
-    has_url = bool(config.anthropic.base_url or environ.get("ANTHROPIC_BASE_URL"))
+    url = config.anthropic.base_url or environ.get("ANTHROPIC_BASE_URL", "")
+    has_url = bool(url)
     order = config.provider.order
     if not order:
         if has_key or has_url:
+            checked(url)  # now, not after the tests have run
             return ("anthropic",), "a key is set" if has_key else "a base_url is set"
         return ("repair",), "no key and no base_url: the offline repairer, nothing leaves this machine"
     for name in order:
@@ -297,6 +300,8 @@ def _providers(config: Config, environ: Mapping[str, str]) -> tuple[tuple[str, .
             "provider anthropic has no key",
             hint="set ANTHROPIC_API_KEY, or [anthropic] base_url for a local server, or use --provider repair",
         )
+    if "anthropic" in order:
+        checked(url)
     if "scripted" in order and not config.scripted.file:
         raise ConfigError("provider scripted has no script", hint="name one with --script FILE")
     if "scripted" in order:

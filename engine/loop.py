@@ -200,7 +200,7 @@ class Loop:
     def open(self, snapshot: Snapshot) -> None:
         """The parts that live as long as the run's process."""
         plan = self.plan
-        self.files = tuple(e.path for e in plan.repository.entries(snapshot.tree) if e.mode != "120000")
+        self.files = self.files_of(snapshot.tree)
         settings = plan.config.scope
         inner = plan.repository.submodules(snapshot.tree)
         extra_roots = (*plan.config.python.import_roots, *self._editable_roots())
@@ -339,6 +339,10 @@ class Loop:
     def earlier_tree(self, number: int) -> str:
         earlier = self.find_row(number - 1)
         return earlier.tree if earlier is not None and earlier.tree else self.workshop.snapshot.tree
+
+    def files_of(self, tree: str) -> tuple[str, ...]:
+        """What a tree holds, links left out."""
+        return tuple(e.path for e in self.plan.repository.entries(tree) if e.mode != "120000")
 
     # -- gates --------------------------------------------------------------------------------------------------------
 

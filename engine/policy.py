@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from engine.flow.routes import MEANT
-from engine.model import GateStatus, Noun, Option, Outcome, Proposal, Route, RouteKind, Verdict
-from engine.state import AttemptRow, RunState
+from engine.model import GateStatus, Label, Noun, Option, Outcome, Proposal, Purpose, Route, RouteKind, Verdict
+from engine.state import AttemptRow, RunState, stage
 from engine.verify.contradiction import CODE as CONTRADICTION
 
 FINALIZE = Route(RouteKind.FINALIZE, "code-reviewer")
@@ -39,13 +39,24 @@ def impl_passes(state: RunState) -> bool:
     return gate is not None and gate.status is GateStatus.PASS
 
 
-def progressed(attempt: AttemptRow) -> bool:
-    """Fewer failing target tests than before this attempt, and nothing newly broken."""
-    return (
-        attempt.failing_after is not None
-        and attempt.failing_after < attempt.failing_before
-        and not attempt.progress.broken
-    )
+def progressed(state: RunState, attempt: AttemptRow) -> bool:
+    """Fewer failing target tests than before this attempt, and nothing newly broken.
+
+    A file that could not be collected is one target however many tests it holds: that more of them pass counts, too.
+    """
+    if attempt.failing_after is None or attempt.progress.broken:
+        return False
+    if attempt.failing_after != attempt.failing_before:
+        return attempt.failing_after < attempt.failing_before
+    return _inside(state, attempt.number) > _inside(state, attempt.number - 1)
+
+
+def _inside(state: RunState, number: int) -> int:
+    """Tests that passed after an attempt, in files that could not be collected before there was one."""
+    files = tuple(f"{t.key}::" for t in state.targets if t.label is Label.UNCOLLECTABLE)
+    stages = (stage(Purpose.VERIFY, number), stage(Purpose.REACH, number))
+    mine = [t for t in state.tests.values() if t.key.startswith(files)] if files else []
+    return sum(any(s in t.outcomes and t.outcomes[s].passed for s in stages) for t in mine)
 
 
 def why_no_retry(state: RunState, limits: Limits) -> str:
@@ -61,7 +72,7 @@ def why_no_retry(state: RunState, limits: Limits) -> str:
         return ""
     if attempt.verdict is Verdict.TAMPERED:
         return "the evidence was interfered with: its numbers show no progress"
-    if not progressed(attempt):
+    if not progressed(state, attempt):
         return "no progress: a retry needs fewer failing tests and nothing newly broken, or a transient failure"
     return ""
 
@@ -100,7 +111,9 @@ def _recommend(state: RunState, options: tuple[Option, ...]) -> tuple[int, str]:
     if options[1].allowed and attempt is not None:
         if attempt.finished is not None and attempt.finished.transient:
             return 1, f"transient: {attempt.finished.transient}"
-        return 1, f"{attempt.failing_before} → {attempt.failing_after} failing, none newly broken"
+        told = f"{attempt.failing_before} → {attempt.failing_after} failing, none newly broken"
+        more = _inside(state, attempt.number) - _inside(state, attempt.number - 1)
+        return 1, told + (f"; {more} more passing in files that could not be collected" if more > 0 else "")
     if said in special and options[by_target[special[said]]].allowed:
         summary = attempt.finished.summary if attempt and attempt.finished else ""
         return by_target[special[said]], f"the provider says {said}" + (f": {summary}" if summary else "")

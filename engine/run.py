@@ -106,7 +106,9 @@ class Run:
     def _ended(self, recorder: Recorder | None, feed: Feed, error: BitnetError) -> Exit:
         event: ev.Event
         if isinstance(error, RESUMABLE) and recorder is not None:
-            hint = error.hint or f"go on with: bitnet-tui resume {self.id}"
+            hint = error.hint
+            if "resume" not in hint:
+                hint += ("; then " if hint else "") + f"go on with: bitnet-tui resume {self.id}"
             event = ev.RunInterrupted(int(error.exit), error.message, hint)
         else:
             event = ev.RunFailed(int(error.exit), error.message, error.hint)

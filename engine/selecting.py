@@ -122,7 +122,8 @@ class Selecting:
         running = [n for n in loop.plan.suites if loop.left_out(n) is None]
         seconds = {n: loop.state.suites[n].finished["audit1"].seconds for n in running}
         rows: dict[str, list[TestRow]] = {n: [] for n in running}
-        for row in loop.state.tests.values():
+        for key in loop.baseline.outcomes:  # a file that broke since is no test of its suite
+            row = loop.state.tests[key]
             if row.suite in rows:
                 rows[row.suite].append(row)
         suites: dict[str, tuple[str, ...] | None] = {n: None for n in running if seconds[n] <= limit}
@@ -204,7 +205,9 @@ class Selecting:
         reports += [replace(suite(n, targets[n]), note="the targets") for n in part if targets[n]]
         left_out = (n for n in self.loop.plan.suites if n not in selection.suites)
         reports += [suite(n, None) for n in left_out]  # and say why
-        if any(r.outcome.red and r.key in by.targets for report in reports for r in report.results):
+        red = [r for report in reports for r in report.results if r.outcome.red]
+        # Where a file cannot even be collected, what else imports it need not be seen to fail as well.
+        if any(r.key in by.targets or (r.phase == "collect" and r.key not in by.outcomes) for r in red):
             return by.only(wanted), reports
         for name, tests in part.items():
             if left := sorted(set(tests) - set(targets[name])):

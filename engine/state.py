@@ -61,6 +61,11 @@ class TestRow(Noun, frozen=True):
         return self.latest.outcome if self.latest else None
 
     @property
+    def opened(self) -> bool:
+        """It is a file that could not be collected, and now it can be: its tests are rows of their own."""
+        return self.label is Label.UNCOLLECTABLE and self.outcome not in (None, TestOutcome.ERROR)
+
+    @property
     def history(self) -> tuple[TestOutcome, ...]:
         """The audit's outcome, then one per verified attempt."""
         numbers = {
@@ -311,7 +316,7 @@ class RunState(Noun, frozen=True):
     @property
     def failing(self) -> tuple[TestRow, ...]:
         """Tests that are red now, targets first, in the order they were met."""
-        red = [t for t in self.tests.values() if t.outcome is not None and t.outcome.red]
+        red = [t for t in self.tests.values() if t.outcome is not None and t.outcome.red and not t.opened]
         return tuple(sorted(red, key=lambda t: not t.target))
 
     def outcomes(self, stage_: str, suite: str | None = None) -> dict[str, TestOutcome]:
@@ -376,7 +381,32 @@ def _suite_finished(s: RunState, e: ev.SuiteFinished, at: float) -> RunState:
     finished = {**row.finished, stage(e.purpose, e.round): e}
     # Only a full round says how the suite stands; an agent's own run may be of three tests.
     last = e if e.purpose in (Purpose.AUDIT, Purpose.VERIFY) else row.last
-    return replace(s, suites={**s.suites, e.suite: replace(row, running="", last=last, finished=finished)})
+    suites = {**s.suites, e.suite: replace(row, running="", last=last, finished=finished)}
+    if s.audit is None or e.purpose in (Purpose.ALONE, Purpose.REVIEW):
+        return replace(s, suites=suites)
+    return replace(s, suites=suites, tests=_with_opened(s.tests, e.suite, stage(e.purpose, e.round)))
+
+
+def _with_opened(tests: Mapping[str, TestRow], suite: str, stage_: str) -> Mapping[str, TestRow]:
+    """A file that a round could collect is as its tests are, or goes where the audit did not know it as one."""
+    broken = [t for t in tests.values() if t.suite == suite and t.latest is not None and t.latest.phase == "collect"]
+    found = tests
+    for row in broken:
+        inside = [t for k, t in tests.items() if k.startswith(f"{row.key}::") and stage_ in t.outcomes]
+        gone = inside or (row.label is None and stage_.startswith(Purpose.VERIFY))  # a folder has no tests of its name
+        if stage_ in row.outcomes or not gone or row.latest is None:
+            continue
+        red = next((t.latest for t in inside if t.latest is not None and t.outcomes[stage_].red), None)
+        if row.label is None:
+            found = {k: t for k, t in found.items() if k != row.key}
+        elif red is not None:
+            change = {"outcome": TestOutcome.FAILED, "message": red.message, "detail": red.detail}
+            latest = replace(row.latest, **change, path=red.path, line=red.line)
+            found = {**found, row.key: replace(row, latest=latest)}
+        else:
+            latest = replace(row.latest, outcome=TestOutcome.PASSED, message="", detail="")
+            found = {**found, row.key: replace(row, latest=latest)}
+    return found
 
 
 def _tests_finished(s: RunState, batch: list[ev.TestFinished]) -> RunState:

@@ -18,7 +18,8 @@ from engine.advisories.hooks import Edit
 from engine.cancel import CancelToken
 from engine.errors import no_room
 from engine.events import EditApplied, Event, ToolCalled
-from engine.model import Advisory, Ended, Outcome, TestReport
+from engine.model import Advisory, Ended, Outcome, TestReport, TestResult
+from engine.patterns import extended
 from engine.plain import whole
 from engine.providers import ToolResult
 from engine.quoting import unforged
@@ -36,9 +37,11 @@ DETAIL_CHARS = 1800
 DETAILED, LISTED = 6, 40  # red tests shown with their traceback, and at all
 LINE_CHARS = 1000  # of a line that is viewed
 FOUND_CHARS = 300  # of a line that is found
+NAME_CHARS = 200  # of a tool that a model made up
 FALSE_CLAIMS = 2  # how often `finish done` is turned back before it is taken as more-work, and as a false claim
 
 _PLACE = re.compile(r".*?:\d+:")  # of a line that git found
+_GLOB = re.compile(r"[*?\[]")  # git takes a path with one of these for a pattern
 KEY_FILES = (".env", ".env.local", ".env.production", ".netrc", ".pypirc", ".npmrc", ".git-credentials", "id_rsa")
 
 RunTests = Callable[[str | None, Sequence[str] | None], list[TestReport]]
@@ -115,7 +118,9 @@ class Toolbox:
         result = replace(result, text=whole(self.told(result.text)))
         first = (result.text.splitlines() or [""])[0][:160]
         seconds = round(time.monotonic() - started, 3)
-        self.report(ToolCalled(whole(name), whole(_summary(name, given)), not result.is_error, seconds, first))
+        self.report(
+            ToolCalled(whole(name)[:NAME_CHARS], whole(_summary(name, given)), not result.is_error, seconds, first)
+        )
         return result
 
     def _dispatch(self, name: str, arguments: Mapping[str, Any]) -> ToolResult:
@@ -130,7 +135,7 @@ class Toolbox:
                 return self._run_tests(arguments.get("suite"), arguments.get("tests"))
             case "finish":
                 return self._finish(arguments)
-        raise Refused(f"there is no tool {name!r}; the tools are {EDITOR}, search, run_tests, finish")
+        raise Refused(f"there is no tool {name[:NAME_CHARS]!r}; the tools are {EDITOR}, search, run_tests, finish")
 
     # -- the editor ---------------------------------------------------------------------------------------------------
 
@@ -210,6 +215,8 @@ class Toolbox:
         where = self.area.locate(path) if path else "."
         if _holds_keys(where):
             raise Refused(f"{where} is not searched: files of that name hold keys")
+        if not self.area.kind(where) and not _GLOB.search(where):  # git would find nothing, and say no more
+            raise Refused(f"no such file or folder: {where}; leave path out to search everywhere")
         # `git grep` has no catastrophic patterns and knows what is ignored.
         inside = Repository(self.area.root)
         inside.run_id = self.repository.run_id
@@ -223,14 +230,15 @@ class Toolbox:
             "--no-column",
             "--no-recurse-submodules",
             "-e",
-            pattern,
+            extended(pattern),
             "--",
             where,
             *(f":(exclude,icase,glob)**/{name}" for name in KEY_FILES),
         )
         found, done = inside.first_lines(*args, most=SEARCH_LINES + 1, cancel=self.cancel, deadline_s=SEARCH_S)
         if not done.killed and done.code not in (0, 1):
-            raise Refused(f"search failed: {unforged('; '.join(done.tail[-2:])) or f'status {done.code}'}")
+            why = unforged("; ".join(done.tail[-2:])) or f"status {done.code}"
+            raise Refused(f"search failed: {why} (this is grep -E: a bracket itself is written \\( or [(])")
         cut = [clipped(_hit(line), FOUND_CHARS) for line in found[:SEARCH_LINES]]
         if len(found) > SEARCH_LINES:
             cut.append("… more matches; give a path or a narrower pattern")
@@ -289,8 +297,9 @@ class Toolbox:
 
 
 def summarise(reports: Sequence[TestReport]) -> str:
-    """What a run of tests showed, failures first, within a budget."""
+    """What a run of tests showed, failures first, within a budget; what was shown of a test is not shown again."""
     lines: list[str] = []
+    shown: set[tuple[str, str]] = set()
     for report in reports:
         if report.ended is Ended.SKIPPED and not report.results:
             lines.append(f"suite {report.suite}: skipped ({report.reason})")
@@ -304,13 +313,18 @@ def summarise(reports: Sequence[TestReport]) -> str:
             lines.append(f"  {report.problem}")
         for result in red[:DETAILED]:
             lines.append(f"FAILED {result.nodeid} ({result.outcome}): {result.message}")
-            lines.append(shortened(result.detail, DETAIL_CHARS))
+            lines.append("  as above" if (key := (result.nodeid, result.detail)) in shown else _told(result))
+            shown.add(key)
         lines += [f"FAILED {r.nodeid}: {clipped(r.message, 120)}" for r in red[DETAILED:LISTED]]
         if len(red) > LISTED:
             lines.append(f"… {len(red) - LISTED} more failures; run single tests to see them")
         if not report.results and not report.problem:
             lines.append("  no test was collected")
     return unforged("\n".join(lines)) or "no suite ran"
+
+
+def _told(result: TestResult) -> str:
+    return shortened(result.detail, DETAIL_CHARS)
 
 
 def _hit(line: str) -> str:

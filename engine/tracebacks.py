@@ -7,6 +7,14 @@ import re
 LINE = 400
 _PRINTED = re.compile(r"^--- [^\n]* ---$", re.MULTILINE)  # captured output comes after the traceback
 _SAID = re.compile(r"^E(?: |$)")
+# Frames of whoever imports a test file, a dozen of them for each that cannot be collected, and of our own plug-in.
+_NOT_THEIRS = re.compile(
+    r"^(?:<frozen importlib\._bootstrap(?:_external)?>:\d+: in \w+|[^\n]*/importlib/__init__\.py:\d+: in import_module"
+    r"|[^\n]*/_pytest/(?:python|pathlib|assertion/rewrite)\.py:\d+: in (?:importtestmodule|import_path|exec_module)"
+    r"|[^\n]*/bitnet_tui_plugin\.py:\d+: in \w+)\n"
+    r"(?:[ \t][^\n]*\n)*",
+    re.MULTILINE,
+)
 
 
 def shortened(detail: str, limit: int) -> str:
@@ -21,7 +29,7 @@ def shortened(detail: str, limit: int) -> str:
     [… 98 lines left out …]
     x
     """
-    text = "\n".join(map(clipped, detail.strip("\n").split("\n")))
+    text = "\n".join(map(clipped, _NOT_THEIRS.sub("", detail).strip("\n").split("\n")))
     if len(text) <= limit:
         return text
     at = found.start() if (found := _PRINTED.search(text)) else len(text)

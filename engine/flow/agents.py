@@ -64,9 +64,12 @@ def _text(path: Path) -> str:
     if path.stat().st_size > SIZE_LIMIT:
         raise ConfigError(f"agent file {path}: larger than 1 MB", hint="an agent file is a page of Markdown")
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"agent file {path}: {error}") from error
+        return path.read_text(encoding="utf-8-sig")  # an editor of Windows may have put a mark in front
+    except UnicodeDecodeError as error:
+        said = f"agent file {path}: not a text in UTF-8 (byte {error.start})"
+        raise ConfigError(said, hint="an agent file is a page of Markdown") from error
+    except OSError as error:
+        raise ConfigError(f"agent file {path}: {error.strerror}", hint="it must be a file you may read") from error
 
 
 def parse(text: str, source: str) -> Agent:

@@ -115,6 +115,7 @@ class _Linter:
         bodies: dict[str, list[range]] = {name: [] for name in SECTIONS}
         if not marks:
             self.error(1, "this is no ledger: none of its anchors is there", " … ".join(anchors("gates")))
+            self._unanchored()
             return bodies
         outside = [m for m in marks if not m.fenced]
         for name in SECTIONS:
@@ -127,6 +128,21 @@ class _Linter:
             if start <= stop:
                 self.error(start, f"the section {other} begins inside {name}", f"{anchors(name)[1]} above it")
         return bodies
+
+    def _unanchored(self) -> None:
+        """Say where the sections of a ledger without anchors are, as far as they can be told."""
+        looks = {"gates": _letters(GATE_HEAD.split("\n")[0]), "trace": _letters(TRACE_HEAD.split("\n")[1])}
+        for name, title in looks.items():
+            for number, line in enumerate(self.lines, 1):
+                if "|" in line and _letters(line) == title:
+                    what = "gate table" if name == "gates" else "trace table"
+                    self.error(number, f"a {what} outside its anchors is not read", f"{anchors(name)[0]} above it")
+        routes = (
+            n for n, line in enumerate(self.lines, 1) if line[:1] in "-*+" and ("NEXT" in line or "FINALI" in line)
+        )
+        first = next((n for n in routes if hop_of(self.lines[n - 1])[0] is not None), 0)
+        if first:
+            self.error(first, "a hop outside its anchors is not read", f"{anchors('hoplog')[0]} above the hops")
 
     def _pair(self, name: str, mine: list[_Mark], all_: list[_Mark], bodies: dict[str, list[range]]) -> None:
         begin, end = anchors(name)
@@ -193,7 +209,17 @@ class _Linter:
         self, span: range, name: str, head: str, columns: tuple[str, ...]
     ) -> Iterator[tuple[int, tuple[str, ...]]]:
         """The rows of a table, as cells; as many as should be there."""
+        titles, again = _letters(head.split("\n")[-2]), 0
         for number, line in self._body(span, head):
+            if _letters(line) == titles and "|" in line:
+                again = number
+                self.error(
+                    number, f"a second {name} table in one section", "its rows in the first, and its heading away"
+                )
+                continue
+            if again == number - 1 and again and _RULE.fullmatch(line):
+                again = number
+                continue
             cells, right = read_row(line, len(columns))
             if cells is None:
                 self.error(number, f"no row of the {name} table: {_cut(line)}", row(*(f"‹{c}›" for c in columns)))

@@ -14,7 +14,7 @@ from engine.flow.agents import Agent
 from engine.model import Outcome, Purpose, Step, TestReport
 from engine.providers import Brief, Finish, SuiteBrief
 from engine.specialists.case import Evidence, Fact
-from engine.specialists.keeping import problems
+from engine.specialists.keeping import forbidden, problems
 from engine.suites.runner import Place
 from engine.toolbox import Toolbox, summarise
 from engine.workspace.area import Area
@@ -53,7 +53,10 @@ class Hands:
                 Attempting(loop, number)
                 .provider("anthropic", f"hop {self.hop}")
                 .attempt(
-                    self._brief(place, before, evidence), self._toolbox(place, area), loop.emit, loop.steering.cancel
+                    self._brief(place, before, evidence),
+                    self._toolbox(place, area, before),
+                    loop.emit,
+                    loop.steering.cancel,
                 )
             )
         except AttemptEnded as ended:
@@ -62,12 +65,15 @@ class Hands:
             # The verified change is worth no less for it: the tools speak alone.
             loop.emit(ev.ActivityReported("note", f"{self.agent.name} goes on without a model: {error.message}"))
             return None, before, f"no model: {error.message}"
-        changes = {p: c for p, c in area.changes().items() if not self.bounds.refusal(p)}
-        repository = loop.plan.repository
-        tree = repository.tree_with(before, changes, loop.plan.home.scratch(loop.run)) if changes else before
-        return finish, tree, loop.state.model or "a model"
+        return finish, self._tree(area, before), loop.state.model or "a model"
 
-    def _toolbox(self, place: Place, area: Area) -> Toolbox:
+    def _tree(self, area: Area, before: str) -> str:
+        """What it has left by now."""
+        changes = {p: c for p, c in area.changes().items() if not self.bounds.refusal(p)}
+        scratch = self.loop.plan.home.scratch(self.loop.run)
+        return self.loop.plan.repository.tree_with(before, changes, scratch) if changes else before
+
+    def _toolbox(self, place: Place, area: Area, before: str) -> Toolbox:
         loop = self.loop
 
         def run(suite: str | None, tests: Sequence[str] | None) -> list[TestReport]:
@@ -81,6 +87,9 @@ class Hands:
         def claim() -> tuple[bool, str]:
             if not area.touched:
                 return True, ""
+            # Told now, while it can be mended: after the end all of the change would be undone.
+            if said := forbidden(loop, self.agent, before, self._tree(area, before)):
+                return False, f"this would be undone: {said}"
             reports = run(None, None)
             lost = problems(loop, self.agent, reports)
             return not lost, "; ".join(lost) + "\n" + summarise(reports)
@@ -131,7 +140,7 @@ class Hands:
             suites=tuple(
                 SuiteBrief(n, Attempting(loop, 1).command(n), config.suites[n].args) for n in loop.plan.suites
             ),
-            scope=self.bounds.editable(loop.files),
+            scope=self.bounds.editable(loop.files_of(before)),
             scope_rules=self.bounds.words,
             advisories=(),
             hint=loop.state.decision.hint if loop.state.decision else "",

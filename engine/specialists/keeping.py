@@ -28,6 +28,19 @@ def losses(loop: Loop, hop: int, agent: Agent, before: str, after: str, *, binar
     binary
         Its tool wrote it, and files that are not text may be among it.
     """
+    if said := forbidden(loop, agent, before, after, binary=binary):
+        return said
+    commit = loop.plan.repository.scratch_commit(after, loop.workshop.snapshot.commit)
+    reports = []
+    for name in loop.plan.suites:
+        skipped = loop.left_out(name)
+        place = loop.workshop.place("verify", commit, fresh=skipped is None)
+        reports.append(loop.suite(name, place, Purpose.REVIEW, hop, skipped))
+    return "; ".join(problems(loop, agent, reports)[:2])
+
+
+def forbidden(loop: Loop, agent: Agent, before: str, after: str, *, binary: bool = False) -> str:
+    """What of a change cannot stay whatever the suites show; empty where nothing is. As :func:`losses`."""
     texts = loop.keeper.texts(before, after) or (({}, {}) if binary else None)
     if texts is None:
         return "it changed or removed files that are not text"
@@ -37,13 +50,7 @@ def losses(loop: Loop, hop: int, agent: Agent, before: str, after: str, *, binar
         found = suspicion.look(Sources(*texts, {}), lambda word: False)
         if grave := [a for a in found if a.grave]:
             return f"{grave[0].path}:{grave[0].line}: {grave[0].text}"
-    commit = loop.plan.repository.scratch_commit(after, loop.workshop.snapshot.commit)
-    reports = []
-    for name in loop.plan.suites:
-        skipped = loop.left_out(name)
-        place = loop.workshop.place("verify", commit, fresh=skipped is None)
-        reports.append(loop.suite(name, place, Purpose.REVIEW, hop, skipped))
-    return "; ".join(problems(loop, agent, reports)[:2])
+    return ""
 
 
 def problems(loop: Loop, agent: Agent, reports: Sequence[TestReport]) -> list[str]:

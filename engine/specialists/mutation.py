@@ -120,7 +120,8 @@ def tests_of(case: Case, touched: Mapping[str, Sequence[str]]) -> tuple[str, ...
 
 
 def _passing(case: Case) -> list[Any]:
-    return [row for row in case.state.tests.values() if row.outcome is not None and row.outcome.passed]
+    rows = case.state.tests.values()
+    return [row for row in rows if row.outcome is not None and row.outcome.passed and not row.opened]
 
 
 def prepare(case: Case, copy: Path, touched: Mapping[str, Sequence[str]], files: Sequence[str]) -> str:
@@ -168,7 +169,7 @@ def _options(case: Case, files: Sequence[str]) -> list[str]:
     if markers and all(markers):
         options += ["-m", " or ".join(f"({marker})" for marker in sorted(markers))]
     good = {row.nodeid for row in passing}
-    others = {row.nodeid for row in case.state.tests.values()} - good
+    others = {row.nodeid for row in case.state.tests.values() if not row.opened} - good
     return [*options, *(w for n in sorted(others) if n.split("::", 1)[0] in files for w in ("--deselect", n))]
 
 

@@ -61,7 +61,7 @@ class Area:
             # Models like to write /src/x.py for a path in the project.
             full = os.path.normpath(os.path.join(root, path.lstrip("/")))
             if not os.path.lexists(full):
-                raise Refused(f"{path} is outside the project; paths are relative to {root}")
+                raise Refused(f"{path} is outside the project; paths are relative to its root{_near(path, root)}")
         if not _inside(full, root):
             raise Refused(f"{path} leads out of the project")
         if of_git(os.path.relpath(full, root).split("/", 1)[0]):
@@ -184,6 +184,14 @@ class Area:
 
 def _inside(path: str, root: str) -> bool:
     return path == root or path.startswith(root + os.sep)
+
+
+def _near(path: str, root: str) -> str:
+    """Whether the end of a path names something in the project: it may be the place a model knows it from."""
+    parts = path.strip("/").split("/")
+    ends = (os.path.join(*parts[n:]) for n in range(1, len(parts)))
+    found = next((e for e in ends if not of_git(e.split("/", 1)[0]) and os.path.isfile(os.path.join(root, e))), "")
+    return f": did you mean {found}?" if found else ", as in pkg/mod.py"
 
 
 def _encodes(path: str) -> bool:

@@ -440,6 +440,15 @@ def test_an_agent_file_as_they_are_in_the_wild_loads(tmp_path: Path) -> None:
     assert agents.load(str(path)).name == "impl-creator"
 
 
+def test_an_agent_file_of_another_system_loads_and_one_that_is_no_text_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.md"
+    path.write_bytes(b"\xef\xbb\xbf---\r\nname: x\r\n---\r\nbody\r\n")
+    assert (agents.load(str(path)).name, agents.load(str(path)).body) == ("x", "body")
+    path.write_bytes(b"---\nname: x\n---\n\xff")
+    with pytest.raises(ConfigError, match=r"a\.md: not a text in UTF-8 \(byte 16\)"):
+        agents.load(str(path))
+
+
 # Each list holds the one before it ten times: as text, the last one is ten gigabytes.
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)

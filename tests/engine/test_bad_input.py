@@ -75,6 +75,7 @@ def test_no_tests_and_no_failing_tests(command: Command, tmp_path: Path) -> None
         ("[suites.cpu]\nmarker = 1\n", ("[suites.cpu] marker", "a string")),
         ("[flow\n", ("not TOML",)),
         ("[anthropic]\nbase_url = 'http://example.org'\n", ("base_url", "would get your key")),
+        ("[anthropic]\nbase_url = 'http://[::1'\n", ("base_url", "want an http or https address")),
     ],
 )
 def test_a_wrong_setting_names_file_key_and_what_is_wanted(

@@ -243,6 +243,24 @@ CASES = {
         "",
     ),
     "two tables": ("# Issue 12\n", GOOD, "23: error: a second gate table; the first begins in line 3", "in the first"),
+    "two tables in one section": (
+        "| impl | pass | verified |\n",
+        "\n|Gate|Status|Evidence|\n|---|:-:|---|\n| impl | pass | verified |\n",
+        "9: error: a second gates table in one section",
+        "its rows in the first",
+    ),
+    "a table without anchors": (
+        re.search(r".*", GOOD, re.S),
+        "# Issue\n\n| gate | status | evidence |\n|---|---|---|\n| impl | ok | x |\n",
+        "3: error: a gate table outside its anchors is not read",
+        "<!-- gates:start --> above it",
+    ),
+    "a hop without anchors": (
+        re.search(r".*", GOOD, re.S),
+        "# Issue\n\n- impl-creator: did it. NEXT -> code-reviewer\n",
+        "3: error: a hop outside its anchors is not read",
+        "<!-- hoplog:start --> above the hops",
+    ),
     "a fence": (
         "# Issue 12\n",
         "```\n<!-- gates:start -->\n```\n",

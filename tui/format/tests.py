@@ -46,7 +46,7 @@ def tally(rows: Collection[TestRow]) -> tuple[int, int, int]:
     red = held = skipped = 0
     for row in rows:
         outcome = row.latest.outcome if row.latest else None
-        if outcome is None:
+        if outcome is None or row.opened:
             continue
         if outcome.red:
             red += 1
@@ -82,7 +82,7 @@ def items(
     needle = needle.casefold()
     for row in state.tests.values():
         outcome = row.latest.outcome if row.latest else None
-        if outcome is None or (needle and needle not in row.nodeid.casefold()):
+        if outcome is None or row.opened or (needle and needle not in row.nodeid.casefold()):
             continue
         if outcome.red:
             red.setdefault(row.suite, []).append(row)
@@ -90,7 +90,8 @@ def items(
             skipped.setdefault(row.suite, []).append(row)
         else:
             held[row.suite] = held.get(row.suite, 0) + 1
-            (fixed if row.label is Label.RED else holding).append(row)
+            new = row.label is Label.RED or (row.label is None and state.audit is not None)
+            (fixed if new else holding).append(row)
     rows: list[Item] = []
     for name in dict.fromkeys([*state.suites, *red, *skipped, *held]):
         suite = state.suites.get(name, SuiteRow(name))

@@ -83,7 +83,7 @@ def endpoint(settings: Settings, environ: Mapping[str, str]) -> Endpoint:
     ConfigError
         The base_url is not an http(s) address.
     """
-    base = (settings.base_url or environ.get("ANTHROPIC_BASE_URL", "")).strip()
+    base = checked(settings.base_url or environ.get("ANTHROPIC_BASE_URL", ""))
     key = environ.get("ANTHROPIC_API_KEY", "").strip()
     token = "" if key else environ.get("ANTHROPIC_AUTH_TOKEN", "").strip()
     if not (key or token or base):
@@ -94,15 +94,34 @@ def endpoint(settings: Settings, environ: Mapping[str, str]) -> Endpoint:
         )
     if not base:
         return Endpoint(f"https://{OWN_HOST}", key, token, settings.auth, settings.version)
-    parts = urlsplit(base)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(
-            f"[anthropic] base_url = {base!r}; want an http or https address", hint="try http://127.0.0.1:11434"
-        )
     # The SDK adds /v1/messages itself; people paste what their server's manual shows.
     for tail in ("/", "/messages", "/v1", "/"):
         base = base.removesuffix(tail)
     return Endpoint(base, key, token, settings.auth, settings.version)
+
+
+def checked(base: str, said: str = "[anthropic] base_url") -> str:
+    """An address as it was given, without the space around it.
+
+    Parameters
+    ----------
+    said
+        What gave it.
+
+    Raises
+    ------
+    ConfigError
+        It is none of http or https.
+    """
+    base = base.strip()
+    try:
+        parts = urlsplit(base)
+        right = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # half of an IPv6 address, a port that is none
+        right = False
+    if base and not (right and base.isprintable() and " " not in base):
+        raise ConfigError(f"{said} = {base!r}; want an http or https address", hint="try http://127.0.0.1:11434")
+    return base
 
 
 class Wire:

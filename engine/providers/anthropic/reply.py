@@ -202,7 +202,7 @@ def _show(block: dict[str, Any], say: Say) -> None:
 def _tokens(usage: Any) -> Tokens:
     def count(name: str) -> int:
         value = usage.get(name) if isinstance(usage, dict) else getattr(usage, name, None)
-        return value if isinstance(value, int) else 0
+        return max(0, value) if isinstance(value, int) else 0  # less than nothing would lengthen a budget
 
     return Tokens(
         fresh=count("input_tokens"),

@@ -104,7 +104,8 @@ def judge(status: int, message: str, code: str = "", wait: float | None = None) 
     """What an error of the API means. ``status`` and ``code`` decide; the text only where they cannot."""
     said = f": {message}" if message else ""
     if status == 401:
-        return Failure(Kind.FATAL, f"the server does not accept the key (401){said}", "check ANTHROPIC_API_KEY")
+        hint = "check ANTHROPIC_API_KEY (or ANTHROPIC_AUTH_TOKEN); for a server of your own also [anthropic] auth"
+        return Failure(Kind.FATAL, f"the server does not accept the key (401){said}", hint)
     if status == 402 or code in _QUOTA or (status == 400 and _MONEY.search(message)):
         return Failure(Kind.FATAL, f"the account cannot pay ({status}){said}", "see Billing and Limits in the console")
     if status == 403:

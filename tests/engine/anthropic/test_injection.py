@@ -161,6 +161,7 @@ def test_an_unknown_tool_is_answered_with_the_names_of_those_there_are(box: Tool
     assert result.is_error
     for name in (EDITOR, "search", "run_tests", "finish"):
         assert name in result.text
+    assert len(box.call("x" * 10**6, {}).text) < 400
 
 
 def test_half_a_character_is_answered_and_found_text_can_be_sent(box: Toolbox) -> None:
@@ -199,6 +200,26 @@ def test_a_search_stops_where_enough_was_found_and_a_view_before_it_reads(box: T
     with (box.area.root / "huge.py").open("wb") as file:
         file.truncate(READ_LIMIT * 2_000)  # holes: nobody could hold it
     assert "can be edited" in box.call(EDITOR, {"command": "view", "path": "huge.py"}).text
+
+
+def test_a_pattern_of_python_finds_what_it_would_there(box: Toolbox) -> None:
+    (box.area.root / "num.txt").write_text("width 12\nwidth dd\ntab\there\n")
+    for pattern, found in ((r"width \d+", 1), (r"(?:width|tab)[\s\d]+", 3), (r"[\w.]+\there", 1), (r"\\d", 0)):
+        lines = [n for n in box.call("search", {"pattern": pattern, "path": "num.txt"}).text.split("\n") if ":" in n]
+        assert len([n for n in lines if n.startswith("num.txt:")]) == found, pattern
+    wrong = box.call("search", {"pattern": "def f("})
+    assert wrong.is_error
+    assert "written \\( or [(]" in wrong.text
+
+
+def test_a_place_that_is_not_there_is_told_from_one_without_a_match(box: Toolbox) -> None:
+    assert box.call("search", {"pattern": "f", "path": "src"}).text == (
+        "no such file or folder: src; leave path out to search everywhere"
+    )
+    assert "lib.py:6:def f" in box.call("search", {"pattern": "def", "path": "*.py"}).text
+    for path in ("/repo/lib.py", "/home/me/repo/lib.py"):
+        assert box.call(EDITOR, {"command": "view", "path": path}).text.endswith("did you mean lib.py?")
+    assert "as in pkg/mod.py" in box.call(EDITOR, {"command": "view", "path": "/x/.git/config"}).text
 
 
 @pytest.mark.parametrize(

@@ -198,6 +198,13 @@ def test_a_server_may_leave_usage_out(double: Double, attempt: Make) -> None:
     assert (run.report.usage.calls, run.report.usage.retries, run.report.usage.tokens_in) == (2, 0, 0)
 
 
+def test_a_server_that_counts_less_than_nothing_lengthens_no_budget(double: Double, attempt: Make) -> None:
+    double.script = [Say([DONE], usage={"input_tokens": -(10**9), "output_tokens": -5, "cache_read_input_tokens": -1})]
+    run = attempt()
+    run.run()
+    assert (run.report.usage.tokens_in, run.report.usage.tokens_out, run.report.usage.cached) == (0, 0, 0)
+
+
 def test_the_transcript_holds_the_talk_and_not_the_key(double: Double, attempt: Make) -> None:
     double.script = [Say([text(f"your key is {KEY}"), DONE])]
     run = attempt()

@@ -27,7 +27,10 @@ def test_without_key_and_server_it_says_what_to_set(tmp_path: Path) -> None:
     assert "base_url" in caught.value.hint
 
 
-@pytest.mark.parametrize("base", ["127.0.0.1:11434", "file:///etc/passwd", "http://"])
+@pytest.mark.parametrize(
+    "base",
+    ["127.0.0.1:11434", "file:///etc/passwd", "http://", "http://[::1", "http://h:99999", "http://a b", "http://h:x"],
+)
 def test_a_base_url_that_is_no_address_is_a_mistake_in_the_settings(base: str) -> None:
     with pytest.raises(ConfigError):
         endpoint(Anthropic(base_url=base), {})

@@ -133,3 +133,34 @@ def test_many_failures_fit_one_answer() -> None:
     said = summarise([TestReport("cpu", results, 1)])
     assert len(said) < 16_000
     assert "460 more failures" in said
+
+
+def frame(place: str, line: str = "???") -> str:
+    return f"{place}\n    {line}\n           ^^^^\n"
+
+
+UNCOLLECTED = (
+    frame("/v/site-packages/_pytest/python.py:528: in importtestmodule", "mod = import_path(")
+    + frame("/v/site-packages/_pytest/pathlib.py:640: in import_path")
+    + frame("/usr/lib/python3.11/importlib/__init__.py:126: in import_module")
+    + frame("<frozen importlib._bootstrap>:1204: in _gcd_import")
+    + frame("<frozen importlib._bootstrap_external>:940: in exec_module")
+    + frame("/v/site-packages/_pytest/assertion/rewrite.py:185: in exec_module", "exec(co, module.__dict__)")
+    + 'test_a.py:1: in <module>\n    from lib import outer\nE     File "lib.py", line 3\nE   SyntaxError: no'
+)
+
+
+def test_who_imports_a_file_is_not_told_of() -> None:
+    said = shortened(UNCOLLECTED, 3000)
+    assert said.startswith("test_a.py:1: in <module>\n    from lib import outer\nE     File")
+    late = "shelf.py:1: in f\n    g()\n" + frame("/t/lent/bitnet_tui_plugin.py:290: in ring") + "E   Failed: timed out"
+    assert shortened(late, 3000) == "shelf.py:1: in f\n    g()\nE   Failed: timed out"
+    own = frame("pkg/importlib/__init__.py:1: in load") + frame("lib/_pytest/python.py:1: in mine") + "E   Error"
+    assert shortened(own, 3000) == own
+
+
+def test_what_was_shown_of_a_test_is_not_shown_again() -> None:
+    report = TestReport("cpu", (red(UNCOLLECTED, "test_a.py", phase="collect"), red()), 1)
+    said = summarise([report, report])
+    assert said.count("SyntaxError") == 1
+    assert said.count("FAILED test_a.py (failed)") == said.count("  as above") == 2

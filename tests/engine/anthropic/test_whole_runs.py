@@ -92,6 +92,7 @@ def test_an_account_that_cannot_pay_ends_the_run_at_once(
     assert len(double.seen) == 1
     (interrupted,) = ended.of("RunInterrupted")
     assert "the account cannot pay (402): no funds" in interrupted["why"]
+    assert interrupted["hint"].endswith(f"; then go on with: bitnet-tui resume {ended.result['run']}")
     assert not leftovers(folder, ended.result["run"])
 
 

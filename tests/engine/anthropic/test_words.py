@@ -49,6 +49,15 @@ def test_an_agent_is_told_of_the_tools_it_has() -> None:
     assert "failing tests, their tracebacks" not in said
 
 
+def test_a_specialist_is_held_to_its_role_and_not_to_mending_tests() -> None:
+    said = prompt.system_prompt(brief(HERE, task="Review this change"))
+    mending = prompt.system_prompt(brief(HERE))
+    for words in ("smallest change", "taken away again", "| every target test passes"):
+        assert words not in said
+        assert words in mending
+    assert "| what the role asks for is there, and nothing was lost | done |" in said
+
+
 def test_the_role_comes_after_what_its_words_mean_here() -> None:
     said = prompt.system_prompt(brief(HERE, prompt="Run `cargo test`. Route: FINALIZE → code-reviewer."))
     assert said.index("| running tests") < said.index("Run `cargo test`")

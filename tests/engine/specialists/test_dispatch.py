@@ -73,6 +73,7 @@ def test_documents_and_analysis_are_written_inside_their_bounds_and_committed_on
         *_says(
             _write("calc/__init__.py", "def add(a, b):\n    return 0\n"),
             _write("README.md", README + "\n`mul` multiplies.\n"),
+            _write("docs/mul.md", "# mul\n\nIt multiplies.\n"),
             _end("architecture", "the README promised another mul"),
         ),
         # spec-analyzer
@@ -85,7 +86,7 @@ def test_documents_and_analysis_are_written_inside_their_bounds_and_committed_on
     assert answer.result["route"] == "FINALIZE → spec-finalizer"
     ends = _ends(answer)
     assert list(ends) == ["doc-updater", "spec-analyzer"]
-    assert ends["doc-updater"]["files"] == ["README.md"]
+    assert ends["doc-updater"]["files"] == ["README.md", "docs/mul.md"]
     assert ends["spec-analyzer"]["files"] == ["docs/explanation/analysis-mul.md"]
     refused = [e for e in answer.of("ToolCalled") if not e["ok"]]
     assert "calc/__init__.py is not open to this agent" in refused[0]["answer"]
@@ -105,6 +106,8 @@ def test_documents_and_analysis_are_written_inside_their_bounds_and_committed_on
     systems = [json.dumps(b["system"]) for b in double.bodies]
     assert "You bring the documentation up to a verified change" in systems[3]
     assert "+    return a * b" in _told(double.bodies[3])
+    assert "docs/mul.md" not in _told(double.bodies[3])
+    assert "README.md\\ndocs/mul.md\\n</repository-data" in _told(double.bodies[7])
     assert not leftovers(folder, answer.result["run"])
 
 
@@ -125,7 +128,9 @@ def test_a_change_that_loses_something_is_undone_and_the_chain_goes_on(
         *_says(_write("calc/__init__.py", fixed.replace("return a + b", "return b + a")), _end("done", "plainer")),
         # test-hardener: weakens one test while it adds another
         *_says(
-            _write("tests/test_calc.py", weaker + stronger[len(CALC["tests/test_calc.py"]) :]), _end("done", "more")
+            _write("tests/test_calc.py", weaker + stronger[len(CALC["tests/test_calc.py"]) :]),
+            _end("done", "more"),
+            _end("more-work", "so it is"),
         ),
     ]
     server = {"ANTHROPIC_API_KEY": "sk-ant-nobody", "ANTHROPIC_BASE_URL": double.url}
@@ -137,6 +142,7 @@ def test_a_change_that_loses_something_is_undone_and_the_chain_goes_on(
     assert not ends["code-reviewer"]["files"]
     assert ends["code-refiner"]["files"] == ["calc/__init__.py"]
     assert "test_cpu_mul in tests/test_calc.py" in ends["test-hardener"]["undone"]
+    assert "this would be undone: tests may be added to, not changed: test_cpu_mul" in _told(double.bodies[-1])
     branch = answer.of("CommitCreated")[0]["branch"]
     assert [line.split(":")[0] for line in _show(folder, branch)] == ["refactor", "fix(calc)"]
     assert git(folder, "show", f"{branch}:tests/test_calc.py") == CALC["tests/test_calc.py"].strip()
