@@ -68,7 +68,8 @@ def answer(
 def _confidence(mended: frozenset[str], outlook: Outlook) -> str:
     if not mended:
         return ""
-    return confidence(len(mended), outlook.alternatives, outlook.agreement, lost=outlook.lost)
+    witnesses = outlook.witnesses or len(mended)
+    return confidence(witnesses, outlook.alternatives, outlook.agreement, lost=outlook.lost)
 
 
 def empty_handed(turn: Round) -> str:

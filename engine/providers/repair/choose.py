@@ -21,6 +21,7 @@ from engine.providers.repair.vote import Doubt, elect
 
 VOTERS = 16
 VOTE_S = 2.0
+ALONE_S = 0.5  # where there is but one
 RUNNERS_UP = 5
 _WATCHED_S = 0.5  # of tests, as they usually take, to see what they call
 _WATCHED = 30
@@ -51,6 +52,7 @@ class Outlook:
 
     Attributes
     ----------
+    witnesses : the fewest tests that speak for something that was taken.
     alternatives : edits that mend as much as those taken.
     agreement : the least that a vote came to; None: there was none.
     doubt : a call on which plausible edits disagree, or one with the unedited code.
@@ -58,6 +60,7 @@ class Outlook:
     runners_up : changes in place of the one that was made.
     """
 
+    witnesses: int = 0
     alternatives: int = 0
     agreement: float | None = None
     doubt: str = ""
@@ -71,7 +74,9 @@ class Outlook:
         least = min((share for share in (self.agreement, now) if share is not None), default=None)
         apart = [choice.doubts[n] for n in sorted(choice.doubts)] if now is not None and now == least else []
         doubts = ([choice.lost] if choice.lost and taken else []) + apart
+        tests = [len(p.mended) for p in found] + ([self.witnesses] if self.witnesses else [])
         return Outlook(
+            min(tests, default=0),
             self.alternatives + max(0, choice.group - 1),
             least,
             str(doubts[0]) if doubts and not self.lost else self.doubt,
@@ -95,7 +100,7 @@ def choose(plausible: Sequence[Plausible], situation: Situation, pool: Pool, bud
     best = ranked[0]
     group = [p for p in ranked if p.rank[:4] == best.rank[:4] and p.mended == best.mended]
     rest = [p for p in ranked if not any(p is one for one in group)]
-    seconds = min(VOTE_S, (budget.left - budget.reserve) / 2)
+    seconds = min(VOTE_S if len(group) > 1 else ALONE_S, (budget.left - budget.reserve) / 2)
     if seconds <= 0:
         return Choice((*group, *rest), len(group))
     budget.report("searching", f"comparing what {len(group)} edits that mend as much do beyond the tests")

@@ -209,7 +209,7 @@ class Quest:
         whole = [p for p in ranked if p.whole]
         if whole and not self._budget.cancel_seen:
             self._note_steps(whole[:1])
-            self._outlook = self._outlook.without_runners_up()
+            self._outlook = self._outlook.then(turn.choice, whole[:1], ())
 
     def _accept(self, found: Sequence[Plausible], situation: Situation, number: int) -> None:
         """Make the edits the new starting point and see what the tests do now."""

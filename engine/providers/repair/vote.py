@@ -155,7 +155,7 @@ def confidence(failing: int, alternatives: int, agreement: float | None, *, lost
 
     Parameters
     ----------
-    failing : tests that failed before.
+    failing : tests that failed before, and of which the edit mends each.
     alternatives : other edits that pass them.
     agreement : the share that behaves as the chosen edit does; None: not seen.
     lost : the edit takes away what the code could do before.

@@ -247,6 +247,7 @@ def test_the_outlook_of_two_rounds_counts_both_and_keeps_the_least_agreement():
     second = first.then(Choice((one, two), 2, 1.0), [one], ["b"])
     assert (second.alternatives, second.agreement, second.doubt) == (2, 0.5, "f(0) → 1 or 2")
     assert second.runners_up == ("b",)
+    assert first.witnesses == second.witnesses == 1
     # Where another than the elected one was taken, the vote says nothing of it.
     assert Outlook().then(Choice((one, two), 2, 1.0), [two], []).agreement is None
 
