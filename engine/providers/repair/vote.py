@@ -122,8 +122,8 @@ def _usual(shows: Mapping[int, Sequence[Show]], weights: Mapping[int, float], ca
 
 
 def _type(show: Show | None) -> str:
-    """What type of value came back; empty where none did."""
-    return show.type if show is not None and show.how == VALUE else ""
+    """What type of value came back; empty where none did, or None."""
+    return show.type if show is not None and show.how == VALUE and show.type != "NoneType" else ""
 
 
 def _faults(shown: Sequence[Show], expected: Sequence[str]) -> int:

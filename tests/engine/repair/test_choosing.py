@@ -176,6 +176,7 @@ def test_a_value_that_is_lost_is_told_and_leaves_little_confidence():
     election = elected((ONE, RAISES), before={0: TWO, 1: TWO})
     assert str(election.lost) == "f(1) → IndexError is raised or 2"
     assert elected((ONE, TWO), before={1: ONE}).lost is None
+    assert elected((ONE, TWO), before={1: value("None", "NoneType")}).lost is None
     assert confidence(9, 0, None, lost=True) == "low"
     outlook = Outlook().then(Choice((plausible("+", {1}, 1.0, 0),), 1, 1.0, {}, election.lost), [], [])
     assert not outlook.lost, "what was not taken loses nothing"
