@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,10 @@ from engine.workspace.area import Area
 
 if TYPE_CHECKING:
     from engine.loop import Loop
+
+RUNNERS_UP = 5
+SHOWN_LINES, SHOWN_CELLS = 8, 400
+"""Of a runner-up, as a person chooses by them."""
 
 
 @dataclass(slots=True)
@@ -331,9 +336,42 @@ class Attempting:
                 refusal=finish.refusal,
                 alternatives=finish.alternatives,
                 evidence=finish.evidence,
+                confidence=finish.confidence,
+                doubt=finish.doubt,
+                runners_up=tuple(self._runners_up(base, tree, finish)),
             )
         )
         if toolbox.desk is not None:
             before, after = self._texts(area)
             loop.emit(toolbox.desk.settle(self.number, loop.state.advised, before, after))
         loop.emit(ev.StepFinished(Step.EDIT, self.number))
+
+    def _runners_up(self, base: str, chosen: str, finish: Finish) -> Iterator[ev.RunnerUp]:
+        """Changes that may be taken in place of the chosen one, each as a tree."""
+        loop = self.loop
+        repository, snapshot = loop.plan.repository, loop.workshop.snapshot
+        given = {chosen}
+        for other in finish.runners_up[:RUNNERS_UP]:
+            if any(loop.scope.refusal(path) for path in other.files):
+                continue
+            changes = {path: text.encode("utf-8", "surrogateescape") for path, text in other.files.items()}
+            tree = repository.tree_with(base, changes, loop.plan.home.scratch(loop.run))
+            if tree in given:
+                continue
+            given.add(tree)
+            stat = repository.numstat(snapshot.tree, tree)
+            added, removed = sum(a for _, a, _ in stat), sum(r for _, _, r in stat)
+            files = tuple(p for p, _, _ in stat)
+            yield ev.RunnerUp(other.note, tree, files, added, removed, self._lines(tree), other.differs)
+
+    def _lines(self, tree: str) -> tuple[str, ...]:
+        """The first lines of a change, with their signs; a part of a key is told by what stands around it."""
+        before, after = self.loop.keeper.texts(self.loop.workshop.snapshot.tree, tree) or ({}, {})
+        found: list[str] = []
+        for path, text in after.items():
+            old = before.get(path, "")
+            hidden = self.loop.recorder.redact.hidden(old) | self.loop.recorder.redact.hidden(text)
+            for line in list(difflib.unified_diff(old.splitlines(), text.splitlines(), n=0, lineterm=""))[2:]:
+                if not line.startswith("@@"):
+                    found.append(line[0] + hidden.get(line[1:], line[1:]).rstrip()[:SHOWN_CELLS])
+        return tuple(found[:SHOWN_LINES])

@@ -34,6 +34,16 @@ class Revert(Noun, frozen=True):
     pieces: tuple[int, ...]
 
 
+class Pick(Noun, frozen=True):
+    """Put a runner-up in place of the change; answers the proposal ``id`` with a changed change.
+
+    ``index`` counts from 0; -1 is the change that was proposed first.
+    """
+
+    id: str
+    index: int
+
+
 class Raise(Noun, frozen=True):
     """Answer the question ``id``, asked at a spent limit: the run may use more, up to ``to``."""
 
@@ -66,7 +76,7 @@ class Stop(Noun, frozen=True):
     now: bool = True
 
 
-Reply = Decide | Restore | Revert
+Reply = Decide | Restore | Revert | Pick
 """What a person may answer to a proposal."""
 
 Answer = Reply | Raise | EndAttempt

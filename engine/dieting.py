@@ -59,7 +59,7 @@ class Dieting:
             return replace(same, note="a changed file is not text")
         whole, parts = [h for h, _ in cut], [p for _, some in cut for p in some]
         row = loop.row(self.number)
-        if row.again:
+        if row.touched:
             gone = ({p.index for p in row.removed} - {*row.restored}) | {*row.reverted}
             return self._without(same, parts, gone, _said(row)) if row.by_hand else row.slim
         if not settings.enabled and len(whole) > 1:

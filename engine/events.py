@@ -230,6 +230,18 @@ class TestsSelected(Noun, frozen=True):
     __test__ = False
 
 
+class RunnerUp(Noun, frozen=True):
+    """Another change by which the same tests pass; a person may take it in place of the one that is proposed."""
+
+    note: str
+    tree: str  # git tree of the snapshot with this change
+    files: tuple[str, ...]
+    added: int
+    removed: int
+    lines: tuple[str, ...] = ()  # its first ones, with their signs
+    differs: str = ""  # where it is known to behave otherwise, and how
+
+
 class AttemptFinished(Noun, frozen=True):
     number: int
     provider: str
@@ -242,8 +254,11 @@ class AttemptFinished(Noun, frozen=True):
     claimed: bool  # the provider said done: its own last run agreed, or it insisted
     transient: str = ""  # a transient failure that ended it early
     refusal: str = ""  # the model would not do it
-    alternatives: int = 0
+    alternatives: int = 0  # other changes that were seen to pass the same tests
     evidence: str = ""
+    confidence: str = ""  # high, medium or low: how far passing tests can be trusted here; empty: not told
+    doubt: str = ""  # a call on which changes that pass all tests disagree
+    runners_up: tuple[RunnerUp, ...] = ()
 
 
 class VerificationFinished(Noun, frozen=True):
@@ -295,6 +310,21 @@ class PiecesReverted(Noun, frozen=True):
     pieces: tuple[int, ...]
 
 
+class RunnerUpTaken(Noun, frozen=True):
+    """A person wants a runner-up in place of the change that was proposed; ``index`` -1: the first one again."""
+
+    attempt: int
+    index: int
+
+
+class RunnerUpRefused(Noun, frozen=True):
+    """A runner-up did not verify: what was proposed before it stays."""
+
+    attempt: int
+    index: int
+    why: str
+
+
 class ChangeExamined(Noun, frozen=True):
     """Places of the change a reviewer should see; grave ones take back that it was verified."""
 
@@ -314,6 +344,7 @@ class GateSet(Noun, frozen=True):
 class ProposalMade(Noun, frozen=True):
     proposal: Proposal
     pieces: tuple[Piece, ...] = ()  # of the change; the person who is asked may take them away
+    runners_up: int = 0  # changes that may be taken in place of this one
 
 
 class DecisionTaken(Noun, frozen=True):
@@ -457,6 +488,8 @@ Event = (
     | DietFinished
     | PiecesRestored
     | PiecesReverted
+    | RunnerUpTaken
+    | RunnerUpRefused
     | ChangeExamined
     | GateSet
     | ProposalMade
@@ -492,6 +525,8 @@ DURABLE: tuple[type[Any], ...] = (
     DietFinished,
     PiecesRestored,
     PiecesReverted,
+    RunnerUpTaken,
+    RunnerUpRefused,
     BudgetRaised,
     BudgetSettled,
     ProposalMade,

@@ -191,6 +191,8 @@ def closing(state: RunState, code: Exit, folder: Path | None) -> str:
     lines.append("")
     if gate is not None:
         lines.append(f"impl: {gate.word}  {gate.evidence}")
+    if attempt is not None and attempt.finished is not None and attempt.finished.doubt:
+        lines.append(f"open: {attempt.finished.doubt}")
     if raised := state.followed + len(state.advised):
         lines.append(f"advisories: {state.followed} of {raised} followed")
     if told := features.summary(state):

@@ -15,7 +15,7 @@ from engine import events as ev
 from engine.allowance import Allowance
 from engine.attempt import Attempting
 from engine.auditing import Auditing
-from engine.commands import Restore, Revert
+from engine.commands import Pick, Restore, Revert
 from engine.dieting import Dieting
 from engine.errors import EnvironmentFailure, Stopped
 from engine.flow.guard import guard
@@ -107,6 +107,7 @@ class Loop:
                 route = None
                 while route is None:
                     Verifying(self, number).go()
+                    self._turn_down(number)
                     self._gates(number)
                     route = self._decide(number)
                 self._hop(number, route)
@@ -403,14 +404,15 @@ class Loop:
         settled = self.state.settled
         forward = settled is not None and settled.forward
         pieces = Dieting(self, number).left() if self.steering.ask and not forward else ()
-        self.emit(ev.ProposalMade(proposal, pieces))
+        others = self._others(number) if self.steering.ask and not forward else 0
+        self.emit(ev.ProposalMade(proposal, pieces, others))
         route, by, hint, dispatch = proposal.best.route, "policy", "", False
         if forward:  # said at the limit already
             route, by = policy.forward(proposal).route, "user"
         elif self.steering.ask:
             while True:
                 answer = self.steering.answer(proposal)
-                if isinstance(answer, Restore | Revert):
+                if isinstance(answer, Restore | Revert | Pick):
                     if (changed := self._changed(number, pieces, answer)) is not None:
                         self.emit(changed)
                         return None
@@ -421,14 +423,32 @@ class Loop:
         self.emit(ev.DecisionTaken(proposal.id, route, by, hint, dispatch))
         return route
 
+    def _others(self, number: int) -> int:
+        """Runners-up of the change a person is asked about."""
+        finished = self.row(number).finished
+        return len(finished.runners_up) if finished is not None else 0
+
+    def _turn_down(self, number: int) -> None:
+        """A runner-up that does not verify leaves the change it was taken for as it was."""
+        row = self.row(number)
+        if self.state.before is None or row.taken < 0 or row.touched or row.verdict in (None, Verdict.VERIFIED):
+            return
+        if not row.doubted:  # that is for a person to judge
+            why = row.reasons[0] if row.reasons else str(row.verdict)
+            self.emit(ev.RunnerUpRefused(number, row.taken, why))
+
     def _changed(
-        self, number: int, pieces: Sequence[ev.Piece], answer: Restore | Revert
-    ) -> ev.PiecesRestored | ev.PiecesReverted | None:
+        self, number: int, pieces: Sequence[ev.Piece], answer: Restore | Revert | Pick
+    ) -> ev.PiecesRestored | ev.PiecesReverted | ev.RunnerUpTaken | None:
         """What a person makes of the change by hand; None where the answer means nothing."""
-        row, wanted = self.row(number), {*answer.pieces}
+        row = self.row(number)
+        if isinstance(answer, Pick):
+            there = -1 <= answer.index < self._others(number) and answer.index != row.taken
+            return ev.RunnerUpTaken(number, answer.index) if there else None
+        wanted = {*answer.pieces}
         if isinstance(answer, Revert):
-            there = tuple(sorted(wanted & {p.index for p in pieces}))
-            return ev.PiecesReverted(number, there) if there else None
+            left = tuple(sorted(wanted & {p.index for p in pieces}))
+            return ev.PiecesReverted(number, left) if left else None
         gone = tuple(sorted(wanted & {p.index for p in row.diet.removed_pieces})) if row.diet is not None else ()
         return ev.PiecesRestored(number, gone) if gone or (not wanted and row.restored) else None
 

@@ -79,9 +79,13 @@ def _tool(e: ev.ToolCalled, s: RunState) -> str:
 def _attempted(e: ev.AttemptFinished, s: RunState) -> str:
     files = f"{len(e.files)} files, +{e.added} -{e.removed}" if e.files else "nothing changed"
     line = f"attempt {e.number} ended: {e.outcome}; {files}"
+    row = s.attempt
     return (
         line
+        + (f"; {row.plausible}" if row is not None and row.plausible else "")
         + ("\n  " + e.summary.replace("\n", "\n  ") if e.summary else "")
+        + (f"\n  {e.doubt}" if e.doubt else "")
+        + "".join(f"\n  or: {r.note}" + (f" ({r.differs})" if r.differs else "") for r in e.runners_up)
         + (f"\n  transient: {e.transient}" if e.transient else "")
     )
 
@@ -106,6 +110,14 @@ def _restored(e: ev.PiecesRestored, s: RunState) -> str:
 
 def _reverted(e: ev.PiecesReverted, s: RunState) -> str:
     return f"took away {_pieces(e.pieces)} of the change, by hand"
+
+
+def _taken(e: ev.RunnerUpTaken, s: RunState) -> str:
+    if e.index < 0:
+        return "the change that was proposed first is taken again, by hand"
+    row = s.attempt
+    note = row.finished.summary if row is not None and row.finished is not None else ""
+    return f"runner-up {e.index + 1} is taken in its place, by hand: {note}"
 
 
 def _pieces(indices: tuple[int, ...]) -> str:
@@ -178,6 +190,8 @@ _LINES: dict[type, Callable[[Any, RunState], str]] = {
     ev.DietFinished: _diet,
     ev.PiecesRestored: _restored,
     ev.PiecesReverted: _reverted,
+    ev.RunnerUpTaken: _taken,
+    ev.RunnerUpRefused: lambda e, s: f"runner-up {e.index + 1} did not verify: {e.why}; the earlier proposal stays",
     ev.ChangeExamined: lambda e, s: "\n".join(
         f"[ADVISORY] {a.code}: {a.text} ({a.path}:{a.line})" for a in e.advisories
     ),

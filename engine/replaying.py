@@ -14,7 +14,7 @@ from typing import Any
 from msgspec.structs import asdict
 
 from engine import events as ev
-from engine.commands import Command, Decide, Restore, Revert
+from engine.commands import Command, Decide, Pick, Restore, Revert
 from engine.config import Budget
 from engine.errors import EnvironmentFailure
 from engine.feed import Feed
@@ -196,6 +196,8 @@ def _answers(records: Sequence[ev.Record]) -> dict[str, Any]:
                 said[asked] = {"pieces": pieces}
             case ev.PiecesReverted(_, pieces):
                 said[asked] = {"reverted": pieces}
+            case ev.RunnerUpTaken(_, index):
+                said[asked] = {"runner_up": index}
             case ev.DecisionTaken(id, route, by, hint, dispatch) if by == "user":
                 said[id] = {"route": route, "hint": hint, "dispatch": dispatch}
     return said
@@ -208,6 +210,8 @@ def _answer(event: ev.ProposalMade, answers: Mapping[str, Any]) -> Command:
         return Restore(proposal.id, said["pieces"])
     if "reverted" in said:
         return Revert(proposal.id, said["reverted"])
+    if "runner_up" in said and said["runner_up"] < event.runners_up:
+        return Pick(proposal.id, said["runner_up"])
     route = said.get("route", proposal.best.route)
     legal = any(o.allowed and o.route == route for o in proposal.options)
     return Decide(

@@ -60,6 +60,10 @@ def result(state: RunState, code: Exit, folder: Path | None, *, error: str = "",
         "check": state.receipt.check if state.receipt else "",
         "published": {p.kind: p.url for p in state.published if p.url},
     }
+    done = attempt.finished if attempt else None
+    if done is not None and done.confidence:
+        trust = {"confidence": done.confidence, "alternatives": done.alternatives, "doubt": done.doubt}
+        answer["trust"] = trust
     if gate is not None:
         answer["gate"] = {
             "name": gate.name,

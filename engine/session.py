@@ -9,7 +9,20 @@ from collections.abc import Callable
 from typing import Protocol
 
 from engine.cancel import CancelToken
-from engine.commands import Answer, Command, Continue, Decide, EndAttempt, Pause, Raise, Reply, Restore, Revert, Stop
+from engine.commands import (
+    Answer,
+    Command,
+    Continue,
+    Decide,
+    EndAttempt,
+    Pause,
+    Pick,
+    Raise,
+    Reply,
+    Restore,
+    Revert,
+    Stop,
+)
 from engine.feed import Feed
 from engine.model import Exit, Proposal
 
@@ -150,7 +163,7 @@ class Session:
     def send(self, command: Command) -> bool:
         """Hand a command to the engine from the front end's thread; False if it comes too late."""
         match command:
-            case Decide() | Restore() | Revert() | Raise() | EndAttempt():
+            case Decide() | Restore() | Revert() | Pick() | Raise() | EndAttempt():
                 if command.id in self._steering.answered or not self.alive:
                     return False
                 self._steering.answered.add(command.id)

@@ -108,7 +108,11 @@ class AttemptRow(Noun, frozen=True):
     whole: bool = True  # every suite ran in its verification
     restored: tuple[int, ...] = ()  # pieces a person brought back after the diet
     reverted: tuple[int, ...] = ()  # pieces a person took away that the diet had left
-    again: int = 0  # times a person changed what is in it
+    touched: int = 0  # times a person changed what is in it
+    again: int = 0  # times it became another change: touched, or another one in its place
+    first: ev.AttemptFinished | None = None  # as it ended, once a runner-up is in its place
+    taken: int = -1  # which runner-up that is
+    turned_down: Mapping[int, str] = field(default_factory=dict)  # runners-up that did not verify, and why
     first_ran: str = ""  # what ran before the whole suite did, in a line
     notes: tuple[Advisory, ...] = ()  # of its verification
     advisories: tuple[Advisory, ...] = ()  # raised while it was made, and not before
@@ -137,6 +141,15 @@ class AttemptRow(Noun, frozen=True):
         return bool(self.restored or self.reverted)
 
     @property
+    def plausible(self) -> str:
+        """How far its passing tests can be trusted, where many changes pass them; empty: not told."""
+        done = self.finished
+        if done is None or not done.confidence:
+            return ""
+        others = f"{done.alternatives} {'alternative' if done.alternatives == 1 else 'alternatives'}"
+        return f"plausible, {others}, confidence {done.confidence}"
+
+    @property
     def slimmed(self) -> str:
         """``+340 −12 → +3 −1``: before the diet and after it; one of them where it took nothing away."""
         whole = DiffStat(0, self.finished.added, self.finished.removed) if self.finished else self.diff
@@ -145,7 +158,8 @@ class AttemptRow(Noun, frozen=True):
     @property
     def change(self) -> str:
         """``+340 −12 → +3 −1, minimal``: how large the change is, and what is known of that."""
-        words = ", minimal" if self.diff.minimal else ""
+        words = f", runner-up {self.taken + 1} by hand" if self.taken >= 0 else ""
+        words += ", minimal" if self.diff.minimal else ""
         if words and self.diet is not None and self.diet.pinned:
             words += f" but for {_pieces(self.diet.pinned)} that [diet] pin keeps"
         words += f", with {_pieces(len(self.restored))} brought back" if self.restored else ""
@@ -222,6 +236,7 @@ class RunState(Noun, frozen=True):
     hop_times: tuple[float, ...] = ()
     proposal: Proposal | None = None  # waiting for an answer
     pieces: tuple[ev.Piece, ...] = ()  # of the change it is about; a person may take them away
+    before: RunState | None = None  # as it was when a runner-up was taken, should that not verify
     decision: ev.DecisionTaken | None = None  # the last one taken
     decisions: tuple[ev.DecisionTaken, ...] = ()
     advisories: tuple[Advisory, ...] = ()
@@ -486,8 +501,8 @@ def _verification_finished(s: RunState, e: ev.VerificationFinished, at: float) -
 
 def _diet_finished(s: RunState, e: ev.DietFinished, at: float) -> RunState:
     row = next((a for a in s.attempts if a.number == e.attempt), None)
-    again = row is not None and row.again > 0
-    return _change_attempt(s, e.attempt, diet=e, **({} if again else {"slim": e}))
+    touched = row is not None and row.touched > 0
+    return _change_attempt(s, e.attempt, diet=e, **({} if touched else {"slim": e}))
 
 
 def _pieces_restored(s: RunState, e: ev.PiecesRestored, at: float) -> RunState:
@@ -506,11 +521,43 @@ def _pieces_reverted(s: RunState, e: ev.PiecesReverted, at: float) -> RunState:
 
 
 def _changed_by_hand(s: RunState, row: AttemptRow, restored: set[int], reverted: set[int]) -> RunState:
-    """The change is another one now: everything that was found out about it is open again."""
-    change: dict[str, Any] = {"verdict": None, "reasons": (), "diet": None, "suspicions": None, "judged": False}
-    change |= {"restored": tuple(sorted(restored)), "reverted": tuple(sorted(reverted)), "again": row.again + 1}
+    """The change without some of its pieces, or with some more, is another one."""
+    change = {"restored": tuple(sorted(restored)), "reverted": tuple(sorted(reverted)), "touched": row.touched + 1}
+    return _opened(s, row, **change)
+
+
+def _opened(s: RunState, row: AttemptRow, **change: Any) -> RunState:
+    """Everything that was found out about a change is open again: it is another one."""
+    change |= {"verdict": None, "reasons": (), "diet": None, "suspicions": None, "judged": False}
     advisories = tuple(a for a in s.advisories if a not in (row.suspicions or ()))  # of places that may be gone
-    return replace(_change_attempt(s, row.number, **change), proposal=None, pieces=(), advisories=advisories)
+    s = _change_attempt(s, row.number, again=row.again + 1, **change)
+    return replace(s, proposal=None, pieces=(), advisories=advisories)
+
+
+def _runner_up_taken(s: RunState, e: ev.RunnerUpTaken, at: float) -> RunState:
+    """It is verified as if the attempt had ended with it; nobody claimed that it is green."""
+    row = next((a for a in s.attempts if a.number == e.attempt), AttemptRow(e.attempt))
+    first = row.first or row.finished
+    if first is None or not -1 <= e.index < len(first.runners_up):
+        return s
+    finished = first
+    if e.index >= 0:
+        chosen = first.runners_up[e.index]
+        change = {n: getattr(chosen, n) for n in ("tree", "files", "added", "removed")}
+        finished = replace(first, summary=chosen.note, claimed=False, **change)
+    hand: dict[str, Any] = {"restored": (), "reverted": (), "touched": 0, "slim": None}
+    after = _opened(s, row, finished=finished, first=first, taken=e.index, **hand)
+    return replace(after, before=replace(s, before=None))
+
+
+def _runner_up_refused(s: RunState, e: ev.RunnerUpRefused, at: float) -> RunState:
+    """What was known of the change before it is known again, and so is what its tests showed."""
+    row, before = next((a for a in s.attempts if a.number == e.attempt), None), s.before
+    if row is None or before is None:
+        return s
+    s = replace(s, attempts=before.attempts, tests=before.tests, suites=before.suites, gates=before.gates)
+    s = replace(s, advisories=before.advisories, proposal=None, pieces=(), before=None)
+    return _change_attempt(s, e.attempt, again=row.again + 1, turned_down={**row.turned_down, e.index: e.why})
 
 
 def _spent(s: RunState, at: float) -> Mapping[str, float]:
@@ -631,6 +678,8 @@ _FOLDS: dict[type, Callable[[RunState, Any, float], RunState]] = {
     ev.DietFinished: _diet_finished,
     ev.PiecesRestored: _pieces_restored,
     ev.PiecesReverted: _pieces_reverted,
+    ev.RunnerUpTaken: _runner_up_taken,
+    ev.RunnerUpRefused: _runner_up_refused,
     ev.TestsSelected: lambda s, e, at: _change_attempt(_activity(s, selected(e)), e.attempt, first_ran=selected(e)),
     ev.ChangeExamined: _change_examined,
     ev.GateSet: lambda s, e, at: replace(s, gates={**s.gates, e.gate.name: e.gate}),

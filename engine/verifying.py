@@ -57,7 +57,7 @@ class Verifying:
         row = loop.row(self.number)
         if row.verdict is not None or row.finished is None or row.diet is not None or self._same(row):
             return
-        if row.finished.outcome == Outcome.DONE or row.again:  # its claim, or the first probe, has run them
+        if row.finished.outcome == Outcome.DONE or row.touched:  # its claim, or the first probe, has run them
             return
         texts = loop.keeper.texts(loop.workshop.snapshot.tree, row.finished.tree)
         selection = loop.selecting.select(*texts) if texts is not None else None

@@ -98,7 +98,9 @@ def repeated(records: list[Record]) -> list[str]:
                 again += {f"gates {number}"} & done
             case ev.StepFinished(Step.JUDGE, number):
                 done.add(f"gates {number}")
-            case ev.PiecesRestored(number) | ev.PiecesReverted(number):  # it is another change now
+            case (
+                ev.PiecesRestored(number) | ev.PiecesReverted(number) | ev.RunnerUpTaken(number)
+            ):  # it is another change now
                 done -= {f"{word} {number}" for word in ("reach", "verify", "gates", "diet", "look")}
             case ev.DietFinished(number):
                 done.add(f"diet {number}")

@@ -19,7 +19,7 @@ from textual.dom import DOMNode
 from textual.events import Event
 from textual.screen import Screen
 
-from engine.commands import Continue, Decide, EndAttempt, Pause, Raise, Restore, Revert, Stop
+from engine.commands import Continue, Decide, EndAttempt, Pause, Pick, Raise, Restore, Revert, Stop
 from engine.model import Exit, Option, RouteKind
 from engine.session import Runnable
 from engine.state import RunState
@@ -257,6 +257,10 @@ class BitnetApp(App[Exit]):
             from tui.screens.removed import RemovedScreen
 
             self.push_screen(RemovedScreen(self.view), lambda pieces: self._restore(proposal.id, pieces))
+        elif name == "change.others":
+            from tui.screens.others import OthersScreen
+
+            self.push_screen(OthersScreen(self.view), lambda index: self._take(proposal.id, index))
         elif name == "decide.accept":
             self._decide(proposal.best)
         else:
@@ -267,7 +271,8 @@ class BitnetApp(App[Exit]):
     def _chosen(self, answer: tuple[Option, str] | str | None) -> None:
         if isinstance(answer, str):
             if isinstance(self.screen, MainScreen):
-                self.screen.action_act("diet.restore") if answer == "diet" else self.screen.action_view(answer)
+                opens = {"diet": "diet.restore", "others": "change.others"}.get(answer)
+                self.screen.action_act(opens) if opens else self.screen.action_view(answer)
         elif answer is not None and answer[0].route.retry and answer[1] == "r":
             from tui.screens.asking import HintScreen
 
@@ -311,6 +316,17 @@ class BitnetApp(App[Exit]):
             return
         if self.bridge.send(Restore(proposal, pieces)):
             self.say(sent(len(pieces)))
+        else:
+            self.say("too late: this question was answered already", wrong=True)
+
+    def _take(self, proposal: str, index: int | None) -> None:
+        """Have a runner-up verified in place of the change."""
+        from tui.format.others import sent
+
+        if index is None:
+            return
+        if self.bridge.send(Pick(proposal, index)):
+            self.say(sent(index))
         else:
             self.say("too late: this question was answered already", wrong=True)
 

@@ -50,6 +50,7 @@ KEYS: tuple[Key, ...] = (
         "take the marked hunk of the diff away; u brings it back",
         shown="-",
     ),
+    Key("change.others", "c", "act('change.others')", "choose another change: the runners-up"),
     Key("pane.1", "1", "pane(1)", "go to Tests", shown="1"),
     Key("pane.2", "2", "pane(2)", "go to Attempts", shown="2"),
     Key("pane.3", "3", "pane(3)", "go to Gates", shown="3"),
@@ -86,6 +87,7 @@ KEYS: tuple[Key, ...] = (
     Key("decide.diff", "d", "look('diff')", "leave it parked and look at the diff", "decision"),
     Key("decide.log", "l", "look('log')", "leave it parked and look at the log", "decision"),
     Key("decide.restore", "u", "look('diet')", "what the diet took away, to be brought back", "decision"),
+    Key("decide.others", "c", "look('others')", "the runners-up, to be taken in place of the change", "decision"),
     Key("decide.park", "escape,o", "park", "close; the engine stays parked", "decision", shown="esc"),
     *(Key(f"limit.{n}", str(n), f"take('{n}')", f"raise the limit, step {n}", "limit") for n in range(1, 4)),
     Key("limit.type", "t", "take('t')", "type another limit", "limit"),
@@ -100,6 +102,8 @@ KEYS: tuple[Key, ...] = (
     Key("diet.undo", "x", "undo", "take away again what was brought back", "removed"),
     Key("diet.unrevert", "minus", "unrevert", "bring back what you took away yourself", "removed", shown="-"),
     Key("diet.leave", "escape,u,q", "park", "leave; nothing is sent", "removed", shown="esc"),
+    Key("others.take", "enter", "take", "take this change instead: it is verified again", "others", shown="⏎"),
+    Key("others.leave", "escape,c,q", "park", "leave; nothing is sent", "others", shown="esc"),
     Key("runs.replay", "R", "replay", "replay the run", "runs"),
     Key("runs.apply", "A", "apply", "bring its change into your files; asks first", "runs"),
     Key("runs.close", "escape,H,q", "close", "close", "runs", shown="esc"),
@@ -130,6 +134,7 @@ PLACES = {
     "decision": "While a decision is asked (o)",
     "limit": "At a spent limit (o)",
     "removed": "In what the diet took away (u)",
+    "others": "In the list of runners-up (c)",
     "runs": "In the list of runs",
     "apply": "When asked whether to apply",
     "bench": "In the bench",
@@ -139,7 +144,14 @@ PLACES = {
     "help": "In the help (?)",
     "app": "Everywhere",
 }
-WITH_LISTS = ("main", "replay", "removed", "runs", "bench")  # where the keys of a list work beside the place's own
+WITH_LISTS = (
+    "main",
+    "replay",
+    "removed",
+    "others",
+    "runs",
+    "bench",
+)  # where the keys of a list work beside the place's own
 
 
 def bindings(where: str) -> list[BindingType]:

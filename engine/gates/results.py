@@ -116,6 +116,7 @@ def impl_gate(gates: Mapping[str, Gate], attempt: AttemptRow) -> Gate:
     parts = [f"tests: {tests.removeprefix('pytest: ')}", gates["build"].evidence if "build" in gates else ""]
     parts.append(str(verdict))
     parts.append(f"diff {attempt.change}" if attempt.diff.files else "nothing was changed")
+    parts.append(attempt.plausible)
     if failing:
         parts.append(f"failing: {', '.join(failing)}")
     if verdict is not Verdict.VERIFIED:

@@ -89,6 +89,15 @@ class Reporter(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class RunnerUp:
+    """Another change that passes the same tests; nobody has verified it."""
+
+    files: Mapping[str, str]  # path and full new text of all it changes
+    note: str
+    differs: str = ""  # where it is known to behave otherwise, and how
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """How an attempt ended, in the provider's words. It is a claim; the verification decides."""
 
@@ -98,6 +107,9 @@ class Finish:
     transient: str = ""  # set when a transient or tooling failure ended it early
     refusal: str = ""  # set when the model would not do it: no retry changes that
     alternatives: int = 0  # other plausible patches seen
+    confidence: str = ""  # high, medium or low; empty: not told
+    doubt: str = ""  # a call on which plausible patches disagree
+    runners_up: tuple[RunnerUp, ...] = ()
     lessons: str = ""  # for the next provider or attempt
     extra: Mapping[str, Any] = field(default_factory=dict)
 

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from engine import events as ev
 from engine.allowance import Allowance
-from engine.commands import Restore, Revert
+from engine.commands import Pick, Restore, Revert
 from engine.config import Budget
 from engine.errors import AttemptEnded, Stopped
 from engine.feed import Feed
@@ -102,6 +102,7 @@ class Story:
         self.hints: list[str] = []
         self.restored: list[tuple[int, ...]] = []
         self.reverted: list[tuple[int, ...]] = []
+        self.picked: list[int] = []
         self.reached = threading.Event()
         self._seq = 0
         self._at = START
@@ -198,6 +199,7 @@ class Story:
                 22,
                 17,
                 not left,
+                **self.trust(),
             )
         )
         told = self.state.advised
@@ -209,6 +211,10 @@ class Story:
     def working(self) -> Iterator[ev.Event]:
         """What the provider does in an attempt."""
         yield from working()
+
+    def trust(self) -> dict[str, Any]:
+        """How far the attempt's own words go, and what else would pass."""
+        return {}
 
     def left(self) -> tuple[ev.Piece, ...]:
         """Pieces of the change that a person may take away."""
@@ -236,17 +242,18 @@ class Story:
         self.emit(ev.ProposalMade(proposal, self.left()))
         if self._steering.ask:
             answer = self._steering.answer(proposal)
-            if isinstance(answer, Restore | Revert):
+            if isinstance(answer, Restore | Revert | Pick):
                 number = self.state.attempts[-1].number
-                if isinstance(answer, Revert):
+                if isinstance(answer, Pick):
+                    self.picked.append(answer.index)
+                    self.emit(ev.RunnerUpTaken(number, answer.index))
+                elif isinstance(answer, Revert):
                     self.reverted.append(answer.pieces)
                     self.emit(ev.PiecesReverted(number, answer.pieces))
                 else:
                     self.restored.append(answer.pieces)
                     self.emit(ev.PiecesRestored(number, answer.pieces))
-                self._diet(self.state.attempts[-1].number)
-                self._verify(self.state.attempts[-1].number, ())
-                return self._decide()
+                return self._again(number)
             route, by, hint = answer.route, "user", answer.hint
             self.dispatched.append(answer.dispatch)
         else:
@@ -258,6 +265,12 @@ class Story:
         text = f"{attempt.failing_before} → {attempt.failing_after}"
         self.emit(ev.HopAdded(Hop("impl-creator", text, route)))
         return route
+
+    def _again(self, number: int) -> Route:
+        """What a person made of the change is verified, and the question asked anew."""
+        self._diet(number)
+        self._verify(number, ())
+        return self._decide()
 
     def _close(self, code: Exit) -> None:
         folder = self.folder or Path("/work/demo/.bitnet-tui/runs/4f1c")
@@ -296,6 +309,45 @@ class Limited(Story):
         with contextlib.suppress(AttemptEnded):
             told = "the next call may cost $0.09, and $0.06 of $0.50 are left"
             self.allowance.reached("usd", 0.44, 0.53, told)
+
+
+RIVALS = (
+    ev.RunnerUp(
+        "`2` became `4`",
+        "u" * 40,
+        ("kernels/i2s.py",),
+        1,
+        1,
+        (
+            "-        lanes[:, lane] = (packed >> (2 * lane)) & 2",
+            "+        lanes[:, lane] = (packed >> (4 * lane)) & 3",
+        ),
+        "unpack(ndarray(uint8, (1,), 146), 1.0, 3) → [1, 0, 2] in place of [1, 0, -1]",
+    ),
+    ev.RunnerUp("`&` became `%`", "w" * 40, ("kernels/i2s.py",), 2, 1, ("+    lanes %= 4",)),
+)
+
+
+class Rivals(Story):
+    """Its only attempt is verified; of the other changes that pass the same tests the first does not verify."""
+
+    def trust(self) -> dict[str, Any]:
+        doubt = "unpack(ndarray(uint8, (1,), 146), 1.0, 3) → [1, 0, -1] or [1, 0, 2]"
+        told = f"{doubt}: which is right? One more test decides."
+        return {"alternatives": 4, "confidence": "low", "doubt": told, "runners_up": RIVALS}
+
+    def _play(self) -> None:
+        self._audit()
+        self._attempt(1, "finish", left=())
+        self._decide()
+        return self._close(Exit.OK)
+
+    def _again(self, number: int) -> Route:
+        if self.picked[-1] != 0:
+            return super()._again(number)
+        self._verify(number, TARGETS[:1])
+        self.emit(ev.RunnerUpRefused(number, 0, "1 target test is red"))
+        return self._decide()
 
 
 class Fat(Story):

@@ -8,7 +8,8 @@ from textual.content import Content
 
 from engine.events import SpecialistFinished
 from engine.model import Option, Proposal, RouteKind
-from tui.format import removed
+from engine.state import AttemptRow
+from tui.format import others, removed
 from tui.format.status import retries
 from tui.format.text import clean, count, cut, fit, line, wrapped
 from tui.keymap import Keymap
@@ -70,8 +71,26 @@ def facts(view: View, width: int) -> list[Content]:
         if mine := len(attempt.reverted):
             said = f"{count(len(found), 'piece')} taken away, {mine} by you: {attempt.slimmed}.   "
         lines.append(line(said, (view.keys.written("decide.restore"), STRONG), " brings back"))
+    if attempt is not None:
+        lines += _plausible(attempt, view.keys, width)
     lines.append(Content(f"Retries {dots} {words} used."))
     return lines
+
+
+def _plausible(attempt: AttemptRow, keymap: Keymap, width: int) -> list[Content]:
+    """How far passing tests can be trusted here, and what else would pass them."""
+    rows: list[Content] = []
+    if attempt.plausible:
+        said = f"{attempt.plausible[0].upper()}{attempt.plausible[1:]}."
+        more = attempt.finished is not None and attempt.finished.runners_up
+        rows.append(
+            line(f"{said}   ", (keymap.written("decide.others"), STRONG), " shows them") if more else Content(said)
+        )
+    if attempt.finished is not None and attempt.finished.doubt:
+        rows += wrapped(clean(attempt.finished.doubt), width)
+    if refused := others.refused(attempt):
+        rows += wrapped(refused, width)
+    return rows
 
 
 def _of_specialist(done: SpecialistFinished, width: int) -> list[Content]:

@@ -11,7 +11,7 @@ from textual.content import Content
 from engine.events import DietFinished
 from engine.model import Advisory, Label, TestResult
 from engine.state import AttemptRow, SuiteRow, TestRow
-from tui.format import removed, tests
+from tui.format import others, removed, tests
 from tui.format.closing import field
 from tui.format.places import marked
 from tui.format.text import clean, clean_lines, count, line, money, took, wrapped
@@ -187,6 +187,12 @@ def attempt(row: AttemptRow, view: View, width: int) -> Lines:
             lines += field("cut short", clean(done.transient), width)
         for number, text in enumerate(clean_lines(done.evidence) if done.evidence else []):
             lines += field("" if number else "evidence", text, width)
+        if done.doubt:
+            lines += field("doubt", clean(done.doubt), width)
+        for number, other in enumerate(done.runners_up):
+            lines += field("" if number else "or", others.title(other), width)
+        if refused := others.refused(row):
+            lines += field("", refused, width, MUTED)
     if row.first_ran:
         lines += field("tests", clean(row.first_ran), width)
         if not row.whole:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.model import RouteKind
 from tui import keys
-from tui.format import removed
+from tui.format import others, removed
 from tui.view import View
 
 
@@ -64,6 +64,8 @@ def why_off(action: str, view: View) -> str:
         return _no_question(view) or removed.nothing(view)
     if action == "change.revert":
         return _no_question(view) or ("" if view.state.pieces else _whole(view))
+    if action == "change.others":
+        return _no_question(view) or others.nothing(view)
     if action == "run.retry":
         return _route(view, retry=True)
     if action == "run.finalize":

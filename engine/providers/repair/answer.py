@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from engine.providers.repair.budget import Budget
+from engine.providers.repair.choose import Outlook
 from engine.providers.repair.confirm import Confirmed
 from engine.providers.repair.locate import Spot
 from engine.providers.repair.rounds import Round
 from engine.providers.repair.task import RepairResult, RepairTask
+from engine.providers.repair.vote import confidence
 
 _SHOWN = 20
 
@@ -19,7 +21,7 @@ def answer(
     confirmed: Confirmed | None,
     budget: Budget,
     located: Sequence[Spot],
-    alternatives: int,
+    outlook: Outlook,
     notes: Sequence[str],
 ) -> RepairResult:
     """The result of a search.
@@ -28,6 +30,7 @@ def answer(
     ----------
     failing : key of each failing node id that points at a file.
     confirmed : what a plain run has proved, if anything.
+    outlook : what the choices left open.
     notes : sentences gathered on the way.
     """
     mended: frozenset[str] = frozenset()
@@ -41,6 +44,9 @@ def answer(
         said[0] = f"{len(confirmed.steps)} edit(s) mend {len(mended)} test(s); {len(remaining)} still fail."
         if confirmed.note:
             said.append(confirmed.note[0].upper() + confirmed.note[1:] + ".")
+    doubt = outlook.doubt if mended else ""
+    if doubt:
+        said.append(f"All tests pass, and this is open: {doubt}. Which is right? One more test decides.")
     ranked = sorted(located, key=lambda spot: -spot.score)[:_SHOWN]
     return RepairResult(
         files=dict(confirmed.sources) if confirmed is not None else {},
@@ -50,9 +56,20 @@ def answer(
         tried=budget.tried,
         seconds=budget.spent,
         located=tuple((spot.path, spot.first, round(spot.score, 3)) for spot in ranked),
-        alternatives=alternatives,
+        alternatives=outlook.alternatives if confirmed is not None else 0,
         note=" ".join(said),
+        agreement=outlook.agreement,
+        confidence=_confidence(mended, outlook),
+        doubt=doubt,
+        runners_up=outlook.runners_up if not remaining else (),
     )
+
+
+def _confidence(mended: frozenset[str], outlook: Outlook) -> str:
+    if not mended:
+        return ""
+    witnesses = outlook.witnesses or len(mended)
+    return confidence(witnesses, outlook.alternatives, outlook.agreement, lost=outlook.lost)
 
 
 def empty_handed(turn: Round) -> str:

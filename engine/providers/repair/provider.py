@@ -11,7 +11,7 @@ from engine.config import Repair
 from engine.errors import EnvironmentFailure
 from engine.events import ActivityReported
 from engine.model import Outcome
-from engine.providers import Brief, Finish, Reporter, Tools
+from engine.providers import Brief, Finish, Reporter, RunnerUp, Tools
 from engine.providers.repair.search import search
 from engine.providers.repair.task import Edit, RepairResult, RepairTask, SearchProgress
 
@@ -54,7 +54,7 @@ class RepairProvider:
             answer = tools.call(EDITOR, {"command": "create", "path": path, "file_text": _for_editor(text)})
             if answer.is_error:
                 return Finish(Outcome.MORE_WORK, f"the edit of {path} was refused: {answer.text}", lessons=result.note)
-        return self._finish(result, tools)
+        return self._finish(result, task, tools)
 
     def _task(self, brief: Brief) -> RepairTask:
         if brief.sandbox is None:
@@ -77,7 +77,7 @@ class RepairProvider:
             confine=brief.sandbox.confine,
         )
 
-    def _finish(self, result: RepairResult, tools: Tools) -> Finish:
+    def _finish(self, result: RepairResult, task: RepairTask, tools: Tools) -> Finish:
         summary = "\n".join(_said(edit) for edit in result.edits) or result.note
         outcome = Outcome.MORE_WORK
         if result.files and not result.remaining:
@@ -87,12 +87,14 @@ class RepairProvider:
                 outcome = Outcome.DONE
             else:
                 summary = f"{summary}\n{answer.text}"
-        evidence = f"{result.tried} candidates in {result.seconds:.1f} s; {result.alternatives} alternatives"
         return Finish(
             outcome,
             summary,
-            evidence,
+            _evidence(result, task),
             alternatives=result.alternatives,
+            confidence=result.confidence,
+            doubt=f"{result.doubt}: which is right? One more test decides." if result.doubt else "",
+            runners_up=tuple(RunnerUp(other.files, other.note, other.differs) for other in result.runners_up),
             lessons="" if outcome is Outcome.DONE else result.note,
         )
 
@@ -108,6 +110,19 @@ def _tell_located(result: RepairResult, report: Reporter) -> None:
     if result.located:
         places = ", ".join(f"{path}:{line}" for path, line, _ in result.located[:5])
         report(ActivityReported("locate", f"most suspicious: {places}"))
+
+
+def _evidence(result: RepairResult, task: RepairTask) -> str:
+    """What the claim rests on, a fact a line."""
+    lines = [f"{result.tried} candidates in {result.seconds:.1f} s"]
+    if result.files:
+        others = f"{result.alternatives} {'alternative' if result.alternatives == 1 else 'alternatives'}"
+        lines.insert(0, f"plausible, {others}, confidence {result.confidence}")
+        failing = len(task.failing)
+        lines.append(f"{failing} {'test' if failing == 1 else 'tests'} failed before")
+    if result.agreement is not None:
+        lines.append(f"{100 * result.agreement:.0f} % of the plausible edits behave alike beyond the tests")
+    return "\n".join([*lines, *([result.doubt] if result.doubt else [])])
 
 
 def _said(edit: Edit) -> str:

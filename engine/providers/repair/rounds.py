@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from engine.providers.repair.attempt import Plausible, Situation
 from engine.providers.repair.budget import Budget
+from engine.providers.repair.choose import Choice, choose
 from engine.providers.repair.edits import Candidate, patches
 from engine.providers.repair.generate import Quarry
 from engine.providers.repair.lab import Lab
@@ -21,6 +23,7 @@ from engine.providers.repair.trial import Trial
 AFTERWARDS = 150  # candidates still tried once one mends every test that runs its place: there may be a better one
 HOPEFUL = 500  # the same, once one mends every case of a test function, but not all tests there
 PATIENT = 3000  # candidates after which one that mends some cases of a test function has to do
+FURTHER = 2500  # candidates still tried when the one that was chosen does not look right
 _PARTNERS = 5
 _PARTNER_TRIES = 700
 _MOST_CHECKS = 15
@@ -68,6 +71,7 @@ class Round:
     seed: int
     located: list[Spot] = field(default_factory=list)
     plausible: list[Plausible] = field(default_factory=list)
+    choice: Choice = field(default_factory=Choice)
     partners: list[tuple[int, float, int, Candidate, Spot]] = field(default_factory=list)
     slow: list[tuple[Candidate, Spot]] = field(default_factory=list)
 
@@ -84,7 +88,16 @@ class Round:
             self._try(self._slow_ones(), factor=20.0)
         if not self.plausible:
             self._in_pairs()
+        self.choice = self._choose()
+        if self.choice.lost is not None:
+            # It takes away what the code could do before: a better one may be among those that come next.
+            source = self.quarry.candidates(self.located, seed=self.seed)
+            self._try(islice(self._fresh(source), FURTHER))
+            self.choice = self._choose()
         return self._checked()
+
+    def _choose(self) -> Choice:
+        return choose(self.plausible, self.situation, self.lab.pool, self.budget, self.seed)
 
     def _fresh(self, source: Iterator[tuple[Candidate, Spot]]) -> Iterator[tuple[Candidate, Spot]]:
         """Candidates that were not tried before under the same circumstances."""
@@ -204,7 +217,7 @@ class Round:
         kept: list[Plausible] = []
         mended: set[int] = set()
         looked = 0
-        for found in sorted(self.plausible, key=lambda p: p.rank):
+        for found in self.choice.order:
             edits = [candidate for other in kept for candidate in other.candidates]
             if found.mended <= mended or any(c.clashes(o) for c in found.candidates for o in edits):
                 continue

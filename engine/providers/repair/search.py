@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 from engine.providers.repair.answer import answer, empty_handed, last_lines
 from engine.providers.repair.attempt import Plausible, Situation
 from engine.providers.repair.budget import Budget, Stopped
+from engine.providers.repair.choose import RUNNERS_UP, Outlook, runners_up
 from engine.providers.repair.confirm import Confirmed, Confirmer
 from engine.providers.repair.edits import combined, shown
 from engine.providers.repair.generate import Quarry
@@ -66,7 +68,7 @@ class Quest:
         self._original = {path: source.text for path, source in self._sources.items()}
         self._steps: list[Step] = []
         self._located: list[Spot] = []
-        self._alternatives = 0
+        self._outlook = Outlook()
         self._memory = Memory()
         red = list(dict.fromkeys(self._failing.values()))
         whole = [key for key in red if "::" not in key]
@@ -196,15 +198,18 @@ class Quest:
             if not found:
                 self._notes.append(empty_handed(turn))
                 return
-            self._alternatives += max(0, len(turn.plausible) - len(found))
+            others = runners_up(turn.choice, found, self._sources, self._original)
+            self._outlook = self._outlook.then(turn.choice, found, tuple(islice(others, RUNNERS_UP)))
             self._accept(found, situation, number)
             number += 1
 
     def _keep_best(self, turn: Round) -> None:
         """Out of time: an edit that mends something is still worth a proof."""
-        whole = sorted((p for p in turn.plausible if p.whole), key=lambda p: p.rank)
+        ranked = turn.choice.order or sorted(turn.plausible, key=lambda p: p.rank)
+        whole = [p for p in ranked if p.whole]
         if whole and not self._budget.cancel_seen:
             self._note_steps(whole[:1])
+            self._outlook = self._outlook.then(turn.choice, whole[:1], ())
 
     def _accept(self, found: Sequence[Plausible], situation: Situation, number: int) -> None:
         """Make the edits the new starting point and see what the tests do now."""
@@ -253,6 +258,7 @@ class Quest:
             return list(self._steps)
 
     def _answer(self, confirmed: Confirmed | None) -> RepairResult:
-        return answer(
-            self._task, self._failing, confirmed, self._budget, self._located, self._alternatives, tuple(self._notes)
-        )
+        outlook = self._outlook
+        if confirmed is not None and len(confirmed.steps) < len(self._steps):
+            outlook = outlook.without_runners_up()
+        return answer(self._task, self._failing, confirmed, self._budget, self._located, outlook, tuple(self._notes))

@@ -74,6 +74,22 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True)
+class RunnerUp:
+    """Another change that passes the same tests in a quick look; nothing has confirmed it.
+
+    Attributes
+    ----------
+    files : path and new full text of each changed file.
+    note : what it changes, in plain words.
+    differs : a call of which it makes something else than the change that was taken; empty: none was seen.
+    """
+
+    files: Mapping[str, str]
+    note: str
+    differs: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RepairResult:
     """The confirmed outcome of a search.
 
@@ -89,6 +105,10 @@ class RepairResult:
     located : (path, line, suspiciousness), best first.
     alternatives : other plausible edits that were seen for those kept.
     note : what happened, in plain words.
+    agreement : the share of plausible edits that behave alike beyond the tests; None: they were not compared.
+    confidence : high, medium or low: how far the tests that pass now can be trusted; empty: nothing was found.
+    doubt : a call on which plausible edits disagree, with what they make of it.
+    runners_up : some of the alternatives.
     """
 
     files: Mapping[str, str]
@@ -100,6 +120,10 @@ class RepairResult:
     located: tuple[tuple[str, int, float], ...]
     alternatives: int
     note: str
+    agreement: float | None = None
+    confidence: str = ""
+    doubt: str = ""
+    runners_up: tuple[RunnerUp, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.providers.repair.child import trace
 from engine.providers.repair.scratch import Scratch
 
 
@@ -214,3 +215,24 @@ def test_no_child_outlives_a_killed_engine(project, tmp_path):
     while ours & set(children()) and time.monotonic() < give_up:
         time.sleep(0.05)
     assert not ours & set(children())
+
+
+DEEP = """
+import runpy, sys
+sys.path.insert(0, ".")
+import deep
+tracer = runpy.run_path(sys.argv[1])["Tracer"]({"deep.py": "deep.py"})
+tracer.start()
+for _ in range(2):
+    try:
+        deep.down(1)
+    except RecursionError:
+        print(tracer.take())
+"""
+
+
+def test_a_test_that_reaches_the_end_of_the_stack_does_not_blind_the_tracer(tmp_path):
+    (tmp_path / "deep.py").write_text("def down(n):\n    n += 1\n    return down(n)\n")
+    argv = [sys.executable, "-I", "-c", DEEP, trace.__file__]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout == "{'deep.py': [1, 2, 3]}\n" * 2 or done.stdout == "{'deep.py': [2, 3]}\n" * 2, done.stderr

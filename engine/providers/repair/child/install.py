@@ -83,6 +83,10 @@ class Images:
             if found:
                 self._live.setdefault((names[real], found), []).append(thing)
 
+    def functions(self) -> list[FunctionType]:
+        """Every live function."""
+        return [function for alike in self._live.values() for function in alike]
+
     def load(self, name: str, source: str) -> Undo:
         """Give every function of a file the code it has in ``source``."""
         return self._exchange(name, source, 1)

@@ -110,7 +110,7 @@ class Server:
             self.send({"done": "load"})
         elif op == "know":
             self.trials.know(request)
-        elif op in ("trace", "try"):
+        elif op in ("trace", "try", "behave"):
             self._fork(request)
 
     def _fork(self, request: dict[str, Any]) -> None:

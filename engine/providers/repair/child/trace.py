@@ -69,6 +69,9 @@ class Tracer:
             lines.clear()
         if self._tool >= 0:
             sys.monitoring.restart_events()  # type: ignore[attr-defined,unused-ignore]
+        else:
+            # A trace function that has raised, as all do at the end of the stack, is taken away by the interpreter.
+            sys.settrace(self._on_call)
         return seen
 
     def _on_line(self, code: CodeType, line: int) -> Any:

@@ -12,6 +12,8 @@ import sys
 import time
 from typing import Any
 
+from .behave import Behaviour, Calls, functions_of, loaded_functions
+from .bounds import refuse_harm
 from .install import Images, Overlay, Undo, Unfit, undo
 from .items import ENDLESS, MISSING, PASSED, Ending, Runner
 from .steps import Steps
@@ -82,6 +84,9 @@ class Trials:
             if request["op"] == "trace":
                 self._trace(request, out)
                 return
+            if request["op"] == "behave":
+                self._behave(request, out)
+                return
             for trial in request["trials"]:
                 out.write(json.dumps(self._try(trial)) + "\n")
                 out.flush()
@@ -120,6 +125,39 @@ class Trials:
             if self.runner.dirty:
                 return
 
+    def _behave(self, request: dict[str, Any], out: Any) -> None:
+        """Show what one edit makes of the calls the tests make, and of calls like those."""
+        try:
+            self._install(request["trial"], [])
+        except (Unfit, SyntaxError, ValueError, RecursionError, MemoryError):
+            return
+        live = self.images.functions() if self.images is not None else loaded_functions()
+        files = {path: name for name, path in self._files.items()}
+        calls = Calls(functions_of(live, files, request["wanted"]))
+        shows = Behaviour(
+            self.runner,
+            self._steps,
+            seed=request["seed"],
+            seconds=request["seconds"],
+            room=request["room"],
+            most=request["most"],
+        )
+        self._run_watched(request["tests"], calls)
+        refuse_harm()
+        for show in shows.shows(calls.found):
+            out.write(json.dumps({"show": show}) + "\n")
+
+    def _run_watched(self, tests: list[int], calls: Calls) -> None:
+        for nth, at in enumerate(tests):
+            after = self.items.get(tests[nth + 1]) if nth + 1 < len(tests) else None
+            seconds, room = self._limits.get(at, (2.0, 200_000))
+            if at in self.items:
+                calls.watch()
+                self.runner.run(self.items[at], seconds * 3, room * 3, after)
+                calls.stop()
+            if self.runner.dirty:
+                return
+
     def _outside(self, names: set[str]) -> list[str]:
         """Those modules that are no part of the project."""
         return [name for name in names if not inside(sys.modules.get(name), self._root + os.sep)]
@@ -128,13 +166,7 @@ class Trials:
         answer: dict[str, Any] = {"trial": trial["trial"], "how": "ran", "ends": {}, "broke": -1}
         done: Undo = []
         try:
-            if trial["early"]:
-                self._import_again(trial)
-            else:
-                assert self.images is not None
-                for patch in trial["patches"]:
-                    done += self.images.swap(*patch)
-                self.images.clear_caches()
+            self._install(trial, done)
             self._run_tests(trial, answer)
         except Unfit:
             answer["how"] = "unfit"
@@ -143,6 +175,16 @@ class Trials:
         finally:
             undo(done)
         return answer
+
+    def _install(self, trial: dict[str, Any], done: Undo) -> None:
+        """Put an edit in place; ``done`` takes what `undo` needs, as far as it came."""
+        if trial["early"]:
+            self._import_again(trial)
+            return
+        assert self.images is not None
+        for patch in trial["patches"]:
+            done += self.images.swap(*patch)
+        self.images.clear_caches()
 
     def _run_tests(self, trial: dict[str, Any], answer: dict[str, Any]) -> None:
         better = False
