@@ -31,7 +31,7 @@ KEYS: tuple[Key, ...] = (
     Key("run.stop", "x", "act('run.stop')", "stop the run: after this step, or now", label="Stop"),
     Key("view.diff", "d", "view('diff')", "the diff of the current patch", label="Diff"),
     Key("view.log", "l", "view('log')", "the output of the run", label="Log"),
-    Key("view.bench", "b", "bench", "the bench: how fast the kernels are here"),
+    Key("view.bench", "b", "bench", "the bench: how fast the kernels are here", label="Bench"),
     Key("view.ledger", "L", "view('ledger')", "the ledger, as a page"),
     Key("view.features", "F", "view('features')", "pass and fail by feature, now and at the audit"),
     Key("list.filter", "slash", "filter", "show only what has a text in it", label="Filter", shown="/"),

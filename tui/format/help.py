@@ -16,11 +16,12 @@ from tui.theme import ALIVE, BAD, GOOD, MUTED, STRONG, WANTS
 from tui.view import View
 
 KEY_CELLS = 11
+SPARE = ("view.bench",)  # left out of a key line that has no room for all
 
 
 def key_line(view: View, width: int) -> Content:
     """``r Retry o Route …``; what is off is dimmed, and still says why when pressed. A click is a press."""
-    parts: list[Content] = []
+    parts: dict[str, Content] = {}
     for key in _offered(view):
         if not key.label:
             continue
@@ -29,8 +30,11 @@ def key_line(view: View, width: int) -> Content:
         if not view.keys.pressed(key):
             continue
         text = line((view.keys.written(key.id), MUTED if off else STRONG), (f" {label}", MUTED))
-        parts.append(text.stylize(Style.from_meta({"@click": f"screen.{key.action}"})))
-    return Content(" ").join(parts).truncate(width, ellipsis=True)
+        parts[key.id] = text.stylize(Style.from_meta({"@click": f"screen.{key.action}"}))
+    for spare in SPARE:
+        if sum(part.cell_length + 1 for part in parts.values()) > width + 1:
+            parts.pop(spare, None)
+    return Content(" ").join(list(parts.values())).truncate(width, ellipsis=True)
 
 
 def _offered(view: View) -> list[keys.Key]:
