@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,12 +16,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
 from support import CALC, DONE, FIX_ADD, FIX_MUL, edit, finish, make_repo
 
 _SEQUENCES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-~])")
 MARK = "BITNET_TUI_SERVED"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 def words(data: bytes) -> str:
@@ -97,11 +94,3 @@ async def until(holds: Callable[[], bool], what: str, seconds: float = 60.0) -> 
     while not holds():
         assert time.monotonic() < end, f"never happened: {what}"
         await asyncio.sleep(0.02)
-
-
-def browser() -> str:
-    """A Chromium of this machine; a test that needs one is skipped where there is none."""
-    found = os.environ.get("CHROMIUM") or next((p for n in BROWSERS if (p := shutil.which(n))), "")
-    if not found:
-        pytest.skip("missing-tool: no Chromium; CHROMIUM=PATH names one")
-    return found

@@ -17,7 +17,8 @@ from typing import Any
 
 import aiohttp
 
-from tests.tui.served import browser, serving, tiny, until, words
+from tests.tui.chromium import browser
+from tests.tui.served import serving, tiny, until, words
 
 DRAWN = """
 [...document.querySelectorAll('canvas')].reduce((most, canvas) => {
