@@ -116,6 +116,9 @@ def test_what_is_shown_is_the_same_for_what_counts_as_equal():
     assert shown(Chain(1, Chain(2))) == shown(Chain(1, Chain(2))) != shown(Chain(1, Chain(3)))
     assert len({shown(1), shown(True), shown(1.0), shown("1"), shown([1]), shown((1,))}) == 6
     assert shown(np.zeros(2, np.int8)) != shown(np.zeros(2, np.int16))
+    large = np.arange(1, 5000, dtype=np.float32)
+    assert shown(large) == shown(large + np.float32(1e-9)) != shown(large[::-1]) != shown(np.roll(large[::-1], 1))
+    assert len(shown(large)) < 400
     ring = Chain(1)
     ring.after = ring
     assert shown(ring) == "Chain(after=(again), value=1)"

@@ -23,7 +23,8 @@ from .steps import Steps
 VALUE, RAISED, ENDLESS = "value", "raised", "endless"
 _MOST_CALLS, _MOST_PARTS, _MOST_ITEMS = 24, 1500, 300
 _LONGEST = 240
-_HEAVY = 1 << 20  # bytes of an array: to copy and show it takes longer than it tells
+_MOST_NUMBERS = 40  # of an array, one by one
+_HEAVY = 1 << 16  # bytes of an array: to copy and show it takes longer than it tells
 _EACH = 6  # changed forms of one call, beside its edge cases
 
 Call = tuple[FunctionType, tuple[Any, ...], dict[str, Any]]
@@ -149,15 +150,23 @@ def _parts(value: Any, left: list[int], above: tuple[int, ...]) -> Iterator[str]
         yield "{" + ", ".join(f"{k}: {v}" for k, v in sorted(items)) + "}"
     elif hasattr(value, "dtype") and hasattr(value, "tolist"):
         yield f"{kind.__name__}({value.dtype}, {getattr(value, 'shape', ())}, "
-        rows = value.flatten()[:_MOST_PARTS].tolist() if getattr(value, "ndim", 0) else [value.tolist()]
-        yield from _joined((_parts(v, left, above) for v in rows), left)
-        yield ")"
+        rows = value.flatten().tolist() if getattr(value, "ndim", 0) else [value.tolist()]
+        yield from _joined((_parts(v, left, above) for v in rows[:_MOST_NUMBERS]), left)
+        yield f", and more: {_weighed(rows)})" if len(rows) > _MOST_NUMBERS else ")"
     elif hasattr(value, "__next__"):
         yield "iter("
         yield from _joined((_parts(v, left, above) for v in islice(value, _MOST_ITEMS)), left)
         yield ")"
     else:
         yield from _object(value, left, above)
+
+
+def _weighed(rows: list[Any]) -> str:
+    """A number that stands for many, and for their order; up to rounding."""
+    try:
+        return f"{sum(v * (n % 97 + 1) for n, v in enumerate(rows)):.6g}"
+    except (TypeError, ValueError, OverflowError):
+        return str(len(rows))
 
 
 def _joined(rows: Iterator[Iterator[str]], left: list[int]) -> Iterator[str]:
