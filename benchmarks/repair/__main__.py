@@ -42,6 +42,7 @@ class Row:
     tried: int
     rate: float
     alternatives: int
+    confidence: str
     judged: int
     alike: int
     edits: tuple[str, ...]
@@ -114,6 +115,7 @@ def row(program: Program, result: RepairResult, plausible: bool, judged: dict[st
         result.tried,
         result.tried / max(result.seconds, 1e-9),
         result.alternatives,
+        result.confidence,
         tried,
         alike,
         edits,
@@ -152,11 +154,16 @@ def summary(rows: list[Row]) -> str:
     busy = [r.rate for r in rows if r.tried > 200]
     rate = statistics.median(busy) if busy else float("nan")
     wrong = [r for r in rows if r.plausible and not r.right]
+    trust = []
+    for word in ("high", "medium", "low"):
+        mine = [r for r in rows if r.plausible and r.confidence == word]
+        trust.append(f"{sum(r.right for r in mine)} of {len(mine)} of {word} confidence")
     alone = sum(r.alternatives == 0 for r in rows if r.plausible)
     return (
         f"{rows[0].kind}: {plausible} of {n} plausible ({100 * plausible / n:.0f} %), {right} right "
         f"({100 * right / n:.0f} %), {len(wrong)} plausible and wrong; first fix {first:.1f} s, proved {took:.1f} s "
-        f"(medians); {rate:.0f} candidates a second where more than 200 were tried; {alone} without alternatives"
+        f"(medians); {rate:.0f} candidates a second where more than 200 were tried; {alone} without alternatives; "
+        f"right: {', '.join(trust)}"
     )
 
 

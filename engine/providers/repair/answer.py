@@ -46,7 +46,7 @@ def answer(
             said.append(confirmed.note[0].upper() + confirmed.note[1:] + ".")
     doubt = outlook.doubt if mended else ""
     if doubt:
-        said.append(f"All tests pass, and this is open: {doubt}. Which is right? One more test decides.")
+        said.append(f"Open, as no test tells: {doubt}. Which is right? One more test decides.")
     ranked = sorted(located, key=lambda spot: -spot.score)[:_SHOWN]
     return RepairResult(
         files=dict(confirmed.sources) if confirmed is not None else {},

@@ -19,7 +19,7 @@ from engine.providers.repair.vote import Behaviour, Show
 from engine.providers.repair.zygote import Gone, Message, Zygote
 
 _ROOM = 20_000  # steps for one call: more than a test of a small function takes
-_MOST = 400_000  # for all calls of one edit
+_MOST = 200_000  # for all calls of one edit
 _CALL_S = 0.3
 _PATIENCE_S = 2.0
 

@@ -19,9 +19,9 @@ from engine.providers.repair.task import RunnerUp
 from engine.providers.repair.trial import Trial
 from engine.providers.repair.vote import Doubt, elect
 
-VOTERS = 16
-VOTE_S = 2.0
-ALONE_S = 0.5  # where there is but one
+VOTERS = 12
+VOTE_S = 10.0  # a second or two, as a rule: what bounds it is the count of steps, so that a busy machine votes alike
+ALONE_S = 3.0  # where there is but one
 RUNNERS_UP = 5
 _WATCHED_S = 0.5  # of tests, as they usually take, to see what they call
 _WATCHED = 30

@@ -1,7 +1,9 @@
 """Which of many plausible edits is taken: the one the others agree with beyond the tests, never one that mends less."""
 
+import contextlib
 import subprocess
 import sys
+from itertools import count
 from random import Random
 
 import numpy as np
@@ -11,8 +13,9 @@ from engine.providers.repair import rounds
 from engine.providers.repair.attempt import Plausible
 from engine.providers.repair.budget import Budget
 from engine.providers.repair.child import bounds
-from engine.providers.repair.child.behave import shown
+from engine.providers.repair.child.behave import Behaviour, Calls, shown
 from engine.providers.repair.child.perturb import edges, near, variants
+from engine.providers.repair.child.steps import Steps
 from engine.providers.repair.choose import Choice, Outlook, choose, runners_up
 from engine.providers.repair.edits import Candidate
 from engine.providers.repair.source import Source
@@ -116,10 +119,61 @@ def test_what_is_shown_is_the_same_for_what_counts_as_equal():
     assert shown(Chain(1, Chain(2))) == shown(Chain(1, Chain(2))) != shown(Chain(1, Chain(3)))
     assert len({shown(1), shown(True), shown(1.0), shown("1"), shown([1]), shown((1,))}) == 6
     assert shown(np.zeros(2, np.int8)) != shown(np.zeros(2, np.int16))
+    large = np.arange(1, 5000, dtype=np.float32)
+    assert shown(large) == shown(large + np.float32(1e-9)) != shown(large[::-1]) != shown(np.roll(large[::-1], 1))
+    assert len(shown(large)) < 400
     ring = Chain(1)
     ring.after = ring
     assert shown(ring) == "Chain(after=(again), value=1)"
     assert len(shown(list(range(10**5)))) < 20_000
+
+
+def doubled(rows, times=2):
+    rows.append(0)
+    for row in rows:
+        if row > 90:
+            raise ValueError(row)
+    return [row * times for row in rows]
+
+
+def by_chance(rows):
+    return [*rows, next(COUNTER)]
+
+
+COUNTER = count()
+
+
+def taken_down(run, *functions):
+    calls = Calls({function.__code__: function for function in functions})
+    calls.watch()
+    with contextlib.suppress(ValueError):
+        run()
+    calls.stop()
+    return calls.found
+
+
+def behaves(found, seed=0):
+    return list(Behaviour(Steps(), seed=seed, seconds=2.0, room=1000, most=10**6).shows(found))
+
+
+def test_the_calls_of_tests_are_taken_down_as_they_were_made_and_repeated_with_others_like_them():
+    rows = [3, 1]
+    found = taken_down(lambda: (doubled(rows), doubled(rows, times=3), doubled([99])), doubled)
+    assert list(found) == ["doubled([3, 1], 2)", "doubled([3, 1, 0], 3)", "doubled([99], 2)"]
+    shows = behaves(found)
+    assert shows[0] == ("doubled([3, 1], 2)", VALUE, "list", "[6, 2, 0]; argument 1 is then [3, 1, 0]")
+    assert shows[2] == ("doubled([99], 2)", RAISED, "ValueError", "; argument 1 is then [99, 0]")
+    assert ("doubled([], 2)", VALUE, "list", "[0]; argument 1 is then [0]") in shows
+    assert len(shows) > 20
+    assert len({call for call, *_ in shows}) == len(shows)
+    assert shows == behaves(found)
+    assert shows != behaves(found, seed=1)
+
+
+def test_what_comes_out_otherwise_each_time_is_left_out():
+    found = taken_down(lambda: (by_chance([1]), doubled([1])), by_chance, doubled)
+    assert len(found) == 2
+    assert {call.split("(")[0] for call, *_ in behaves(found)} == {"doubled"}
 
 
 # -- the vote ---------------------------------------------------------------------------------------------------------

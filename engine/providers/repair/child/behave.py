@@ -16,14 +16,15 @@ from random import Random
 from types import CodeType, FrameType, FunctionType
 from typing import Any
 
-from .items import Runner, TimeUp, real
+from .items import TimeUp, real
 from .perturb import variants
 from .steps import Steps
 
 VALUE, RAISED, ENDLESS = "value", "raised", "endless"
 _MOST_CALLS, _MOST_PARTS, _MOST_ITEMS = 24, 1500, 300
 _LONGEST = 240
-_HEAVY = 1 << 20  # bytes of an array: to copy and show it takes longer than it tells
+_MOST_NUMBERS = 40  # of an array, one by one
+_HEAVY = 1 << 16  # bytes of an array: to copy and show it takes longer than it tells
 _EACH = 6  # changed forms of one call, beside its edge cases
 
 Call = tuple[FunctionType, tuple[Any, ...], dict[str, Any]]
@@ -149,15 +150,23 @@ def _parts(value: Any, left: list[int], above: tuple[int, ...]) -> Iterator[str]
         yield "{" + ", ".join(f"{k}: {v}" for k, v in sorted(items)) + "}"
     elif hasattr(value, "dtype") and hasattr(value, "tolist"):
         yield f"{kind.__name__}({value.dtype}, {getattr(value, 'shape', ())}, "
-        rows = value.flatten()[:_MOST_PARTS].tolist() if getattr(value, "ndim", 0) else [value.tolist()]
-        yield from _joined((_parts(v, left, above) for v in rows), left)
-        yield ")"
+        rows = value.flatten().tolist() if getattr(value, "ndim", 0) else [value.tolist()]
+        yield from _joined((_parts(v, left, above) for v in rows[:_MOST_NUMBERS]), left)
+        yield f", and more: {_weighed(rows)})" if len(rows) > _MOST_NUMBERS else ")"
     elif hasattr(value, "__next__"):
         yield "iter("
         yield from _joined((_parts(v, left, above) for v in islice(value, _MOST_ITEMS)), left)
         yield ")"
     else:
         yield from _object(value, left, above)
+
+
+def _weighed(rows: list[Any]) -> str:
+    """A number that stands for many, and for their order; up to rounding."""
+    try:
+        return f"{sum(v * (n % 97 + 1) for n, v in enumerate(rows)):.6g}"
+    except (TypeError, ValueError, OverflowError):
+        return str(len(rows))
 
 
 def _joined(rows: Iterator[Iterator[str]], left: list[int]) -> Iterator[str]:
@@ -208,8 +217,7 @@ class Behaviour:
     most : steps for all of them.
     """
 
-    def __init__(self, runner: Runner, steps: Steps, *, seed: int, seconds: float, room: int, most: int) -> None:
-        self._runner = runner
+    def __init__(self, steps: Steps, *, seed: int, seconds: float, room: int, most: int) -> None:
         self._steps = steps
         self._seed = seed
         self._seconds = seconds
@@ -219,7 +227,9 @@ class Behaviour:
     def shows(self, found: dict[str, Call]) -> Iterator[tuple[str, str, str, str]]:
         """Each call, and what it came to: the call, how it ended, the type and the text of what came back."""
         given: set[str] = set()
-        queues = [self._forms(name, call) for name, call in found.items()]
+        # What comes out otherwise each time says nothing about an edit.
+        steady = {name: call for name, call in found.items() if self._show(call) == self._show(call)}
+        queues = [self._forms(name, call) for name, call in steady.items()]
         while queues and self._most > 0:
             for queue in list(queues):
                 call = next(queue, None)

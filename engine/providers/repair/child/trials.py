@@ -135,7 +135,6 @@ class Trials:
         files = {path: name for name, path in self._files.items()}
         calls = Calls(functions_of(live, files, request["wanted"]))
         shows = Behaviour(
-            self.runner,
             self._steps,
             seed=request["seed"],
             seconds=request["seconds"],
