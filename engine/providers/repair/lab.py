@@ -22,7 +22,8 @@ _WORKED = 77
 _RED_CLOCK_S = 3.0  # a red test that runs longer than this is taken for an endless one
 _TRACE_ROOM = 1_000_000
 _FIRST_ROOM = 50_000  # an endless test says all it can within this many steps; so does nearly every other one
-_LONGER = 5.0
+_FIRST_S = 0.5
+_LONGER = 1.5
 _LEAST_ROOM = 10_000
 _QUICK_S, _MOST_QUICK = 0.05, 300
 
@@ -98,7 +99,7 @@ class Lab:
         if seconds is not None:
             return self._traced(tests, seconds, _TRACE_ROOM, patches, until)
         seconds = min(_RED_CLOCK_S, self._task.test_timeout_s)
-        found = self._traced(tests, seconds, _FIRST_ROOM, patches, until)
+        found = self._traced(tests, min(seconds, _FIRST_S), _FIRST_ROOM, patches, until)
         doubtful = [at for at in tests if at in found and found[at].sign.code == ENDLESS]
         if doubtful:
             # Where the first one never ends, without the slow tracer, the others most likely do not either.
