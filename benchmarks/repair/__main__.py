@@ -4,7 +4,9 @@ Run: python -m benchmarks.repair [--quixbugs CLONE] [--humanevalfix humanevalpac
 
 CLONE is a clone of github.com/jkoppel/QuixBugs; the other file lies in github.com/bigcode-project/octopack under
 evaluation/create/humaneval-x/data/python/data. A program is `plausible` when all its tests pass in a fresh pytest,
-`right` when it answers as the reference on up to 400 random inputs too. One worker a program.
+`right` when it answers as the reference on up to 400 random inputs too. One worker a program. A line says: seconds to
+the first edit with which all tests pass, seconds in all, candidates tried, how many a second of trying, and how many a
+second of processor time.
 """
 
 from __future__ import annotations
@@ -12,41 +14,20 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.repair.figures import Clock, Row, machine, summary
 from benchmarks.repair.inputs import GENERATORS
 from benchmarks.repair.sets import Program, humanevalfix, quixbugs
 from engine.providers.repair.search import search
-from engine.providers.repair.task import RepairResult, RepairTask, SearchProgress
+from engine.providers.repair.task import RepairResult, RepairTask
 
 JUDGE = Path(__file__).with_name("judge.py")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What became of one program. ``alike`` of ``judged`` hidden inputs are answered as by the reference."""
-
-    kind: str
-    name: str
-    plausible: bool
-    right: bool
-    first_s: float
-    seconds: float
-    tried: int
-    rate: float
-    alternatives: int
-    confidence: str
-    judged: int
-    alike: int
-    edits: tuple[str, ...]
-    note: str
 
 
 def outcomes(root: Path, env: dict[str, str]) -> tuple[list[str], list[str]]:
@@ -70,13 +51,7 @@ def mend(program: Program, budget: float, seed: int) -> Row:
         red, green = outcomes(root, env)
         if not red:
             raise SystemExit(f"{program.kind} {program.name}: no test fails, so there is nothing to mend")
-        first = [0.0]
-        began = time.monotonic()
-
-        def progress(now: SearchProgress) -> None:
-            if now.best and not first[0]:
-                first[0] = time.monotonic() - began
-
+        clock = Clock(len(red))
         task = RepairTask(
             root=root,
             cwd=root,
@@ -92,15 +67,15 @@ def mend(program: Program, budget: float, seed: int) -> Row:
             seed=seed,
             workers=1,
         )
-        result = search(task, progress=progress, cancelled=lambda: False)
+        result = search(task, progress=clock.hear, cancelled=lambda: False)
         for path, text in result.files.items():
             (root / path).write_bytes(text.encode())
         plausible = bool(result.files) and not result.remaining and not outcomes(root, env)[0]
         judged = judge(program, (root / program.module).read_text()) if plausible else {"tried": 0, "alike": 0}
-    return row(program, result, plausible, judged, first[0])
+    return row(program, result, plausible, judged, clock)
 
 
-def row(program: Program, result: RepairResult, plausible: bool, judged: dict[str, object], first: float) -> Row:
+def row(program: Program, result: RepairResult, plausible: bool, judged: dict[str, object], clock: Clock) -> Row:
     tried, alike = int(str(judged["tried"])), int(str(judged["alike"]))
     edits = tuple(f"{e.line}: {e.before.strip()} -> {e.after.strip()} ({e.template})" for e in result.edits)
     note = result.note if not plausible else str(judged.get("example", ""))
@@ -110,10 +85,11 @@ def row(program: Program, result: RepairResult, plausible: bool, judged: dict[st
         program.name,
         plausible,
         right,
-        first,
+        clock.first_s or result.seconds,
         result.seconds,
+        clock.searching_s,
+        clock.searching_cpu_s,
         result.tried,
-        result.tried / max(result.seconds, 1e-9),
         result.alternatives,
         result.confidence,
         tried,
@@ -145,60 +121,48 @@ def judge(program: Program, candidate: str) -> dict[str, object]:
     return answer
 
 
-def summary(rows: list[Row]) -> str:
-    """The figures of one data set."""
-    n = len(rows)
-    plausible, right = sum(r.plausible for r in rows), sum(r.right for r in rows)
-    first = statistics.median([r.first_s for r in rows if r.plausible] or [float("nan")])
-    took = statistics.median([r.seconds for r in rows if r.plausible] or [float("nan")])
-    busy = [r.rate for r in rows if r.tried > 200]
-    rate = statistics.median(busy) if busy else float("nan")
-    wrong = [r for r in rows if r.plausible and not r.right]
-    trust = []
-    for word in ("high", "medium", "low"):
-        mine = [r for r in rows if r.plausible and r.confidence == word]
-        trust.append(f"{sum(r.right for r in mine)} of {len(mine)} of {word} confidence")
-    alone = sum(r.alternatives == 0 for r in rows if r.plausible)
-    return (
-        f"{rows[0].kind}: {plausible} of {n} plausible ({100 * plausible / n:.0f} %), {right} right "
-        f"({100 * right / n:.0f} %), {len(wrong)} plausible and wrong; first fix {first:.1f} s, proved {took:.1f} s "
-        f"(medians); {rate:.0f} candidates a second where more than 200 were tried; {alone} without alternatives; "
-        f"right: {', '.join(trust)}"
-    )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--quixbugs", type=Path, help="a clone of jkoppel/QuixBugs")
     parser.add_argument("--humanevalfix", type=Path, help="humanevalpack.jsonl of the Python tasks")
     parser.add_argument("--budget", type=float, default=120.0, help="seconds a program (default 120)")
-    parser.add_argument("--jobs", type=int, default=1, help="programs at a time")
+    parser.add_argument("--jobs", type=int, default=1, help="programs at a time; with one, processor time is its own")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", help="names, by comma")
+    parser.add_argument("--part", choices=("even", "odd"), help="only numbered tasks with such a number")
+    parser.add_argument("--totals", action="store_true", help="say nothing of single programs")
     parser.add_argument("--json", type=Path, help="write a line for each program there")
     asked = parser.parse_args()
     programs = [*(quixbugs(asked.quixbugs) if asked.quixbugs else ())]
     programs += [*(humanevalfix(asked.humanevalfix) if asked.humanevalfix else ())]
     if asked.only:
         programs = [p for p in programs if p.name in asked.only.split(",")]
+    if asked.part:
+        programs = [p for p in programs if part(p.name) in ("", asked.part)]
     if not programs:
         raise SystemExit("nothing to mend: give --quixbugs or --humanevalfix")
+    print(f"{len(programs)} programs, {asked.budget:g} s each, {asked.jobs} at a time; {machine()}")
     rows: list[Row] = []
     with ThreadPoolExecutor(asked.jobs) as pool:
         for found in pool.map(lambda p: mend(p, asked.budget, asked.seed), programs):
             rows.append(found)
-            word = "right" if found.right else "plausible, not right" if found.plausible else "not mended"
-            print(
-                f"{found.kind:13} {found.name:28} {word:21} {found.seconds:6.1f} s {found.tried:6} tried "
-                f"{found.rate:6.0f}/s  {'; '.join(found.edits)[:120]}"
-                + (f"\n{'':14}{found.note[:220]}" if word != "right" else ""),
-                flush=True,
-            )
+            if not asked.totals:
+                print(found.line, flush=True)
             if asked.json:
                 with asked.json.open("a") as file:
                     file.write(json.dumps(asdict(found)) + "\n")
+    print(machine())
     for kind in dict.fromkeys(r.kind for r in rows):
-        print(summary([r for r in rows if r.kind == kind]))
+        parts = {part(r.name) for r in rows if r.kind == kind}
+        print(summary(kind, (r for r in rows if r.kind == kind)))
+        for half in sorted(parts) if len(parts) > 1 else ():
+            print(summary(f"{kind}, {half}", (r for r in rows if r.kind == kind and part(r.name) == half)))
+
+
+def part(name: str) -> str:
+    """Half of a data set by number, so that edits are thought of on one half and measured on the other."""
+    number = name.rpartition("_")[2]
+    return ("even", "odd")[int(number) % 2] if number.isdigit() else ""
 
 
 if __name__ == "__main__":

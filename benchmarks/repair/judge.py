@@ -130,7 +130,8 @@ def recorded(check: str, reference: Callable[..., Any]) -> list[tuple[Any, ...]]
         found.append(copy.deepcopy(arguments))
         return reference(*arguments)
 
-    space: dict[str, Any] = {}
+    # The test may call what else the program defines.
+    space: dict[str, Any] = dict(reference.__globals__)
     exec(check, space)
     space["check"](recorder)
     return found

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
 
 from engine.providers.repair.edits import Candidate, combined, patches
 from engine.providers.repair.locate import Spot
@@ -13,6 +14,8 @@ from engine.providers.repair.trial import Trial, Verdict
 
 _MOST_GUARDS = 40
 _LEAST_PROBES = 6
+_SLOW_S = 0.2
+_MOST_STEPS = 20_000
 _SHADOW = 0.9  # share of a test's lines another must run to stand behind it
 
 
@@ -45,37 +48,67 @@ class Plausible:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """The state of the project at the start of a round: texts, what tests did, which are red."""
+    """The state of the project at the start of a round: texts, what tests did, which are red.
+
+    Attributes
+    ----------
+    fickle : tests whose word counts only in a process of their own.
+    """
 
     sources: Mapping[str, Source]
     seen: Mapping[int, Seen]
     red: tuple[int, ...]
     green: tuple[int, ...]
     keys: Sequence[str]
+    fickle: frozenset[int] = frozenset()
+    _known: dict[tuple[object, ...], list[int]] = field(default_factory=dict, repr=False, compare=False)
 
     def relevant(self, spot: Spot) -> list[int]:
         """Red tests an edit at this place may mend, the most telling first."""
+        return self._once(("red", spot.tests), lambda: self._relevant(spot))
+
+    def _once(self, what: tuple[object, ...], find: Callable[[], list[int]]) -> list[int]:
+        # Thousands of candidates ask for the same few places.
+        found = self._known.get(what)
+        if found is None:
+            found = self._known[what] = find()
+        return found
+
+    def _relevant(self, spot: Spot) -> list[int]:
         tests = [at for at in self.red if spot.tests is None or at in spot.tests]
         grouped = groups(self.keys, tests)
         for group in grouped:
-            group.sort(key=lambda at: (self._seconds(at) > 0.2, self._size(at), at))
-        grouped.sort(key=lambda group: (self._seconds(group[0]) > 0.2, self._size(group[0]), group[0]))
+            group.sort(key=lambda at: (self._seconds(at) > _SLOW_S, self._steps(at) > _MOST_STEPS, self._size(at), at))
+        grouped.sort(key=lambda group: (self._seconds(group[0]) > _SLOW_S, self._size(group[0]), group[0]))
         return round_robin(grouped)
 
     def guards(self, spot: Spot, most: int | None = _MOST_GUARDS) -> list[int]:
-        """Green tests an edit at this place may break, quick ones first."""
+        """Green tests an edit at this place may break: the quickest and steadiest ``most``, or all, in their order."""
+        what = ("green", spot.path, spot.first, spot.last, spot.tests is None, most)
+        return self._once(what, lambda: self._guards(spot, most))
+
+    def _guards(self, spot: Spot, most: int | None) -> list[int]:
         tests = [
             at
             for at in self.green
             if spot.tests is None or at not in self.seen or self.seen[at].runs(spot.path, spot.first, spot.last)
         ]
-        tests.sort(key=lambda at: (self._seconds(at), at))
         if most is None:
             return sorted(tests)
-        return tests[:most]
+        tests = [at for at in tests if at not in self.fickle]
+        tests.sort(key=lambda at: (self._seconds(at), at))
+        return sorted(tests[:most])
 
     def _seconds(self, at: int) -> float:
         return self.seen[at].seconds if at in self.seen else 0.0
+
+    def _steps(self, at: int) -> int:
+        return self.seen[at].steps if at in self.seen else 0
+
+    def _affordable(self, tests: Sequence[int]) -> int:
+        """How many tests are asked when none is better: two at least, and long ones only where all are long."""
+        spent = accumulate(self._steps(at) for at in tests)
+        return max(2, sum(steps <= _MOST_STEPS for steps in spent))
 
     def _size(self, at: int) -> int:
         return self.seen[at].size if at in self.seen else 0
@@ -92,7 +125,7 @@ class Situation:
             early=candidate.early,
             tests=tuple(tests[:60]),
             guard=tuple(self.guards(spot)),
-            probe=max(_LEAST_PROBES, min(count, 16)),
+            probe=min(max(_LEAST_PROBES, min(count, 16)), self._affordable(tests)),
         )
 
     def full_trial(self, candidates: Sequence[Candidate], spots: Iterable[Spot]) -> Trial:

@@ -57,7 +57,12 @@ class Budget:
         self.check_cancel()
         if self.left <= (0.0 if confirming else self.reserve):
             raise Stopped("the time was used up")
-        if not confirming and self.tried >= self._most:
+        if not confirming:
+            self.check_edits()
+
+    def check_edits(self) -> None:
+        """Raise `Stopped` if as many edits were tried as may be; asked after each one, so that it is never more."""
+        if self.tried >= self._most:
             raise Stopped(f"{self.tried} edits were tried, the most that were allowed")
 
     def check_cancel(self) -> None:

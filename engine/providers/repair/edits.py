@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
-from engine.providers.repair.source import Source
+from engine.providers.repair.source import FUNCTIONS, Source, Unit
 from engine.providers.repair.task import Edit
 
 
@@ -57,17 +58,41 @@ def combined(sources: Mapping[str, Source], edits: Iterable[Candidate]) -> dict[
 
 
 def patches(source: Source, edits: Iterable[Candidate]) -> list[tuple[str, int, str]]:
-    """The changed top-level definitions of one file: (path, first line, new text), first lines as before the edits."""
+    """The changed top-level definitions of one file: (path, first line, new text), first lines as before the edits.
+
+    Of a class, only the changed method is given where it can stand alone, below a first line with the class's name.
+    """
     found = []
     ordered = sorted(edits, key=lambda e: e.unit)
     for name, group in groupby(ordered, key=lambda e: e.unit):
         unit = next(unit for unit in source.units if unit.name == name)
-        first, last = source.line_span(unit.first, unit.last)
+        edits_here = sorted(group, key=lambda e: e.start, reverse=True)
+        method = _method(source, unit, edits_here)
+        line, end = method or (unit.first, unit.last)
+        first, last = source.line_span(line, end)
         text = source.text[first:last]
-        for edit in sorted(group, key=lambda e: e.start, reverse=True):
+        for edit in edits_here:
             text = text[: edit.start - first] + edit.text + text[edit.end - first :]
-        found.append((source.path, unit.first, text))
+        if method is None:
+            found.append((source.path, line, text))
+        else:
+            found.append((source.path, line - 1, f"class {unit.name}:{source.newline}{text}"))
     return found
+
+
+def _method(source: Source, unit: Unit, edits: Iterable[Candidate]) -> tuple[int, int] | None:
+    """Lines of the one method that all edits of a class lie in: compiling it alone is quicker than the whole class."""
+    if not isinstance(unit.node, ast.ClassDef) or getattr(unit.node, "type_params", None):
+        return None
+    methods = [node for node in unit.node.body if isinstance(node, FUNCTIONS)]
+    names = [node.name for node in ast.walk(unit.node) if isinstance(node, FUNCTIONS)]
+    for node in methods:
+        first = min([node.lineno, *(mark.lineno for mark in node.decorator_list)])
+        start, end = source.line_span(first, node.end_lineno or first)
+        if all(start <= edit.start and edit.end <= end for edit in edits):
+            # Of two with one name, such as a property and its setter, each is told apart only beside the other.
+            return (first, node.end_lineno or first) if names.count(node.name) == 1 and first > unit.first else None
+    return None
 
 
 def shown(source: Source, edit: Candidate) -> Edit:

@@ -25,6 +25,7 @@ class Quarry:
     sources : editable files as they are now.
     imported : lines that ran while the project was imported; functions there cannot be exchanged in memory.
     wanted, expected : names and exceptions that red tests ask for in vain.
+    raised, spelled : exceptions that they end with, and the words in their own strings.
     """
 
     def __init__(
@@ -33,20 +34,24 @@ class Quarry:
         imported: Mapping[str, frozenset[int]],
         wanted: tuple[str, ...] = (),
         expected: tuple[str, ...] = (),
+        raised: tuple[str, ...] = (),
+        spelled: tuple[str, ...] = (),
     ) -> None:
         self._sources = dict(sources)
         self._imported = imported
-        self._wanted = wanted
-        self._expected = expected
+        self._hints = (wanted, expected, raised, spelled)
         elsewhere = {path.rpartition("/")[2].removesuffix(".py"): _defined(source) for path, source in sources.items()}
         for path, source in sources.items():
             if path.endswith("/__init__.py"):
                 elsewhere[path.split("/")[-2]] = _defined(source)
-        self._words = {path: Words(source, elsewhere, wanted, expected) for path, source in sources.items()}
+        self._words = {
+            path: Words(source, elsewhere, *self._hints, tuple(s for s in sources.values() if s is not source))
+            for path, source in sources.items()
+        }
 
     def with_source(self, source: Source) -> Quarry:
         """The same project with one file in another state."""
-        return Quarry({**self._sources, source.path: source}, self._imported, self._wanted, self._expected)
+        return Quarry({**self._sources, source.path: source}, self._imported, *self._hints)
 
     def candidates(
         self, spots: Sequence[Spot], *, seed: int = 0, tiers: Sequence[int] = TIERS

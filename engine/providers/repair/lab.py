@@ -15,13 +15,17 @@ from engine.providers.repair.pool import Pool
 from engine.providers.repair.scratch import Scratch
 from engine.providers.repair.slot import Greeting, Slot, greet
 from engine.providers.repair.task import RepairTask
-from engine.providers.repair.trial import ENDLESS, Sign
+from engine.providers.repair.trial import ENDLESS, Sign, Trial
 from engine.providers.repair.zygote import Message, Zygote
 
 _WORKED = 77
 _RED_CLOCK_S = 3.0  # a red test that runs longer than this is taken for an endless one
-_TRACE_ROOM = 3_000_000
-_LEAST_ROOM = 100_000
+_TRACE_ROOM = 1_000_000
+_FIRST_ROOM = 50_000  # an endless test says all it can within this many steps; so does nearly every other one
+_FIRST_S = 0.5
+_LONGER = 1.5
+_LEAST_ROOM = 10_000
+_QUICK_S, _MOST_QUICK = 0.05, 300
 
 
 class Lab:
@@ -92,6 +96,26 @@ class Lab:
         until: float | None = None,
     ) -> dict[int, Seen]:
         """Run tests once under the tracer, on every worker; after the time ``until`` the rest is left out."""
+        if seconds is not None:
+            return self._traced(tests, seconds, _TRACE_ROOM, patches, until)
+        seconds = min(_RED_CLOCK_S, self._task.test_timeout_s)
+        found = self._traced(tests, min(seconds, _FIRST_S), _FIRST_ROOM, patches, until)
+        doubtful = [at for at in tests if at in found and found[at].sign.code == ENDLESS]
+        if doubtful:
+            # Where the first one never ends, without the slow tracer, the others most likely do not either.
+            long = Trial(tuple(patches), {}, early=False, tests=(doubtful[0],), factor=_LONGER, alone=True)
+            if not self.pool.one(long).endless:
+                found |= self._traced(doubtful, seconds, _TRACE_ROOM, patches, until)
+        return found
+
+    def _traced(
+        self,
+        tests: Sequence[int],
+        seconds: float,
+        room: int,
+        patches: Sequence[tuple[str, int, str]],
+        until: float | None,
+    ) -> dict[int, Seen]:
         share = -(-len(tests) // max(1, len(self.slots)))
         waiting = {
             slot.ready(early=False, check=self._check): list(tests[nth * share : (nth + 1) * share])
@@ -99,7 +123,7 @@ class Lab:
         }
         found: dict[int, Seen] = {}
         for zygote, rest in waiting.items():
-            self._ask(zygote, rest, seconds, patches)
+            self._ask(zygote, rest, seconds, room, patches)
         try:
             while any(waiting.values()):
                 self._check()
@@ -108,13 +132,13 @@ class Lab:
                 for zygote, rest in waiting.items():
                     for message in zygote.receive() if zygote.busy else ():
                         if self._take(zygote, message, rest, found):
-                            self._ask(zygote, rest, seconds, patches)
+                            self._ask(zygote, rest, seconds, room, patches)
                 time.sleep(0.004)
         finally:
             self.pool.stop()
         return found
 
-    def _ask(self, zygote: Zygote, tests: list[int], seconds: float | None, patches: Sequence[Any]) -> None:
+    def _ask(self, zygote: Zygote, tests: list[int], seconds: float, room: int, patches: Sequence[Any]) -> None:
         zygote.busy = bool(tests)
         if tests:
             zygote.send(
@@ -122,8 +146,8 @@ class Lab:
                     "op": "trace",
                     "batch": 0,
                     "tests": tests,
-                    "seconds": seconds or min(_RED_CLOCK_S, self._task.test_timeout_s),
-                    "room": _TRACE_ROOM,
+                    "seconds": seconds,
+                    "room": room,
                     "patches": list(patches),
                     "patience": self._task.test_timeout_s * 2 + 5,
                 }
@@ -153,8 +177,8 @@ class Lab:
         limits: dict[int, tuple[float, int]] = {}
         for at, view in seen.items():
             endless = view.sign.code == ENDLESS
-            room = max(_LEAST_ROOM, 0 if endless else 10 * view.steps + 2000)
-            seconds = 1.0 if endless else max(0.5, 8 * view.seconds, min(4 * slowest, 2.0))
+            room = max(_LEAST_ROOM, 0 if endless else min(10 * view.steps, 2 * view.steps + 100_000) + 2000)
+            seconds = 0.25 if endless else max(0.25, 8 * view.seconds, min(4 * slowest, 2.0))
             limits[at] = (min(seconds, self._task.test_timeout_s), room)
         message = {
             "op": "know",
@@ -164,8 +188,21 @@ class Lab:
         }
         for slot in self.slots:
             slot.tell(message)
-        quick = sorted((view.seconds, at) for at, view in seen.items() if not view.sign.passed)
-        self.pool.sentinels = [at for s, at in quick if s < 0.05 and seen[at].sign.code == "f"][:2]
+
+    def fickle(self, seen: Mapping[int, Seen]) -> frozenset[int]:
+        """Tests that end otherwise when all run again in one process: what they say depends on what ran before.
+
+        Of those that end alike, some are set to watch over every batch of trials.
+        """
+        quick = sorted(at for at, view in seen.items() if view.seconds < _QUICK_S and view.sign.code in "pf")
+        trial = Trial((), {}, early=False, tests=tuple(quick[:_MOST_QUICK]), probe=len(quick) + 1)
+        self.pool.sentinels = []
+        ends = [verdict.ends for _, verdict in self.pool.run(iter((trial, trial)))]
+        odd = frozenset(at for at in trial.tests if any(found.get(at) != seen[at].sign for found in ends))
+        steady = sorted((seen[at].seconds, at) for at in trial.tests if at not in odd)
+        for passed in (False, True):
+            self.pool.sentinels += [at for _, at in steady if seen[at].sign.passed == passed][:2]
+        return odd
 
     def rebase(self, sources: Mapping[str, str], *, imported_again: bool) -> None:
         """Make these sources the starting point; ``imported_again`` where that needs new processes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ _WANTED = (
     re.compile(r"has no attribute '(\w+)'"),
     re.compile(r"name '(\w+)' is not defined"),
 )
+_OF_TESTS = {"AssertionError", "Failed", "TimeUp", "Skipped", "UsageError"}
 _EXPECTED = re.compile(r"DID NOT RAISE (?:<class '(?:\w+\.)*(\w+)'>|any of .*)")
 
 
@@ -84,6 +86,25 @@ def round_robin(grouped: Iterable[Sequence[int]]) -> list[int]:
 def wanted_names(texts: Iterable[str]) -> tuple[str, ...]:
     """Names the messages of red tests say are missing."""
     return tuple(dict.fromkeys(name for text in texts for form in _WANTED for name in form.findall(text)))
+
+
+def raised_errors(kinds: Iterable[str]) -> tuple[str, ...]:
+    """Exceptions that red tests ended with, those of the tests' own making left out."""
+    return tuple(dict.fromkeys(kind for kind in kinds if kind.isidentifier() and kind not in _OF_TESTS))
+
+
+def spelled_words(tests: Iterable[str]) -> tuple[str, ...]:
+    """Words in the strings of test files, given their sources."""
+    found: dict[str, None] = {}
+    for text in tests:
+        try:
+            tree = ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) <= 200:
+                found.update(dict.fromkeys([node.value, *re.findall(r"\w+", node.value)]))
+    return tuple(word for word in found if 3 < len(word) <= 40)[:2000]
 
 
 def expected_errors(texts: Iterable[str]) -> tuple[str, ...]:

@@ -18,7 +18,10 @@ from engine.providers.repair.zygote import Gone, Message, Zygote
 
 BATCH_S = 0.25
 LARGEST_BATCH = 100
+LEAST_BATCH = 8  # a fork costs more than a few slow trials
 MANY_LEAKS = 20  # from then on nothing shares a process
+MANY_CUT = 10  # batches that ended early by themselves; from then on they are small
+SMALL_BATCH = 8
 _WORKED = 77  # the exit status by which a fork says that it ended by itself
 
 Queued = tuple[int, Trial]
@@ -39,6 +42,7 @@ class Pool:
         self.patience = patience
         self.sentinels: list[int] = []
         self._leaks = 0
+        self._cut = 0
         self._check = check
         self._each_s = 0.01
         self._batch = 0
@@ -86,8 +90,9 @@ class Pool:
             queues[trial.early].append((index, trial))
 
     def _size(self) -> int:
-        most = LARGEST_BATCH if self._leaks < MANY_LEAKS else 1
-        return max(1, min(most, int(BATCH_S / self._each_s)))
+        most = LARGEST_BATCH if self._cut < MANY_CUT else SMALL_BATCH
+        most = most if self._leaks < MANY_LEAKS else 1
+        return min(most, max(LEAST_BATCH, int(BATCH_S / self._each_s)))
 
     def _dispatch(self, slot: Slot, queues: tuple[deque[Queued], deque[Queued]]) -> None:
         filled = [queue for queue in queues if queue]
@@ -166,6 +171,7 @@ class Pool:
             zygote.busy = False
             answers.update((index, verdict) for index, _, verdict in self._heard[zygote])
             by_itself = message["done"] == "end" and message["status"] == _WORKED << 8
+            self._cut += by_itself and bool(waiting)
             if waiting and not by_itself:
                 answers[waiting.popleft()[0]] = Verdict("crashed", {})
             queues[zygote.early].extendleft(reversed(waiting))

@@ -18,9 +18,10 @@ from engine.providers.repair.lab import Lab
 from engine.providers.repair.locate import Spot, spots
 from engine.providers.repair.observe import groups
 from engine.providers.repair.source import Source
-from engine.providers.repair.trial import Trial
+from engine.providers.repair.trial import ENDLESS, Trial
 
 AFTERWARDS = 150  # candidates still tried once one mends every test that runs its place: there may be a better one
+FEW = 4  # red tests below which more are tried, because the fewer there are the more is mended by accident
 HOPEFUL = 500  # the same, once one mends every case of a test function, but not all tests there
 PATIENT = 3000  # candidates after which one that mends some cases of a test function has to do
 FURTHER = 2500  # candidates still tried when the one that was chosen does not look right
@@ -58,6 +59,8 @@ class Round:
     ----------
     number : counts from 0.
     errors : (path, line) that failed imports passed through.
+    most : how many candidates may be tried, if not all.
+    whole_only : only an edit that mends every red test that runs its place is wanted.
     """
 
     lab: Lab
@@ -69,11 +72,14 @@ class Round:
     errors: tuple[tuple[str, int], ...]
     wanted: tuple[str, ...]
     seed: int
+    most: int | None = None
+    whole_only: bool = False
     located: list[Spot] = field(default_factory=list)
     plausible: list[Plausible] = field(default_factory=list)
     choice: Choice = field(default_factory=Choice)
     partners: list[tuple[int, float, int, Candidate, Spot]] = field(default_factory=list)
     slow: list[tuple[Candidate, Spot]] = field(default_factory=list)
+    hanging: list[tuple[Candidate, Spot]] = field(default_factory=list)
 
     def locate(self) -> list[Spot]:
         here = self.situation
@@ -84,9 +90,9 @@ class Round:
     def search(self) -> list[Plausible]:
         """The plausible candidates of this round, best first; empty when there are none."""
         source = self.quarry.candidates(self.located, seed=self.seed)
-        if not self._try(self._fresh(source)) and not self.plausible:
+        if not self._try(islice(self._fresh(source), self.most)) and not self.plausible:
             self._try(self._slow_ones(), factor=20.0)
-        if not self.plausible:
+        if not self.plausible and not self.whole_only:
             self._in_pairs()
         self.choice = self._choose()
         if self.choice.lost is not None:
@@ -110,8 +116,9 @@ class Round:
             yield candidate, spot
 
     def _slow_ones(self) -> Iterator[tuple[Candidate, Spot]]:
-        """Candidates that mended something, or might have, had they had more time."""
+        """Candidates that mended something, or might have, had they had more time; a few that never ended."""
         yield from self.slow[:30]
+        yield from sorted(self.hanging, key=lambda row: row[0].cost)[:150]
 
     def _try(self, source: Iterator[tuple[Candidate, Spot]], *, factor: float = 1.0) -> bool:
         """Try candidates until there is one to keep; true if the source did not run dry."""
@@ -132,18 +139,20 @@ class Round:
                 key = self.memory.key(self.situation.sources[candidate.path], candidate)
                 self.memory.tried[key] = self.number
                 found = self.situation.judged(candidate, spot, verdict, index)
-                if found is not None:
+                if found is not None and (found.full or not self.whole_only):
                     self.plausible.append(found)
                     self.budget.best = max(self.budget.best, len(found.mended))
-                    wait = AFTERWARDS if found.full else HOPEFUL if found.whole else PATIENT
-                    wait = PATIENT if found.shadowed else wait
-                    last = min(last, index + wait) if last is not None else index + wait
+                    until = index + _patience(found)
+                    last = min(last, until) if last is not None else until
                 elif verdict.endless and (verdict.mended or verdict.broke >= 0):
                     self.slow.insert(0, (candidate, spot))
+                elif verdict.ends and all(sign.code == ENDLESS for sign in verdict.ends.values()):
+                    self.hanging.append((candidate, spot))
                 elif further := self.situation.further(verdict):
                     self.partners.append((-further, candidate.cost, index, candidate, spot))
                 if last is not None and index >= last:
                     return True
+                self.budget.check_edits()
         finally:
             running.close()  # type: ignore[attr-defined]
         return False
@@ -208,6 +217,7 @@ class Round:
                     pair = Plausible((first, second), place, found.mended, index, True, found.full)
                     self.plausible.append(pair)
                     return True
+                self.budget.check_edits()
         finally:
             running.close()  # type: ignore[attr-defined]
         return False
@@ -234,6 +244,13 @@ class Round:
             for candidate in found.candidates if found not in kept else ():
                 self.memory.tried.pop(self.memory.key(self.situation.sources[candidate.path], candidate), None)
         return kept
+
+
+def _patience(found: Plausible) -> int:
+    """How many candidates are still tried after this one."""
+    if found.shadowed or not found.whole:
+        return PATIENT
+    return AFTERWARDS * max(1, FEW // len(found.mended)) if found.full else HOPEFUL
 
 
 def _stretched(trial: Trial, factor: float) -> Trial:

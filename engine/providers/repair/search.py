@@ -5,9 +5,10 @@ It never writes to the project it was given: everything happens in scratch copie
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from engine.providers.repair.answer import answer, empty_handed, last_lines
@@ -17,10 +18,11 @@ from engine.providers.repair.choose import RUNNERS_UP, Outlook, runners_up
 from engine.providers.repair.confirm import Confirmed, Confirmer
 from engine.providers.repair.edits import combined, shown
 from engine.providers.repair.generate import Quarry
+from engine.providers.repair.history import SecondThoughts, Standing
 from engine.providers.repair.lab import Lab
 from engine.providers.repair.locate import Spot
 from engine.providers.repair.needless import needless
-from engine.providers.repair.observe import Seen, expected_errors, wanted_names
+from engine.providers.repair.observe import Seen, expected_errors, raised_errors, spelled_words, wanted_names
 from engine.providers.repair.replay import Step
 from engine.providers.repair.rounds import Memory, Round
 from engine.providers.repair.scratch import keys_of
@@ -65,6 +67,7 @@ class Quest:
         self._failing = keys_of(task, task.failing)
         self._passing = keys_of(task, task.passing)
         self._sources = self._read()
+        self._spelled = spelled_words(self._tests())
         self._original = {path: source.text for path, source in self._sources.items()}
         self._steps: list[Step] = []
         self._located: list[Spot] = []
@@ -79,6 +82,7 @@ class Quest:
         self._seen: dict[int, Seen] = {}
         self._red: list[int] = []
         self._green: list[int] = []
+        self._fickle: frozenset[int] = frozenset()
         self.result = self._answer(None)
 
     def close(self) -> None:
@@ -125,6 +129,12 @@ class Quest:
                 self._notes.append(f"Skipped a file that cannot be edited: {error}.")
         return sources
 
+    def _tests(self) -> Iterator[str]:
+        """The text of each file with a red test."""
+        for name in dict.fromkeys(key.split("::")[0] for key in self._failing.values()):
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                yield (self._task.root / name).read_text(encoding="utf-8")
+
     def _worth_it(self) -> bool:
         if not self._failing:
             self._notes.append("None of the failing tests lies in a file that exists.")
@@ -152,6 +162,7 @@ class Quest:
         self._red = [*files, *(at for at in red if at not in seen or not seen[at].sign.passed)]
         self._green = [at for at in rest if at not in seen or seen[at].sign.passed]
         self._lab.know(seen)
+        self._fickle = self._lab.fickle(seen)
         whole_run = sum(view.seconds for view in seen.values())
         self._budget.reserve = min(0.4 * self._task.budget_s, 1.0 + 1.5 * self._lab.start_s + 1.5 * whole_run)
         self._mention(greeting.threads, red)
@@ -173,18 +184,32 @@ class Quest:
 
     def _rounds(self) -> None:
         number = 0
+        thoughts = SecondThoughts()
         while self._red:
             self._budget.check()
-            situation = Situation(self._sources, self._seen, tuple(self._red), tuple(self._green), self._lab.keys)
+            red, green = tuple(self._red), tuple(self._green)
+            situation = Situation(self._sources, self._seen, red, green, self._lab.keys, self._fickle)
             greeting = self._lab.greeting
             assert greeting is not None
             texts = [view.text for at, view in self._seen.items() if not view.sign.passed]
             texts += [error["text"] for error in greeting.errors]
             wanted, expected = wanted_names(texts), expected_errors(texts)
             frames = tuple((path, line) for error in greeting.errors for path, line in error["frames"])
-            quarry = Quarry(self._sources, self._lab.ran_at_import(), wanted, expected)
+            kinds = [view.sign.kind for view in self._seen.values()] + [error["kind"] for error in greeting.errors]
+            hints = (wanted, expected, raised_errors(kinds), self._spelled)
+            quarry = Quarry(self._sources, self._lab.ran_at_import(), *hints)
             turn = Round(
-                self._lab, self._budget, situation, quarry, self._memory, number, frames, wanted, self._task.seed
+                self._lab,
+                self._budget,
+                situation,
+                quarry,
+                self._memory,
+                number,
+                frames,
+                wanted,
+                self._task.seed,
+                thoughts.most,
+                thoughts.whole_only,
             )
             located = turn.locate()
             self._located = self._located or located
@@ -193,15 +218,50 @@ class Quest:
             try:
                 found = turn.search()
             except Stopped:
-                self._keep_best(turn)
+                back = None if turn.plausible else thoughts.given_up()
+                self._note_standing(back) if back is not None else self._keep_best(turn)
                 raise
+            number += 1
             if not found:
-                self._notes.append(empty_handed(turn))
-                return
+                back = thoughts.instead(self._standing())
+                if back is None:
+                    self._notes.append(empty_handed(turn))
+                    return
+                self._return_to(back)
+                continue
+            thoughts.accepted(found, self._standing())
             others = runners_up(turn.choice, found, self._sources, self._original)
             self._outlook = self._outlook.then(turn.choice, found, tuple(islice(others, RUNNERS_UP)))
-            self._accept(found, situation, number)
-            number += 1
+            self._accept(found, situation, number - 1)
+
+    def _standing(self) -> Standing:
+        return Standing(
+            self._sources,
+            tuple(self._steps),
+            dict(self._seen),
+            tuple(self._red),
+            tuple(self._green),
+            dict(self._memory.changed),
+            self._budget.fixed,
+            self._outlook,
+        )
+
+    def _note_standing(self, there: Standing) -> None:
+        self._sources, self._steps, self._seen = dict(there.sources), list(there.steps), dict(there.seen)
+        self._red, self._green = list(there.red), list(there.green)
+        self._memory.changed, self._budget.fixed = dict(there.changed), there.fixed
+        self._outlook = there.outlook
+
+    def _return_to(self, there: Standing) -> None:
+        """Make an earlier or later state of the search its starting point again."""
+        texts = {path: source.text for path, source in there.sources.items() if source is not self._sources[path]}
+        apart = {id(step): step for step in (*self._steps, *there.steps)}
+        shared = {id(step) for step in self._steps} & {id(step) for step in there.steps}
+        early = any(step.candidate.early for at, step in apart.items() if at not in shared)
+        self._note_standing(there)
+        self._lab.rebase(texts, imported_again=early)
+        self._lab.know(self._seen)
+        self._fickle = self._lab.fickle(self._seen)
 
     def _keep_best(self, turn: Round) -> None:
         """Out of time: an edit that mends something is still worth a proof."""
@@ -234,6 +294,8 @@ class Quest:
         self._red = [at for at in self._red if "::" in self._lab.keys[at] or self._still_broken(self._lab.keys[at])]
         mended = [at for at in again if self._seen.get(at) is not None and self._seen[at].sign.passed]
         self._green = sorted({*self._green, *mended} - set(self._red))
+        if self._red:
+            self._fickle = self._lab.fickle(self._seen)
         self._budget.fixed = self._reds - sum(1 for at in self._red if at < self._reds)
 
     def _still_broken(self, path: str) -> bool:

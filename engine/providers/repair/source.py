@@ -56,6 +56,7 @@ class Source:
             where = f", line {line}" if line else ""
             raise Unreadable(f"{path}{where}: {getattr(error, 'msg', None) or error}") from error
         self._starts = [self._shift, *(match.end() for match in _NEWLINE.finditer(text))]
+        self._expressions: dict[ast.AST, list[tuple[str, frozenset[str]]]] = {}
         self._ascii = text[self._shift :].isascii()
 
     @classmethod
@@ -126,6 +127,20 @@ class Source:
         if isinstance(node, ast.stmt):
             return node
         return next((holder for holder in self.above(node) if isinstance(holder, ast.stmt)), None)
+
+    def expressions(self, tree: ast.AST) -> list[tuple[str, frozenset[str]]]:
+        """The expressions of all functions below ``tree``, shortest first, each with the names it reads."""
+        found = self._expressions.get(tree)
+        if found is None:
+            texts: dict[str, frozenset[str]] = {}
+            for function in ast.walk(tree):
+                for node in ast.walk(function) if isinstance(function, FUNCTIONS) else ():
+                    if isinstance(node, (ast.Call, ast.BinOp, ast.Subscript, ast.Compare, ast.Attribute, ast.IfExp)):
+                        text = self.segment(node)
+                        if 2 < len(text) <= 60 and "\n" not in text:
+                            texts[text] = frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name))
+            found = self._expressions[tree] = sorted(texts.items(), key=lambda row: (len(row[0]), row[0]))
+        return found
 
     @cached_property
     def units(self) -> tuple[Unit, ...]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import builtins
+import sys
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from engine.providers.repair.source import FUNCTIONS, Span
 from engine.providers.repair.words import Words
@@ -56,6 +58,14 @@ def strength(node: ast.AST) -> int:
     return next((level for known, level in _STRENGTH if isinstance(kind, known)), 0)
 
 
+@lru_cache(maxsize=20_000)
+def _strength_of(text: str) -> int:
+    try:
+        return strength(ast.parse(text, mode="eval").body)
+    except (SyntaxError, ValueError):
+        return 0
+
+
 class View:
     """One statement and its surroundings.
 
@@ -102,10 +112,7 @@ class View:
         whole = self.source.text
         if whole[:start].rstrip(" ").endswith("(") and whole[end:].lstrip(" ").startswith(")"):
             return text
-        try:
-            has = strength(ast.parse(text, mode="eval").body)
-        except (SyntaxError, ValueError):
-            has = 0
+        has = _strength_of(text)
         return text if has >= needed else f"({text})"
 
     def _needed(self, holder: ast.AST | None, node: ast.expr) -> int:
@@ -127,39 +134,41 @@ class View:
 
     @cached_property
     def header(self) -> tuple[ast.AST, ...]:
-        """Expressions of the statement, without those of the statements below it."""
+        """Expressions of the statement, without those of the statements below it and without annotations."""
         found: list[ast.AST] = []
         queue: list[ast.AST] = [self.statement]
         while queue:
             node = queue.pop(0)
+            said = (getattr(node, "annotation", None), getattr(node, "returns", None))
             for child in ast.iter_child_nodes(node):
+                if child in said:
+                    continue
                 if isinstance(child, (ast.stmt, ast.ExceptHandler)) or type(child).__name__ == "match_case":
                     continue
                 if not isinstance(child, (ast.expr_context, ast.operator, ast.cmpop, ast.boolop, ast.unaryop)):
                     found.append(child)
                 queue.append(child)
-        return tuple(found)
+        return tuple(node for node in found if not self._misplaced(node))
+
+    def _misplaced(self, node: ast.AST) -> bool:
+        """Before Python 3.12 the places of what stands in an f-string are not always right."""
+        if sys.version_info >= (3, 12) or not isinstance(node, ast.expr):
+            return False
+        if not any(isinstance(holder, ast.JoinedStr) for holder in self.source.above(node)):
+            return False
+        try:
+            return ast.dump(ast.parse(self.text(node), mode="eval").body) != ast.dump(node)
+        except (SyntaxError, ValueError):
+            return True
 
     def expressions(self, *kinds: type[ast.AST]) -> Iterator[ast.expr]:
-        """Expressions of the header that are read, annotations left out."""
+        """Expressions of the header that are read."""
         for node in self.header:
             if not isinstance(node, ast.expr) or (kinds and not isinstance(node, kinds)):
                 continue
-            if isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del)) or self._is_annotation(node):
+            if isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del)):
                 continue
             yield node
-
-    def _is_annotation(self, node: ast.expr) -> bool:
-        below: ast.AST = node
-        for holder in self.source.above(node):
-            if isinstance(holder, ast.arg) or (isinstance(holder, ast.AnnAssign) and below is holder.annotation):
-                return True
-            if isinstance(holder, FUNCTIONS):
-                return below is holder.returns
-            if isinstance(holder, ast.stmt):
-                return False
-            below = holder
-        return False
 
     @cached_property
     def locals(self) -> tuple[str, ...]:
@@ -176,6 +185,27 @@ class View:
             for node in ast.walk(holder):
                 if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                     found[node.id] = None
+        for part in self.header:
+            if isinstance(part, ast.Lambda):
+                found.update(dict.fromkeys(arg.arg for arg in part.args.args))
+        return tuple(found)
+
+    @cached_property
+    def foreign(self) -> tuple[str, ...]:
+        """Expressions of other functions whose names all mean something here: of the class, the file, the project."""
+        words = self.words
+        known = {*self.locals, *words.constants, *words.functions, *words.imported, *dir(builtins)}
+        own = set(self.ingredients)
+        found: dict[str, None] = {}
+        near = next((n for n in self.source.above(self.statement) if isinstance(n, ast.ClassDef)), None)
+        for source, tree in [
+            *([(self.source, near)] if near is not None else []),
+            (self.source, self.source.tree),
+            *((source, source.tree) for source in words.beside),
+        ]:
+            for text, names in source.expressions(tree):
+                if text not in own and known.issuperset(names):
+                    found[text] = None
         return tuple(found)
 
     @cached_property

@@ -19,6 +19,9 @@ class Words:
     elsewhere : names that each editable module defines, by the last part of the module's name.
     wanted : names that tests ask for in vain.
     expected : exceptions that tests wait for in vain.
+    raised : exceptions that red tests end with.
+    spelled : words in the tests' own strings.
+    beside : the other editable files.
     """
 
     def __init__(
@@ -27,11 +30,17 @@ class Words:
         elsewhere: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
         wanted: tuple[str, ...] = (),
         expected: tuple[str, ...] = (),
+        raised: tuple[str, ...] = (),
+        spelled: tuple[str, ...] = (),
+        beside: tuple[Source, ...] = (),
     ) -> None:
         self.source = source
         self.elsewhere = elsewhere
         self.wanted = wanted
         self.expected = expected
+        self.raised = raised
+        self.spelled = spelled
+        self.beside = beside
 
     @cached_property
     def numpy(self) -> str:
@@ -83,6 +92,26 @@ class Words:
         return {node.name: len(node.args.args) for node in self.source.tree.body if isinstance(node, FUNCTIONS)}
 
     @cached_property
+    def parameters(self) -> dict[str, tuple[str, ...]]:
+        """Names that the functions, methods and classes of the project take, by what is called."""
+        found: dict[str, tuple[str, ...]] = {}
+        for source in (*self.beside, self.source):
+            for node in ast.walk(source.tree):
+                if isinstance(node, FUNCTIONS):
+                    spec = node.args
+                    names = tuple(arg.arg for arg in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs))
+                    holder = source.parents.get(node)
+                    if isinstance(holder, ast.ClassDef):
+                        names = names[1:]
+                    found[
+                        holder.name if isinstance(holder, ast.ClassDef) and node.name == "__init__" else node.name
+                    ] = names
+                elif isinstance(node, ast.ClassDef):
+                    fields = [n.target.id for n in node.body if _is_field(n)]  # type: ignore[attr-defined]
+                    found.setdefault(node.name, tuple(fields))
+        return found
+
+    @cached_property
     def imported(self) -> tuple[str, ...]:
         found = []
         for node in ast.walk(self.source.tree):
@@ -105,3 +134,7 @@ class Words:
                     elif isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name):
                         found.setdefault("self", {})[part.target.id] = None
         return {base: tuple(names) for base, names in found.items()}
+
+
+def _is_field(node: ast.stmt) -> bool:
+    return isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)

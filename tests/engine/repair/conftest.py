@@ -9,8 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from engine.providers.repair.locate import statements
 from engine.providers.repair.search import search
+from engine.providers.repair.source import Source
 from engine.providers.repair.task import RepairTask
+from engine.providers.repair.templates import TEMPLATES
+from engine.providers.repair.view import View
+from engine.providers.repair.words import Words
 
 
 class Project:
@@ -83,8 +88,25 @@ def project(tmp_path):
     return Project(tmp_path)
 
 
+@pytest.fixture
+def proposals():
+    """The whole text after each edit that the templates propose for its statements; no process is started."""
+
+    def texts(text, *, first=0, **hints):
+        source = Source("mod.py", text)
+        words = Words(source, **hints)
+        found = set()
+        for node in statements(source):
+            for template in TEMPLATES if node.lineno > first else ():
+                for swap in template.propose(View(words, node)):
+                    found.add(text[: swap.span[0]] + swap.text + text[swap.span[1] :])
+        return found
+
+    return texts
+
+
 @pytest.fixture(scope="session")
 def seeded():
     """Every seeded defect: name, right source, test, wrong source."""
     folder = Path(__file__).parent / "seeded"
-    return {kind: runpy.run_path(str(folder / f"{kind}.py"))["CASES"] for kind in ("plain", "arrays", "fresh")}
+    return {kind: runpy.run_path(str(folder / f"{kind}.py"))["CASES"] for kind in ("plain", "arrays", "fresh", "slips")}

@@ -160,7 +160,7 @@ def test_candidates_come_in_the_same_order_and_know_what_needs_an_import():
         ("return int(a - 1)", "return int(a)", "return inta"),
         ("return (a - 1) * b", "return a * b", "return (a) * b"),
         ("return not(a - b)", "return not(a)", "return nota"),
-        ("return ((a + 1)) * b", "return (a) * b", "return a * b"),
+        ("return ((a + 1)) * b", "return (a) * b", "return ((a)) * b"),
     ],
 )
 def test_parentheses_with_nothing_left_to_hold_go(body, wanted, never):

@@ -155,7 +155,9 @@ def test_the_same_search_twice_tries_the_same_edits(project):
         "from core import f\ndef test_f(): assert f(1, 3) == 2\ndef test_g(): assert f(5, 1) == 4\n",
     )
     args = (["tests/test_core.py::test_f"], ["tests/test_core.py::test_g"])
-    one, two = project.repair(*args), project.repair(*args, workers=1)
+    more = {"seed": 5, "max_candidates": 300}
+    one, two = project.repair(*args, **more, workers=2), project.repair(*args, **more, workers=1)
+    assert one.files
     assert (one.files, one.edits) == (two.files, two.edits)
     assert one.tried == two.tried
 

@@ -145,7 +145,7 @@ class Runner:
         self._steps.refill(room)
         # Processor time, so that a busy machine changes nothing; real time behind it, for code that sleeps.
         signal.setitimer(signal.ITIMER_PROF, seconds, 0.05)
-        signal.setitimer(signal.ITIMER_REAL, seconds * 1.2 + 0.15, 0.05)
+        signal.setitimer(signal.ITIMER_REAL, seconds * 2 + 0.5, 0.05)
         try:
             ending = self._run(item, after)
         except TimeUp as late:

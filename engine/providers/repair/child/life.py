@@ -46,8 +46,11 @@ class Watch:
         os.close(self._waker)
 
 
-def limit_resources(file_mib: int = 64, memory_gib: int = 16) -> None:
-    """Bound what code under trial may take: no core dumps, no huge files, no endless memory."""
+def limit_resources(file_mib: int = 64, memory_gib: int = 8) -> None:
+    """Bound what code under trial may take: no core dumps, no huge files, no endless memory.
+
+    Of memory, what the process has now and a quarter of the machine's, from 2 GiB to ``memory_gib``.
+    """
     try:
         import resource
     except ImportError:  # not a POSIX system: there is nothing to set
@@ -55,8 +58,25 @@ def limit_resources(file_mib: int = 64, memory_gib: int = 16) -> None:
     wanted = [(resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, file_mib << 20)]
     if not any(name in sys.modules for name in ("cupy", "torch", "jax")):
         # Drivers of accelerators reserve far more addresses than they use.
-        wanted.append((resource.RLIMIT_AS, memory_gib << 30))
+        wanted.append((resource.RLIMIT_AS, _size() + max(2 << 30, min(memory_gib << 30, _memory() // 4))))
     for what, value in wanted:
         _, hard = resource.getrlimit(what)
         ceiling = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(what, (ceiling, hard))
+
+
+def _memory() -> int:
+    """Bytes of memory in this machine, or 0."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (OSError, ValueError):
+        return 0
+
+
+def _size() -> int:
+    """Bytes of address space this process has taken, or 0."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0

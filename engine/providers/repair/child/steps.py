@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import ast
 import builtins
+from collections.abc import Iterator
 from typing import Any
 
 TICK = "__bitnet_tui_tick__"
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
+_BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
 class Steps:
@@ -42,7 +44,7 @@ class Steps:
 
 def count_steps(tree: ast.AST) -> Any:
     """Insert a tick at the start of each loop and function body of ``tree``, in place."""
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if not isinstance(node, _FUNCTIONS + _LOOPS):
             continue
         body = node.body
@@ -57,3 +59,13 @@ def count_steps(tree: ast.AST) -> Any:
             part.col_offset = part.end_col_offset = place.col_offset  # type: ignore[attr-defined]
         body.insert(at, call)
     return tree
+
+
+def _statements(tree: ast.AST) -> Iterator[Any]:
+    """Every node that has a block below it; loops and functions lie nowhere else, and expressions are many."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for name in _BLOCKS:
+            waiting += getattr(node, name, ())

@@ -15,9 +15,12 @@ from typing import Any
 from .behave import Behaviour, Calls, functions_of, loaded_functions
 from .bounds import refuse_harm
 from .install import Images, Overlay, Undo, Unfit, undo
-from .items import ENDLESS, MISSING, PASSED, Ending, Runner
+from .items import ENDLESS, MISSING, PASSED, Ending, Runner, real
+from .state import State, begin_alike
 from .steps import Steps
 from .trace import Tracer
+
+MOST_ENDLESS = 2  # in one trial: a third endless test says no more, and each costs as much as a hundred others
 
 
 class Trials:
@@ -37,6 +40,7 @@ class Trials:
         self._files = {name: path for path, name in real.items()}
         self._limits: dict[int, tuple[float, int]] = {}
         self._usual: dict[int, list[Any]] = {}
+        self._state: State | None = None
 
     def key_of(self, item: Any) -> str:
         """A test's id with its file relative to the root of the copy, whatever pytest takes for its own root."""
@@ -77,6 +81,11 @@ class Trials:
         self._usual = {int(at): usual for at, usual in request["usual"].items()}
         for name in request["preload"]:
             preload(name)
+        self._find_state()
+
+    def _find_state(self) -> State:
+        self._state = State([*self._files.values(), *(real(str(item.path)) for item in self.items.values())])
+        return self._state
 
     def work(self, request: dict[str, Any], into: int) -> None:
         """Answer one request, in a fork."""
@@ -87,10 +96,13 @@ class Trials:
             if request["op"] == "behave":
                 self._behave(request, out)
                 return
+            state = self._state or self._find_state()
+            state.mark()
             for trial in request["trials"]:
                 out.write(json.dumps(self._try(trial)) + "\n")
                 out.flush()
-                if self.runner.dirty:
+                # What a trial left in the project's globals would be held against the next one.
+                if self.runner.dirty or state.changed():
                     return
             if len(request["trials"]) > 1 and self._leaks(request["sentinels"]):
                 out.write(json.dumps({"leak": True}) + "\n")
@@ -186,12 +198,14 @@ class Trials:
         self.images.clear_caches()
 
     def _run_tests(self, trial: dict[str, Any], answer: dict[str, Any]) -> None:
-        better = False
+        better, endless = False, 0
+        begin_alike()
         for nth, at in enumerate(trial["tests"]):
             ending = self._end_of(at, trial["factor"])
             answer["ends"][at] = ending.sign()
             better = better or ending.code == PASSED or self._gets_further(at, ending)
-            if self.runner.dirty or (not better and nth + 1 >= trial["probe"]):
+            endless += ending.code == ENDLESS
+            if self.runner.dirty or (not better and (nth + 1 >= trial["probe"] or endless >= MOST_ENDLESS)):
                 return
         if not any(sign[0] == PASSED for sign in answer["ends"].values()):
             return

@@ -29,8 +29,28 @@ _FAMILIES: tuple[tuple[str, ...], ...] = (
     ("sin", "cos", "tan"),
     ("match", "search", "fullmatch"),
     ("isinstance", "issubclass"),
+    ("zip", "zip_longest", "product"),
+    ("combinations", "permutations", "combinations_with_replacement", "product"),
+    ("heappush", "heappop", "heappushpop", "heapreplace"),
+    ("bisect", "bisect_left", "bisect_right"),
+    ("insort", "insort_left", "insort_right"),
+    ("append", "appendleft"),
+    ("extend", "extendleft"),
+    ("pop", "popitem", "popleft"),
+    ("dumps", "loads", "dump", "load"),
+    ("encode", "decode"),
+    ("bin", "hex", "oct", "str"),
+    ("ord", "chr"),
+    ("getattr", "hasattr"),
+    ("ljust", "rjust", "center", "zfill"),
+    ("read", "readline", "readlines"),
+    ("copy", "deepcopy"),
+    ("total_seconds", "seconds"),
+    ("isdecimal", "isnumeric", "isdigit"),
+    ("isfinite", "isnan", "isinf"),
 )
 _AROUND = ("abs", "int", "round", "float", "len", "sorted", "list", "tuple", "set", "sum", "min", "max", "str", "bool")
+_AROUND_TOO = ("reversed", "enumerate", "bin")
 
 
 def siblings(view: View) -> Iterator[Swap]:
@@ -61,6 +81,7 @@ def exchanged(view: View) -> Iterator[Swap]:
     for node in view.header:
         if isinstance(node, ast.Call):
             parts = [part for part in node.args if not isinstance(part, ast.Starred)]
+            parts += [word.value for word in node.keywords if word.arg is not None]
         elif isinstance(node, (ast.Tuple, ast.List)):
             parts = node.elts
         else:
@@ -91,7 +112,7 @@ def arguments(view: View) -> Iterator[Swap]:
         if takes is not None and takes <= len(parts):
             continue
         pool = [name for name in view.locals if name not in texts][:8]
-        for name in [*pool, *view.words.constants[:6], "1", "0", "-1", "None"]:
+        for name in [*pool, *view.words.constants[:6], "1", "0", "-1", "2", "None"]:
             yield replaced(
                 view, node, f"{func}({', '.join([*texts[: len(node.args)], name, *texts[len(node.args) :]])})", 2.4
             )
@@ -108,6 +129,36 @@ def arguments(view: View) -> Iterator[Swap]:
                 more += ["default=0", "default=None"]
             for word in more:
                 yield replaced(view, node, f"{view.text(node.func)}({joined}{comma}{word})", 2.2)
+
+
+def keywords(view: View) -> Iterator[Swap]:
+    """A keyword by its right name, as the functions and classes of the file have it."""
+    for node in view.expressions(ast.Call):
+        assert isinstance(node, ast.Call)
+        known = view.words.parameters.get(_called(node.func), ())
+        used = {word.arg for word in node.keywords}
+        for word in node.keywords:
+            if word.arg is None:
+                continue
+            start = view.span(word)[0]
+            for name in known:
+                if name not in used:
+                    note = f"the keyword `{word.arg}` became `{name}`"
+                    yield Swap((start, start + len(word.arg)), name, 1 if word.arg not in known else 1.4, note)
+
+
+def both_sides(view: View) -> Iterator[Swap]:
+    """The same call around both sides of a comparison: ``set(a) == set(b)``."""
+    for node in view.expressions(ast.Compare):
+        assert isinstance(node, ast.Compare)
+        if len(node.ops) == 1:
+            (one, left), (two, right) = ((part, view.text(part)) for part in (node.left, node.comparators[0]))
+            between = view.source.text[view.span(one)[1] : view.span(two)[0]]
+            for name in ("set", "sorted", "len", "abs", "str", "int", "float", "list", "tuple", "sum", "round"):
+                yield replaced(view, node, f"{name}({left}){between}{name}({right})", 2.1)
+            for verb in ("lower", "strip"):
+                text = f"{view.atom(one)}.{verb}(){between}{view.atom(two)}.{verb}()"
+                yield replaced(view, node, text, 2.2)
 
 
 def unwrapped(view: View) -> Iterator[Swap]:
@@ -132,7 +183,7 @@ def wrapped(view: View) -> Iterator[Swap]:
         text = view.text(node)
         for name in _called_here(view):
             yield replaced(view, node, f"{name}({text})", 2.2)
-        for name in _AROUND:
+        for name in (*_AROUND, *_AROUND_TOO):
             if not (isinstance(node, ast.Call) and _called(node.func) == name):
                 yield replaced(view, node, f"{name}({text})", 1.6 if name == "abs" else 2.2)
         for method in (".copy()", ".strip()", ".lower()", "[:]", "[0]", "[-1]", "[::-1]"):
@@ -149,6 +200,8 @@ def _called_here(view: View) -> tuple[str, ...]:
 TEMPLATES = (
     Template("sibling function", 1, siblings),
     Template("exchanged arguments", 1, exchanged),
+    Template("keyword", 1, keywords),
+    Template("call around both sides", 2, both_sides),
     Template("call taken off", 2, unwrapped),
     Template("call put around", 2, wrapped),
     Template("arguments", 3, arguments),

@@ -67,16 +67,92 @@ def atoms(view: View, most: int = 40) -> list[str]:
     return list(dict.fromkeys(found))[: most * 4]
 
 
+def _shifted(view: View) -> list[str]:
+    """The function's own conditions with a number one more or one less."""
+    found: list[str] = []
+    tests = [n.test for n in ast.walk(view.function or view.statement) if isinstance(n, (ast.If, ast.While, ast.IfExp))]
+    for test in tests:
+        for node in ast.walk(test):
+            if isinstance(node, ast.Constant) and type(node.value) is int:
+                start = view.span(test)[0]
+                first, last = (at - start for at in view.span(node))
+                text = view.text(test)
+                found += [f"{text[:first]}{node.value + by}{text[last:]}" for by in (1, -1)]
+    return [f"({text})" for text in dict.fromkeys(found)][:12]
+
+
+def symmetric(view: View) -> Iterator[Swap]:
+    """A case is missing that differs from those asked for by two names only."""
+    here = view.statement
+    tests = [here.test] if isinstance(here, (ast.If, ast.While)) else []
+    if isinstance(here, ast.Return) and isinstance(here.value, (ast.Compare, ast.BoolOp)):
+        tests.append(here.value)
+    for test in tests:
+        parts = test.values if isinstance(test, ast.BoolOp) else [test]
+        names = [n.id for n in ast.walk(test) if isinstance(n, ast.Name) and n.id in view.locals]
+        kinds = list(dict.fromkeys(names))[:5]
+        whole = _operand(view, test)
+        forms: dict[str, None] = {}
+        for part in parts:
+            inner = [n for n in ast.walk(part) if isinstance(n, ast.Name) and n.id in kinds]
+            for nth, one in enumerate(kinds):
+                for two in kinds[nth + 1 :]:
+                    forms[_renamed(view, part, inner, {one: two, two: one})] = None
+                for two in kinds:
+                    forms[_renamed(view, part, inner, {one: two})] = None
+        own = {view.text(part) for part in parts}
+        for form in [form for form in forms if form not in own][:24]:
+            form = form if all(isinstance(part, ast.Compare) for part in parts) else f"({form})"
+            # In the words of the condition itself, so that it reads as if it had been there.
+            for word in ("or", "and"):
+                same = isinstance(test, ast.BoolOp) and isinstance(test.op, ast.Or if word == "or" else ast.And)
+                yield replaced(view, test, f"{view.text(test) if same else whole} {word} {form}", 2.3)
+
+
+def _operand(view: View, test: ast.expr) -> str:
+    """A condition as a part of a longer one."""
+    return view.text(test) if isinstance(test, ast.Compare) else view.atom(test)
+
+
+def _renamed(view: View, part: ast.expr, names: list[ast.Name], new: dict[str, str]) -> str:
+    text, begin = view.text(part), view.span(part)[0]
+    for name in sorted(names, key=lambda n: -view.span(n)[0]):
+        first, last = (at - begin for at in view.span(name))
+        text = text[:first] + new.get(name.id, name.id) + text[last:]
+    return text
+
+
+def guarded(view: View) -> Iterator[Swap]:
+    """A statement that should run only sometimes."""
+    here = view.statement
+    simple = isinstance(here, (ast.Assign, ast.AugAssign, ast.Expr, ast.Return, ast.Break, ast.Continue, ast.Delete))
+    if view.function is None or not simple or not _starts_line(view) or here.lineno != here.end_lineno:
+        return
+    indent, line, start = view.source.indent_of(here), view.source.newline, view.span(here)[0]
+    for atom in atoms(view, 60):
+        note = f"`{brief(view.text(here))}` only if `{atom}`"
+        yield Swap((start, start), f"if {atom}:{line}{indent}    ", 2.7, note)
+
+
 def extended(view: View) -> Iterator[Swap]:
     node = view.statement
     tests = [node.test] if isinstance(node, (ast.If, ast.While)) else []
     tests += [part.test for part in view.expressions(ast.IfExp) if isinstance(part, ast.IfExp)]
     for test in tests:
-        text = view.atom(test)
-        for atom in atoms(view):
+        text = _operand(view, test)
+        for atom in [*atoms(view), *_shifted(view)]:
             if atom != view.text(test):
                 yield replaced(view, test, f"{text} and {atom}", 2.6)
                 yield replaced(view, test, f"{text} or {atom}", 2.6)
+        names = {n.id for n in ast.walk(test) if isinstance(n, ast.Name) and n.id in view.locals}
+        for name in sorted(names):
+            # Asked first, because what follows may not bear it.
+            for word, forms in (
+                ("or", (f"{name} is None", f"not {name}", f"{name} == 0", f"{name} < 0")),
+                ("and", (f"{name} is not None", name, f"{name} > 0", f"{name} >= 0")),
+            ):
+                for form in forms:
+                    yield replaced(view, test, f"{form} {word} {text}", 2.5)
     for part in view.expressions(ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp):
         loop = part.generators[-1]  # type: ignore[attr-defined]
         if loop.ifs or not isinstance(loop.target, ast.Name):
@@ -158,6 +234,8 @@ TEMPLATES = (
     Template("rounding of a quotient", 1, rounded_up),
     Template("whole condition", 2, whole_conditions),
     Template("division", 2, divisions),
+    Template("symmetric case", 2, symmetric),
     Template("extended condition", 3, extended),
+    Template("guarded statement", 4, guarded),
     Template("early return", 4, early_returns),
 )

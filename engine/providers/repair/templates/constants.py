@@ -11,6 +11,15 @@ from engine.providers.repair.templates.base import Swap, Template, replaced
 from engine.providers.repair.view import View
 
 _USUAL = (0, 1, 2, -1)
+_GROUPS = ("()[]{}<>", "+-", "*/", "/\\", "|&", ".,;:", "-_ ", "'\"", "xyz")
+
+
+def mirrored(text: str) -> tuple[str, ...]:
+    """Characters that are easily taken for this one, such as the other bracket; a word in the other case."""
+    if len(text) == 1:
+        near = [c for group in _GROUPS if text in group for c in group if c != text]
+        return (*near, *((text.swapcase(),) if text.swapcase() != text else ()))
+    return tuple(form for form in dict.fromkeys((text.lower(), text.upper(), text[::-1])) if form != text)
 
 
 def off_by_one(view: View) -> Iterator[Swap]:
@@ -130,6 +139,15 @@ def strings(view: View) -> Iterator[Swap]:
         assert isinstance(node, ast.Constant)
         if not isinstance(node.value, str) or isinstance(view.parent(node), (ast.JoinedStr, ast.Expr)):
             continue
+        if node.value in view.locals:
+            yield replaced(view, node, node.value, 1, f"the name `{node.value}` lost its quotes")
+        for word in mirrored(node.value):
+            yield replaced(view, node, repr(word), 1.6)
+        if len(node.value) > 3:
+            # A word that a test spells otherwise; never a word that is merely expected.
+            for word in difflib.get_close_matches(node.value, view.words.spelled, 2, 0.8):
+                if word != node.value:
+                    yield replaced(view, node, repr(word), 1.5)
         others = [word for word in view.words.strings if word != node.value]
         alike = difflib.get_close_matches(node.value, others, 5, 0.6)
         for word in [*alike, *[o for o in others if o not in alike][:15]]:

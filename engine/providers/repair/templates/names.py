@@ -41,8 +41,21 @@ def spelling(view: View) -> Iterator[Swap]:
         assert isinstance(node, ast.Name)
         if node.id in known or node.id in _BUILTINS:
             continue
+        if "self" in view.locals and node.id in view.words.attributes.get("self", ()):
+            yield replaced(view, node, f"self.{node.id}", 0.8)
         for name in difflib.get_close_matches(node.id, [*sorted(known), *_BUILTINS], 5, 0.5):
             yield replaced(view, node, name, 0.8)
+
+
+def owners(view: View) -> Iterator[Swap]:
+    """A local name where the object's own is meant, and the other way round."""
+    own = view.words.attributes.get("self", ())
+    for node in view.expressions(ast.Name, ast.Attribute):
+        if isinstance(node, ast.Name):
+            if "self" in view.locals and node.id in own and not _is_called(view, node):
+                yield replaced(view, node, f"self.{node.id}", 1.2)
+        elif isinstance(node, ast.Attribute) and view.text(node.value) == "self" and node.attr in view.locals:
+            yield replaced(view, node, node.attr, 1.2)
 
 
 def functions(view: View) -> Iterator[Swap]:
@@ -118,6 +131,7 @@ TEMPLATES = (
     Template("import", 1, imports),
     Template("definition", 2, defined),
     Template("variable", 1, variables),
+    Template("owner", 1, owners),
     Template("attribute", 2, attributes),
     Template("function", 2, functions),
 )

@@ -74,6 +74,9 @@ def comparison(view: View) -> Iterator[Swap]:
             if len(node.ops) == 1 and not isinstance(op, (ast.In, ast.NotIn, ast.Is, ast.IsNot)):
                 for shift in ("+ 1", "- 1"):
                     yield replaced(view, right, f"{view.atom(right)} {shift}", 1.6)
+                if isinstance(right, ast.Constant) and right.value in (0, 1, 2) and not isinstance(right.value, bool):
+                    for form in ("<= 1", "> 1", "== 1", "> 0", "<= 0", "< 0", ">= 0", "% 2 == 0", "% 2 == 1"):
+                        yield replaced(view, node, f"{view.atom(left)} {form}", 1.8)
 
 
 def arithmetic(view: View) -> Iterator[Swap]:
@@ -167,6 +170,8 @@ def operands(view: View) -> Iterator[Swap]:
         left, right = view.atom(node.left), view.atom(node.right)
         if not isinstance(node.op, (ast.Add, ast.Mult, ast.BitAnd, ast.BitOr, ast.BitXor)):
             yield replaced(view, node, f"{right} {_SIGN[type(node.op)]} {left}", 1.4)
+        elif isinstance(node.op, ast.Add):
+            yield replaced(view, node, f"{right} + {left}", 1.8)  # of texts and lists the order matters
         yield replaced(view, node, left, 1.8)
         yield replaced(view, node, right, 2)
         inner, sign = node.left, _SIGN[type(node.op)]
@@ -174,6 +179,9 @@ def operands(view: View) -> Iterator[Swap]:
         if isinstance(inner, ast.BinOp):
             far = f"{view.atom(inner.right)} {sign} {right}"
             yield replaced(view, node, f"{view.atom(inner.left)} {_SIGN[type(inner.op)]} ({far})", 1.8)
+            # a * b + c without b.
+            yield replaced(view, node, f"{view.atom(inner.left)} {_SIGN[type(inner.op)]} {right}", 1.9)
+            yield replaced(view, node, f"{view.atom(inner.left)} {sign} {right}", 1.9)
         inner = node.right
         if isinstance(inner, ast.BinOp):
             near = f"{left} {sign} {view.atom(inner.left)}"

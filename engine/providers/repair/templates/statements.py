@@ -16,7 +16,7 @@ from engine.providers.repair.view import View
 _SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.Return, ast.Continue, ast.Break, ast.Delete)
 
 
-def _block_of(view: View) -> list[ast.stmt]:
+def block_of(view: View) -> list[ast.stmt]:
     """The statements among which this one stands."""
     holder = view.source.parents.get(view.statement)
     for name in BLOCKS:
@@ -26,13 +26,13 @@ def _block_of(view: View) -> list[ast.stmt]:
     return []
 
 
-def _lines(view: View, node: ast.stmt) -> tuple[int, int]:
+def lines_of(view: View, node: ast.stmt) -> tuple[int, int]:
     first = min([node.lineno, *(mark.lineno for mark in getattr(node, "decorator_list", ()))])
     return view.source.line_span(first, node.end_lineno or first)
 
 
-def _own_lines(view: View, node: ast.stmt) -> bool:
-    start, end = _lines(view, node)
+def own_lines(view: View, node: ast.stmt) -> bool:
+    start, end = lines_of(view, node)
     before = view.source.text[start : view.span(node)[0]]
     after = view.source.text[view.span(node)[1] : end].strip()
     return not before.strip() and (not after or after.startswith("#"))
@@ -50,8 +50,8 @@ def returned(view: View) -> Iterator[Swap]:
     if isinstance(here, ast.Expr) and not isinstance(here.value, (ast.Yield, ast.YieldFrom, ast.Await)):
         start = view.span(here)[0]
         yield Swap((start, start), "return ", 1.4, f"`{brief(view.text(here))}` is returned")
-    block = _block_of(view)
-    if block and here is block[-1] and not isinstance(here, (ast.Return, ast.Raise)) and _own_lines(view, here):
+    block = block_of(view)
+    if block and here is block[-1] and not isinstance(here, (ast.Return, ast.Raise)) and own_lines(view, here):
         indent, line = view.source.indent_of(block[0]), view.source.newline
         end = view.span(here)[1]
         for name in view.locals:
@@ -68,18 +68,23 @@ def returned(view: View) -> Iterator[Swap]:
 
 def taken_out(view: View) -> Iterator[Swap]:
     here = view.statement
-    block = _block_of(view)
-    if not block or not _own_lines(view, here) or _holds_check(here) or isinstance(here, (*FUNCTIONS, ast.ClassDef)):
+    block = block_of(view)
+    if not block or not own_lines(view, here) or _holds_check(here) or isinstance(here, (*FUNCTIONS, ast.ClassDef)):
         return
-    start, end = _lines(view, here)
+    start, end = lines_of(view, here)
     text = brief(view.text(here))
     if isinstance(here, (*_SIMPLE, ast.If, ast.For, ast.While)):
         indent = view.source.indent_of(here)
         instead = "" if len(block) > 1 else f"{indent}pass{view.source.newline}"
         yield Swap((start, end), instead, 2.4, f"`{text}` was taken out")
-    if isinstance(here, ast.If) and not here.orelse and _own_lines(view, here.body[0]):
+        at = block.index(here)
+        following = block[at + 1] if len(block) > at + 2 else None
+        if isinstance(here, _SIMPLE) and isinstance(following, _SIMPLE) and own_lines(view, following):
+            stop = lines_of(view, following)[1]
+            yield Swap((start, stop), "", 2.8, f"`{text}` and the line after it were taken out")
+    if isinstance(here, ast.If) and not here.orelse and own_lines(view, here.body[0]):
         # The body stays, whatever the condition says.
-        first, last = _lines(view, here.body[0])[0], _lines(view, here.body[-1])[1]
+        first, last = lines_of(view, here.body[0])[0], lines_of(view, here.body[-1])[1]
         deep, flat = view.source.indent_of(here.body[0]), view.source.indent_of(here)
         inner = "".join(
             flat + row[len(deep) :] if row.startswith(deep) else row
@@ -91,14 +96,14 @@ def taken_out(view: View) -> Iterator[Swap]:
 def moved(view: View) -> Iterator[Swap]:
     """Two neighbours the other way round; a last statement one level out; the next one level in."""
     here = view.statement
-    block = _block_of(view)
-    if not block or not _own_lines(view, here):
+    block = block_of(view)
+    if not block or not own_lines(view, here):
         return
     at = block.index(here)
-    start, end = _lines(view, here)
-    if at + 1 < len(block) and _own_lines(view, block[at + 1]) and not isinstance(here, (*FUNCTIONS, ast.ClassDef)):
+    start, end = lines_of(view, here)
+    if at + 1 < len(block) and own_lines(view, block[at + 1]) and not isinstance(here, (*FUNCTIONS, ast.ClassDef)):
         following = block[at + 1]
-        begin, stop = _lines(view, following)
+        begin, stop = lines_of(view, following)
         if isinstance(following, _SIMPLE) or isinstance(here, _SIMPLE):
             between = view.source.text[end:begin]
             tail = view.source.text[begin:stop]
@@ -124,9 +129,13 @@ def moved(view: View) -> Iterator[Swap]:
 def put_in(view: View) -> Iterator[Swap]:
     """A statement of the same function once more, with one name exchanged; a jump under a small condition."""
     here = view.statement
-    if view.function is None or isinstance(here, FUNCTIONS) or not _own_lines(view, here):
+    if view.function is None or isinstance(here, FUNCTIONS) or not own_lines(view, here):
         return
-    start, indent, line = view.span(here)[0], view.source.indent_of(here), view.source.newline
+    (start, end), indent, line = view.span(here), view.source.indent_of(here), view.source.newline
+    at_end = bool(indent) and block_of(view)[-1:] == [here]
+    ends = isinstance(here, (ast.Return, ast.Raise, ast.Break, ast.Continue))
+    names = [name for name in view.locals if name not in ("self", "cls", "_")][:8]
+    taken_over = [f"{one} = {two}" for one in names for two in names if one != two]
     others = [n for n in ast.walk(view.function) if isinstance(n, (ast.Assign, ast.AugAssign, ast.Expr))]
     for other in others:
         text = view.text(other)
@@ -139,6 +148,12 @@ def put_in(view: View) -> Iterator[Swap]:
                 forms += [text[:first] + name + text[last:] for name in view.locals if name != part.id]
         for form in forms[:40]:
             yield Swap((start, start), f"{form}{line}{indent}", 2.8, f"`{brief(form)}` was put in")
+            if at_end and not ends:
+                yield Swap((end, end), f"{line}{indent}{form}", 2.8, f"`{brief(form)}` was put in at the end")
+    for form in taken_over:
+        yield Swap((start, start), f"{form}{line}{indent}", 2.9, f"`{form}` was put in")
+        if at_end and not ends:
+            yield Swap((end, end), f"{line}{indent}{form}", 2.9, f"`{form}` was put in at the end")
     loop = next((n for n in view.source.above(here) if isinstance(n, (ast.For, ast.While, *FUNCTIONS))), None)
     if isinstance(loop, (ast.For, ast.While)):
         for atom in atoms(view, 12):
@@ -150,7 +165,7 @@ def put_in(view: View) -> Iterator[Swap]:
 def raised(view: View) -> Iterator[Swap]:
     """A missing complaint about an argument, with an exception the file raises already or the usual ones."""
     here = view.statement
-    if view.function is None or view.source.parents.get(here) is not view.function or not _own_lines(view, here):
+    if view.function is None or view.source.parents.get(here) is not view.function or not own_lines(view, here):
         return
     body = [n for n in view.function.body if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
     if not body or here is not body[0]:

@@ -1,0 +1,71 @@
+"""What a trial leaves in the globals of a project is noticed, and what merely ran is not."""
+
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from engine.providers.repair.child.state import State, begin_alike
+from engine.providers.repair.observe import raised_errors, spelled_words
+
+TEXT = """
+import os
+class Node:
+    kinds = []
+    def __init__(self): self.next = None
+made, table, count, names, node = [[]], {1: []}, 0, {"a"}, Node()
+def grow(): made.append(1)
+def deepen(): made[0].append(1)
+def fill(): table[1].append(2)
+def change(): table[1] = []
+def raise_count():
+    global count
+    count += 1
+def forget(): names.clear()
+def link(): node.next = node
+def mark(): Node.kinds.append(1)
+def name(): Node.later = 1
+def nothing(): return sorted([*made, *table]) if os.sep == "" else [count, len(names), node.next]
+"""
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    path = tmp_path / "globals_under_trial.py"
+    path.write_text(TEXT)
+    module = types.ModuleType("globals_under_trial")
+    module.__file__ = str(path)
+    monkeypatch.setitem(sys.modules, "globals_under_trial", module)
+    exec(compile(TEXT, str(path), "exec"), vars(module))
+    return module
+
+
+@pytest.mark.parametrize(
+    "leaves", ["grow", "deepen", "fill", "change", "raise_count", "forget", "link", "mark", "name"]
+)
+def test_what_stays_behind_is_noticed(module, leaves):
+    state = State([str(Path(module.__file__).resolve())])
+    state.mark()
+    module.nothing()
+    assert not state.changed()
+    getattr(module, leaves)()
+    assert state.changed()
+    state.mark()
+    assert not state.changed()
+
+
+def test_each_trial_begins_with_the_same_chance():
+    import random
+
+    kept = random.getstate()
+    begin_alike()
+    one = random.random()
+    begin_alike()
+    assert random.random() == one
+    random.setstate(kept)
+
+
+def test_words_and_errors_of_red_tests():
+    assert raised_errors(["KeyError", "AssertionError", "", "KeyError", "OSError"]) == ("KeyError", "OSError")
+    assert spelled_words(["x = 'Jupiter and'\ny = 'Io'", "def f(:"]) == ("Jupiter and", "Jupiter")
