@@ -8,7 +8,7 @@ from itertools import accumulate
 
 from engine.providers.repair.edits import Candidate, combined, patches
 from engine.providers.repair.locate import Spot
-from engine.providers.repair.observe import Seen, function_of, groups, round_robin
+from engine.providers.repair.observe import Seen, file_of, function_of, groups, round_robin
 from engine.providers.repair.source import Source
 from engine.providers.repair.trial import Trial, Verdict
 
@@ -158,12 +158,20 @@ class Situation:
         return Plausible((candidate,), spot, verdict.mended, index, whole, not rest, shadowed)
 
     def _shadowed(self, at: int, mended: frozenset[int]) -> bool:
-        """Whether a red test that stays red runs nearly only what this one runs, and less of it."""
+        """Whether a red test that stays red runs nearly only what this one runs, and less of it.
+
+        One beside it that runs no line at all has its cause where the module is made, and this one's may lie there too.
+        """
         mine = self.seen.get(at)
         if mine is None:
             return False
-        others = (self.seen[r] for r in self.red if r not in mended and r in self.seen)
-        return any(0 < other.size < mine.size and other.within(mine) >= _SHADOW for other in others)
+        for left in self.red:
+            other = self.seen.get(left)
+            if left in mended or other is None or other.size >= mine.size:
+                continue
+            if other.within(mine) >= _SHADOW if other.size else file_of(self.keys[left]) == file_of(self.keys[at]):
+                return True
+        return False
 
     def further(self, verdict: Verdict) -> int:
         """How many red tests came further than before without passing."""

@@ -28,6 +28,7 @@ class Standing:
     red: tuple[int, ...]
     green: tuple[int, ...]
     changed: Mapping[int, int]
+    tried: Mapping[tuple[object, ...], int]
     fixed: int
     outlook: Outlook
 

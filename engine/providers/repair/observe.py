@@ -65,6 +65,11 @@ def seen_from(message: Message) -> Seen:
     )
 
 
+def file_of(key: str) -> str:
+    """The test file a key belongs to."""
+    return key.partition("::")[0]
+
+
 def function_of(key: str) -> str:
     """The test function a key belongs to, parameters left out."""
     return key.partition("[")[0]

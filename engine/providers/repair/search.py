@@ -242,6 +242,7 @@ class Quest:
             tuple(self._red),
             tuple(self._green),
             dict(self._memory.changed),
+            dict(self._memory.tried),
             self._budget.fixed,
             self._outlook,
         )
@@ -249,7 +250,8 @@ class Quest:
     def _note_standing(self, there: Standing) -> None:
         self._sources, self._steps, self._seen = dict(there.sources), list(there.steps), dict(there.seen)
         self._red, self._green = list(there.red), list(there.green)
-        self._memory.changed, self._budget.fixed = dict(there.changed), there.fixed
+        self._memory.changed, self._memory.tried = dict(there.changed), dict(there.tried)
+        self._budget.fixed = there.fixed
         self._outlook = there.outlook
 
     def _return_to(self, there: Standing) -> None:
