@@ -276,6 +276,7 @@ class Attempting:
                 place.scratch,
                 loop.runner.without,
                 self._confined,
+                loop.plan.confinement,
             ),
         )
 

@@ -52,6 +52,7 @@ class Repair:
     max_candidates: int = 20000
     workers: int = 0  # 0: one a core
     seed: int = 0
+    scheduler: str = ""  # a Dask cluster that tries candidates
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +238,10 @@ _RULES: dict[tuple[str, str], tuple[str, Any]] = {
     **{("prices", key): ("a number, 0 or more", lambda v: v >= 0) for key in Price.__slots__},
     ("repair", "budget_s"): ("a number above 0", lambda v: v > 0),
     ("repair", "workers"): ("an integer, 0 or more", lambda v: v >= 0),
+    ("repair", "scheduler"): (
+        '"", "local" or the address of a Dask scheduler such as "tcp://host:8786"',
+        lambda v: re.fullmatch(r"(local|(tcp|tls)://[\w.\-\[\]:]+:\d+)?", v),
+    ),
     ("suites", "timeout_s"): ("a number above 0", lambda v: v > 0),
     ("suites", "test_timeout_s"): ("a number above 0", lambda v: v > 0),
     ("anthropic", "timeout_s"): ("a number above 0", lambda v: v > 0),

@@ -1,6 +1,7 @@
 """Mend the broken programs of public data sets offline, and judge what comes out against hidden reference programs.
 
-Run: python -m benchmarks.repair [--quixbugs CLONE] [--humanevalfix humanevalpack.jsonl] [--budget S] [--jobs N]
+Run: python -m benchmarks.repair [--quixbugs CLONE] [--humanevalfix humanevalpack.jsonl] [--stubs]
+    [--budget S] [--jobs N]
 
 CLONE is a clone of github.com/jkoppel/QuixBugs; the other file lies in github.com/bigcode-project/octopack under
 evaluation/create/humaneval-x/data/python/data. A program is `plausible` when all its tests pass in a fresh pytest,
@@ -23,11 +24,12 @@ from pathlib import Path
 
 from benchmarks.repair.figures import Clock, Row, machine, summary
 from benchmarks.repair.inputs import GENERATORS
-from benchmarks.repair.sets import Program, humanevalfix, quixbugs
+from benchmarks.repair.sets import Program, humanevalfix, quixbugs, stubs, unwritten
 from engine.providers.repair.search import search
 from engine.providers.repair.task import RepairResult, RepairTask
 
 JUDGE = Path(__file__).with_name("judge.py")
+STUBS = Path(__file__).parents[2] / "tests" / "engine" / "repair" / "seeded" / "stubs.py"
 
 
 def outcomes(root: Path, env: dict[str, str]) -> tuple[list[str], list[str]]:
@@ -107,6 +109,7 @@ def judge(program: Program, candidate: str) -> dict[str, object]:
         "reference": program.reference,
         "candidate": candidate,
         "check": program.check,
+        "inputs": program.inputs,
         "generated": program.kind == "quixbugs" and program.name in GENERATORS,
     }
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
@@ -125,6 +128,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--quixbugs", type=Path, help="a clone of jkoppel/QuixBugs")
     parser.add_argument("--humanevalfix", type=Path, help="humanevalpack.jsonl of the Python tasks")
+    parser.add_argument("--unwritten", type=Path, help="humanevalpack.jsonl: its functions, to be written")
+    parser.add_argument(
+        "--stubs",
+        nargs="?",
+        const="all",
+        choices=("all", "seen", "held"),
+        help="functions still to be written: our own table, all of it, or the part seen or held out while writing",
+    )
     parser.add_argument("--budget", type=float, default=120.0, help="seconds a program (default 120)")
     parser.add_argument("--jobs", type=int, default=1, help="programs at a time; with one, processor time is its own")
     parser.add_argument("--seed", type=int, default=0)
@@ -135,12 +146,15 @@ def main() -> None:
     asked = parser.parse_args()
     programs = [*(quixbugs(asked.quixbugs) if asked.quixbugs else ())]
     programs += [*(humanevalfix(asked.humanevalfix) if asked.humanevalfix else ())]
+    programs += [*(unwritten(asked.unwritten) if asked.unwritten else ())]
+    for held in (False, True) if asked.stubs == "all" else (asked.stubs == "held",) if asked.stubs else ():
+        programs += stubs(STUBS, held=held)
     if asked.only:
         programs = [p for p in programs if p.name in asked.only.split(",")]
     if asked.part:
         programs = [p for p in programs if part(p.name) in ("", asked.part)]
     if not programs:
-        raise SystemExit("nothing to mend: give --quixbugs or --humanevalfix")
+        raise SystemExit("nothing to mend: give --quixbugs, --humanevalfix or --stubs")
     print(f"{len(programs)} programs, {asked.budget:g} s each, {asked.jobs} at a time; {machine()}")
     rows: list[Row] = []
     with ThreadPoolExecutor(asked.jobs) as pool:

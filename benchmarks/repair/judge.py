@@ -54,6 +54,8 @@ def plain(value: Any) -> Any:
     """Generators become lists, nodes their values, a chain of nodes the chain of values."""
     if isinstance(value, types.GeneratorType | map | filter | zip | range):
         return [plain(v) for v, _ in zip(value, range(100_000), strict=False)]
+    if hasattr(value, "dtype"):
+        return ("array", value.dtype.kind, value.tolist()) if value.ndim else value.item()
     if isinstance(value, list):
         return [plain(v) for v in value]
     if isinstance(value, tuple):
@@ -140,6 +142,13 @@ def recorded(check: str, reference: Callable[..., Any]) -> list[tuple[Any, ...]]
 def cases(task: dict[str, Any], reference: Callable[..., Any]) -> Iterator[Callable[[], tuple[Any, ...]]]:
     """Makers of arguments: both programs get their own."""
     name = task["name"]
+    if task["inputs"]:
+        import numpy as np
+
+        space = {"np": np, "math": math}
+        for seed in range(CASES):
+            yield lambda seed=seed: eval(task["inputs"], {**space, "r": Random(f"{name} {seed}")})
+        return
     if task["generated"]:
         for seed in range(CASES):
             yield lambda seed=seed: GENERATORS[name](Random(f"{name} {seed}"))

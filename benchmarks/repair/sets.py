@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
+import runpy
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -20,6 +21,7 @@ class Program:
     module : the file that may be edited, relative to the project.
     reference : source of the right program.
     check : source with a function ``check`` that calls the program with the test's inputs; empty: none.
+    inputs : an expression over a Random ``r`` and NumPy that gives arguments; empty: none.
     """
 
     kind: str
@@ -29,6 +31,7 @@ class Program:
     reference: str
     files: tuple[tuple[str, str], ...]
     check: str = ""
+    inputs: str = ""
 
     def write(self, root: Path) -> None:
         """Make the project."""
@@ -60,6 +63,23 @@ def humanevalfix(file: Path) -> Iterator[Program]:
         files = (("solution.py", task["declaration"] + task["buggy_solution"]), ("test_solution.py", tests))
         reference = task["declaration"] + task["canonical_solution"]
         yield Program("humanevalfix", name, function, "solution.py", reference, files, checked(task["test"]))
+
+
+def unwritten(file: Path) -> Iterator[Program]:
+    """The same tasks with nothing but their signature and docstring: the function is still to be written."""
+    for task, program in zip(map(json.loads, file.read_text(encoding="utf-8").splitlines()), humanevalfix(file)):  # noqa: B905
+        stub = f"{task['prompt'].rstrip()}\n    raise NotImplementedError\n"
+        yield replace(program, kind="humaneval stubs", files=(("solution.py", stub), *program.files[1:]))
+
+
+def stubs(table: Path, *, held: bool) -> Iterator[Program]:
+    """Functions still to be written, of our own table: held out while the synthesis was written, or not."""
+    for name, (head, body, left, test, inputs, apart) in runpy.run_path(str(table))["CASES"].items():
+        if apart is held:
+            function = head.split("def ")[-1].partition("(")[0]
+            files = (("mod.py", f"{head}    {left}\n"), ("test_mod.py", test))
+            kind = "stubs held out" if held else "stubs"
+            yield Program(kind, name, function, "mod.py", f"{head}{body}\n", files, inputs=inputs)
 
 
 def split(test: str, function: str) -> str:

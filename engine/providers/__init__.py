@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.cancel import CancelToken
 from engine.events import Event
 from engine.model import Advisory, Outcome, TestResult
+
+if TYPE_CHECKING:
+    from engine.suites.sandbox import Confinement
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Sandbox:
     scratch: Path  # for copies; goes with the run
     without: tuple[str, ...]  # plug-ins of the interpreter to leave out
     confine: Callable[[Sequence[str], Path, Path], list[str]]  # a command line, what it may write, where it runs
+    confinement: Confinement | None = None  # how that is done here, for workers on other machines
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class Quarry:
         spelled: tuple[str, ...] = (),
     ) -> None:
         self._sources = dict(sources)
-        self._imported = imported
+        self.imported = imported
         self._hints = (wanted, expected, raised, spelled)
         elsewhere = {path.rpartition("/")[2].removesuffix(".py"): _defined(source) for path, source in sources.items()}
         for path, source in sources.items():
@@ -51,7 +51,7 @@ class Quarry:
 
     def with_source(self, source: Source) -> Quarry:
         """The same project with one file in another state."""
-        return Quarry({**self._sources, source.path: source}, self._imported, *self._hints)
+        return Quarry({**self._sources, source.path: source}, self.imported, *self._hints)
 
     def candidates(
         self, spots: Sequence[Spot], *, seed: int = 0, tiers: Sequence[int] = TIERS
@@ -98,7 +98,7 @@ class Quarry:
         if unit is None or function is None:
             return True, ""
         body = range(function.body[0].lineno, (function.end_lineno or function.lineno) + 1)
-        ran = self._imported.get(source.path, frozenset())
+        ran = self.imported.get(source.path, frozenset())
         return any(line in ran for line in body), unit.name
 
 

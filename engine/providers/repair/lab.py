@@ -8,8 +8,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from engine.providers.repair.fresh import Fresh
 from engine.providers.repair.observe import Seen, seen_from
 from engine.providers.repair.pool import Pool
 from engine.providers.repair.scratch import Scratch
@@ -17,6 +18,9 @@ from engine.providers.repair.slot import Greeting, Slot, greet
 from engine.providers.repair.task import RepairTask
 from engine.providers.repair.trial import ENDLESS, Sign, Trial
 from engine.providers.repair.zygote import Message, Zygote
+
+if TYPE_CHECKING:
+    from engine.providers.repair.spread.pool import Spread
 
 _WORKED = 77
 _RED_CLOCK_S = 3.0  # a red test that runs longer than this is taken for an endless one
@@ -46,14 +50,19 @@ class Lab:
         self.greeting: Greeting | None = None
         self.slots: list[Slot] = []
         self.pool = Pool(self.slots, check, patience=max(8.0, task.test_timeout_s * 1.5))
+        self._spread: Spread | None = None
         self.start_s = 0.0
         self._warm_is_unsafe = False
+        self._fresh: Fresh | None = None
         self._late_imports: set[str] = set()  # what tests import as they run: better once than in every fork
 
     def open(self) -> Greeting:
         """Copy the project for every worker and wait until each has collected the tests."""
-        began = time.monotonic()
         count = max(1, self._task.workers)
+        if self._task.scheduler:
+            self._reach(count)
+            count = 1
+        began = time.monotonic()
         with ThreadPoolExecutor(count) as copiers:
             copies = list(copiers.map(lambda _: Scratch(self._task), range(count)))
         self.slots.extend(Slot(self._task, scratch, self.keys, self._whole) for scratch in copies)
@@ -61,15 +70,28 @@ class Lab:
         self.start_s = time.monotonic() - began
         return greeting
 
+    def _reach(self, workers: int) -> None:
+        """Have candidates tried on a cluster; the processes here only watch the tests."""
+        from engine.providers.repair.spread.pool import Spread
+
+        self._spread = Spread(self._task, self.slots, self._check, self.pool.patience, workers)
+        self.pool = self._spread
+
     def _start(self) -> Greeting:
-        started = [slot.start(early=False, trace_imports=nth == 0) for nth, slot in enumerate(self.slots)]
+        # Where nothing is to be forked, one is enough to see what is collected.
+        slots = self.slots if self._fresh is None else self.slots[:1]
+        started = [slot.start(early=False, trace_imports=nth == 0) for nth, slot in enumerate(slots)]
         greetings = [greet(zygote, self._check) for zygote in started]
         self.greeting = greetings[0]
         self.keys[:] = self.greeting.tests
+        if self._spread is not None:
+            self._spread.begin(self.keys, self._whole, self.greeting.outside)
         for slot in self.slots:
             slot.preload = [
                 name for name in self.greeting.outside if not name.startswith(("_", "bitnet_tui", "pytest"))
             ]
+        if self._fresh is not None:
+            self.slots[0].drop()
         return self.greeting
 
     def ran_at_import(self) -> Mapping[str, frozenset[int]]:
@@ -77,15 +99,41 @@ class Lab:
         assert self.greeting is not None
         return _Everything() if self._warm_is_unsafe else self.greeting.imported
 
-    def avoid_warm(self) -> None:
-        """Try every edit with a new import from now on."""
+    @property
+    def forks(self) -> bool:
+        """Whether warm processes are there to be asked."""
+        return self._fresh is None
+
+    @property
+    def costly(self) -> bool:
+        """Whether each candidate costs a process that has to start and collect."""
+        return self.pool is self._fresh
+
+    def settle(self) -> str:
+        """Stop forking where that is not safe; a sentence about it, or nothing."""
+        assert self.greeting is not None
+        alive, able = self.greeting.threads, self.greeting.fork
+        if able and alive <= 1:
+            return ""
+        for slot in self.slots:
+            slot.drop()
+        self._fresh = Fresh(self.slots, self._check, self.pool.patience)
         self._warm_is_unsafe = True
+        # Before the project is imported its threads are not there yet: that is when a fork is still possible.
+        early = greet(self.slots[0].start(early=True), self._check) if able else None
+        if self._spread is None and (early is None or early.threads > 1):
+            self.slots[0].drop()
+            self.pool = self._fresh
+        why = f"{alive} threads after collection" if able else "the target's platform has no fork"
+        return f"Forking is not safe here: {why}; each candidate costs a process."
 
     def close(self) -> None:
         for slot in self.slots:
             slot.drop()
             slot.scratch.remove()
         self.slots.clear()
+        if self._spread is not None:
+            self._spread.close()
 
     def trace(
         self,
@@ -96,6 +144,9 @@ class Lab:
         until: float | None = None,
     ) -> dict[int, Seen]:
         """Run tests once under the tracer, on every worker; after the time ``until`` the rest is left out."""
+        if self._fresh is not None:
+            clock = seconds or min(_RED_CLOCK_S, self._task.test_timeout_s)
+            return self._fresh.trace(tests, lambda rest: self._request(rest, clock, _TRACE_ROOM, patches), until)
         if seconds is not None:
             return self._traced(tests, seconds, _TRACE_ROOM, patches, until)
         seconds = min(_RED_CLOCK_S, self._task.test_timeout_s)
@@ -141,17 +192,18 @@ class Lab:
     def _ask(self, zygote: Zygote, tests: list[int], seconds: float, room: int, patches: Sequence[Any]) -> None:
         zygote.busy = bool(tests)
         if tests:
-            zygote.send(
-                {
-                    "op": "trace",
-                    "batch": 0,
-                    "tests": tests,
-                    "seconds": seconds,
-                    "room": room,
-                    "patches": list(patches),
-                    "patience": self._task.test_timeout_s * 2 + 5,
-                }
-            )
+            zygote.send(self._request(tests, seconds, room, patches))
+
+    def _request(self, tests: list[int], seconds: float, room: int, patches: Sequence[Any]) -> Message:
+        return {
+            "op": "trace",
+            "batch": 0,
+            "tests": tests,
+            "seconds": seconds,
+            "room": room,
+            "patches": list(patches),
+            "patience": self._task.test_timeout_s * 2 + 5,
+        }
 
     def _take(self, zygote: Zygote, message: Message, rest: list[int], found: dict[int, Seen]) -> bool:
         """Note one message; true when the remaining tests have to be asked for again."""
@@ -188,12 +240,16 @@ class Lab:
         }
         for slot in self.slots:
             slot.tell(message)
+        if self._spread is not None:
+            self._spread.know(message)
 
     def fickle(self, seen: Mapping[int, Seen]) -> frozenset[int]:
         """Tests that end otherwise when all run again in one process: what they say depends on what ran before.
 
         Of those that end alike, some are set to watch over every batch of trials.
         """
+        if self._fresh is not None:
+            return frozenset()  # nothing shares a process
         quick = sorted(at for at, view in seen.items() if view.seconds < _QUICK_S and view.sign.code in "pf")
         trial = Trial((), {}, early=False, tests=tuple(quick[:_MOST_QUICK]), probe=len(quick) + 1)
         self.pool.sentinels = []
@@ -206,6 +262,8 @@ class Lab:
 
     def rebase(self, sources: Mapping[str, str], *, imported_again: bool) -> None:
         """Make these sources the starting point; ``imported_again`` where that needs new processes."""
+        if self._spread is not None:
+            self._spread.rebase(sources)
         for slot in self.slots:
             if imported_again:
                 slot.scratch.write(dict(sources))

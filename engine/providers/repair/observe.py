@@ -18,7 +18,7 @@ _WANTED = (
     re.compile(r"name '(\w+)' is not defined"),
 )
 _OF_TESTS = {"AssertionError", "Failed", "TimeUp", "Skipped", "UsageError"}
-_EXPECTED = re.compile(r"DID NOT RAISE (?:<class '(?:\w+\.)*(\w+)'>|any of .*)")
+_EXPECTED = re.compile(r"DID NOT RAISE (?!any of)(?:<class ')?(?:\w+\.)*(\w+)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,7 @@ class Pool:
             "batch": self._batch,
             "patience": self.patience,
             "sentinels": self.sentinels,
-            "trials": [_wire(index, trial) for index, trial in batch],
+            "trials": [wire(index, trial) for index, trial in batch],
         }
         try:
             zygote.send(request)
@@ -212,7 +212,8 @@ class Pool:
         self._heard.clear()
 
 
-def _wire(index: int, trial: Trial) -> Message:
+def wire(index: int, trial: Trial) -> Message:
+    """A trial as a process takes it."""
     return {
         "trial": index,
         "early": trial.early,

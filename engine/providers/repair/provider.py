@@ -75,6 +75,8 @@ class RepairProvider:
             workers=self.settings.workers or os.cpu_count() or 1,
             scratch=brief.sandbox.scratch,
             confine=brief.sandbox.confine,
+            confinement=brief.sandbox.confinement,
+            scheduler=self.settings.scheduler,
         )
 
     def _finish(self, result: RepairResult, task: RepairTask, tools: Tools) -> Finish:

@@ -18,12 +18,14 @@ from engine.providers.repair.lab import Lab
 from engine.providers.repair.locate import Spot, spots
 from engine.providers.repair.observe import groups
 from engine.providers.repair.source import Source
+from engine.providers.repair.synth.synthesis import Synthesis
 from engine.providers.repair.trial import ENDLESS, Trial
 
 AFTERWARDS = 150  # candidates still tried once one mends every test that runs its place: there may be a better one
 FEW = 4  # red tests below which more are tried, because the fewer there are the more is mended by accident
 HOPEFUL = 500  # the same, once one mends every case of a test function, but not all tests there
 PATIENT = 3000  # candidates after which one that mends some cases of a test function has to do
+_COSTLY = 15  # the share of all this where each candidate costs a process
 FURTHER = 2500  # candidates still tried when the one that was chosen does not look right
 _PARTNERS = 5
 _PARTNER_TRIES = 700
@@ -74,6 +76,7 @@ class Round:
     seed: int
     most: int | None = None
     whole_only: bool = False
+    synthesis: Synthesis | None = None
     located: list[Spot] = field(default_factory=list)
     plausible: list[Plausible] = field(default_factory=list)
     choice: Choice = field(default_factory=Choice)
@@ -89,6 +92,9 @@ class Round:
 
     def search(self) -> list[Plausible]:
         """The plausible candidates of this round, best first; empty when there are none."""
+        if self._written():
+            self.choice = self._choose()
+            return self._checked()
         source = self.quarry.candidates(self.located, seed=self.seed)
         if not self._try(islice(self._fresh(source), self.most)) and not self.plausible:
             self._try(self._slow_ones(), factor=20.0)
@@ -102,7 +108,19 @@ class Round:
             self.choice = self._choose()
         return self._checked()
 
+    def _written(self) -> bool:
+        """Whether a function that was still to be written could be: no edit mends what is not there."""
+        for offered in (
+            self.synthesis.offers(self.situation, self.quarry.imported) if self.synthesis and self.lab.forks else ()
+        ):
+            self._try(self._fresh(iter(offered)))
+            if self.plausible:
+                return True
+        return False
+
     def _choose(self) -> Choice:
+        if self.lab.costly:  # what behaviour tells is not worth a process for each
+            return Choice(tuple(sorted(self.plausible, key=lambda p: p.rank)), len(self.plausible))
         return choose(self.plausible, self.situation, self.lab.pool, self.budget, self.seed)
 
     def _fresh(self, source: Iterator[tuple[Candidate, Spot]]) -> Iterator[tuple[Candidate, Spot]]:
@@ -139,10 +157,12 @@ class Round:
                 key = self.memory.key(self.situation.sources[candidate.path], candidate)
                 self.memory.tried[key] = self.number
                 found = self.situation.judged(candidate, spot, verdict, index)
+                if found is not None and self.synthesis and not self.synthesis.believes(found, self.situation):
+                    found = None
                 if found is not None and (found.full or not self.whole_only):
                     self.plausible.append(found)
                     self.budget.best = max(self.budget.best, len(found.mended))
-                    until = index + _patience(found)
+                    until = index + _patience(found) // (_COSTLY if self.lab.costly else 1)
                     last = min(last, until) if last is not None else until
                 elif verdict.endless and (verdict.mended or verdict.broke >= 0):
                     self.slow.insert(0, (candidate, spot))

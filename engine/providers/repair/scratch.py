@@ -32,7 +32,7 @@ class Scratch:
         # Resolved, because keys and coverage compare real paths.
         self.home = Path(tempfile.mkdtemp(prefix="bitnet-tui-repair-", dir=task.scratch)).resolve()
         self.root = self.home / "project"
-        shutil.copytree(task.root, self.root, symlinks=True, ignore=_unwanted, ignore_dangling_symlinks=True)
+        shutil.copytree(task.root, self.root, symlinks=True, ignore=unwanted, ignore_dangling_symlinks=True)
         lent = self.home / "lent" / "bitnet_tui_repair"
         lent.mkdir(parents=True)
         for source in sorted((Path(__file__).parent / "child").glob("*.py")):
@@ -127,6 +127,7 @@ def keys_of(task: RepairTask, ids: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _unwanted(folder: str, names: list[str]) -> set[str]:
+def unwanted(folder: str, names: list[str]) -> set[str]:
+    """What of a folder is left out of copies: state of other programs, and environments."""
     inside = Path(folder)
     return {name for name in names if name in _SKIP or (inside / name / "pyvenv.cfg").exists()}

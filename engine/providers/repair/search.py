@@ -27,6 +27,7 @@ from engine.providers.repair.replay import Step
 from engine.providers.repair.rounds import Memory, Round
 from engine.providers.repair.scratch import keys_of
 from engine.providers.repair.source import Source, Unreadable
+from engine.providers.repair.synth.synthesis import Synthesis
 from engine.providers.repair.task import RepairResult, RepairTask, SearchProgress
 from engine.providers.repair.zygote import Gone
 
@@ -140,15 +141,15 @@ class Quest:
             self._notes.append("None of the failing tests lies in a file that exists.")
         elif not self._sources:
             self._notes.append("There is no editable Python file to work on.")
-        elif not hasattr(os, "fork"):
-            self._notes.append("This platform cannot fork, which the search needs.")
-        return bool(self._failing and self._sources and hasattr(os, "fork"))
+        elif os.name != "posix":
+            self._notes.append("This platform has no process groups, which the search needs.")
+        return bool(self._failing and self._sources and os.name == "posix")
 
     def _look(self) -> None:
         """Collect, run everything once under the tracer, and sort the tests into red and green."""
         greeting = self._lab.open()
-        if not greeting.fork:
-            raise Stopped("the target's platform cannot fork")
+        if unsafe := self._lab.settle():
+            self._notes.append(unsafe)
         keys = self._lab.keys
         files = [at for at, key in enumerate(keys[: self._reds]) if "::" not in key]
         self._budget.report("locating", f"watching {len(keys)} tests")
@@ -165,25 +166,23 @@ class Quest:
         self._fickle = self._lab.fickle(seen)
         whole_run = sum(view.seconds for view in seen.values())
         self._budget.reserve = min(0.4 * self._task.budget_s, 1.0 + 1.5 * self._lab.start_s + 1.5 * whole_run)
-        self._mention(greeting.threads, red)
+        self._mention(red)
 
     def _is_red(self, at: int) -> bool:
         """A failing test of the task, or any test of a file that could not be collected before."""
         return at < self._reds or self._lab.keys[at].split("::")[0] in self._lab.keys[: self._reds]
 
-    def _mention(self, threads: int, red: Sequence[int]) -> None:
+    def _mention(self, red: Sequence[int]) -> None:
         absent = [key for at, key in enumerate(self._lab.keys[: self._reds]) if "::" in key and at not in red]
         if absent:
             self._notes.append(f"{len(absent)} failing test(s) were not collected, such as {absent[0]}.")
         calm = [at for at in red if at in self._seen and self._seen[at].sign.passed]
         if calm:
             self._notes.append(f"{len(calm)} failing test(s) passed when run again, such as {self._lab.keys[calm[0]]}.")
-        if threads > 1:
-            self._lab.avoid_warm()
-            self._notes.append("Threads are alive after collection, so each edit was tried with a new import.")
 
     def _rounds(self) -> None:
         number = 0
+        written = Synthesis(self._lab, self._budget)
         thoughts = SecondThoughts()
         while self._red:
             self._budget.check()
@@ -210,6 +209,7 @@ class Quest:
                 self._task.seed,
                 thoughts.most,
                 thoughts.whole_only,
+                written,
             )
             located = turn.locate()
             self._located = self._located or located

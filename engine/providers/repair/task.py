@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from engine.suites.sandbox import Confinement
 
 Phase = Literal["locating", "searching", "confirming", "done"]
 
@@ -31,6 +34,8 @@ class RepairTask:
     workers : processes to use.
     test_timeout_s : seconds after which a single test counts as endless.
     scratch : folder for copies of the project; the system's temporary one if none is given.
+    confinement : how the run confines children, for workers elsewhere that have to choose their own way.
+    scheduler : empty: candidates are tried on this machine; ``local`` or the address of a Dask scheduler: there.
     confine : makes a command line confined: given it, the one folder it may write, and where it runs.
     """
 
@@ -50,6 +55,8 @@ class RepairTask:
     test_timeout_s: float = 10.0
     scratch: Path | None = None
     confine: Callable[[Sequence[str], Path, Path], list[str]] | None = None
+    confinement: Confinement | None = None
+    scheduler: str = ""
 
 
 @dataclass(frozen=True, slots=True)

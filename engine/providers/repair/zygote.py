@@ -45,6 +45,7 @@ class Zygote:
     tests : keys of the tests that matter; their position is the number used in requests.
     whole : test files of which every test matters.
     early : stop before collection, for edits that need a new import.
+    once : it answers one question in its own process, without a fork, and is of no more use then.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Zygote:
         early: bool = False,
         trace_imports: bool = False,
         preload: Iterable[str] = (),
+        once: bool = False,
     ) -> None:
         self.early = early
         self.batch = 0
@@ -76,6 +78,7 @@ class Zygote:
             "early": early,
             "trace_imports": trace_imports,
             "preload": list(preload),
+            "once": once,
             "link": theirs.fileno(),
             "life": life,
         }

@@ -52,7 +52,8 @@ class Plugin:
         yield
 
     def _serve(self, session: Any, early: bool) -> None:
-        self.watch.stop()
+        if not SETUP.get("once"):
+            self.watch.stop()  # no thread may be alive in what forks
         limit_resources()
         quiet = os.open(os.devnull, os.O_RDWR)
         for fd in (0, 1, 2):

@@ -110,8 +110,13 @@ class Server:
             self.send({"done": "load"})
         elif op == "know":
             self.trials.know(request)
-        elif op in ("trace", "try", "behave"):
-            self._fork(request)
+        elif op in ("trace", "try", "behave", "learn"):
+            self._here(request) if SETUP.get("once") else self._fork(request)
+
+    def _here(self, request: dict[str, Any]) -> None:
+        """Answer in this very process, which is of no more use then."""
+        self.trials.work(request, os.dup(self._link.fileno()))
+        self.send({"done": "end", "status": WORKED << 8, "batch": request["batch"]})
 
     def _fork(self, request: dict[str, Any]) -> None:
         out, into = os.pipe()

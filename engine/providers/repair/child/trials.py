@@ -16,6 +16,7 @@ from .behave import Behaviour, Calls, functions_of, loaded_functions
 from .bounds import refuse_harm
 from .install import Images, Overlay, Undo, Unfit, undo
 from .items import ENDLESS, MISSING, PASSED, Ending, Runner, real
+from .learn import learn
 from .state import State, begin_alike
 from .steps import Steps
 from .trace import Tracer
@@ -34,9 +35,9 @@ class Trials:
         self.keys: list[str] = list(setup["tests"])
         self.items: dict[int, Any] = {}
         self.errors: list[dict[str, Any]] = []
-        self._root = os.path.realpath(setup["root"])
+        self.root = os.path.realpath(setup["root"])
         self._whole = set(setup["whole"])
-        self._steps = steps
+        self.steps = steps
         self._files = {name: path for path, name in real.items()}
         self._limits: dict[int, tuple[float, int]] = {}
         self._usual: dict[int, list[Any]] = {}
@@ -44,7 +45,7 @@ class Trials:
 
     def key_of(self, item: Any) -> str:
         """A test's id with its file relative to the root of the copy, whatever pytest takes for its own root."""
-        path = os.path.relpath(os.path.realpath(str(item.path)), self._root).replace(os.sep, "/")
+        path = os.path.relpath(os.path.realpath(str(item.path)), self.root).replace(os.sep, "/")
         return "::".join([path, *item.nodeid.split("::")[1:]])
 
     def take_items(self, items: list[Any]) -> None:
@@ -93,6 +94,9 @@ class Trials:
             if request["op"] == "trace":
                 self._trace(request, out)
                 return
+            if request["op"] == "learn":
+                learn(self, request, out)
+                return
             if request["op"] == "behave":
                 self._behave(request, out)
                 return
@@ -128,7 +132,7 @@ class Trials:
                 "text": ending.text,
                 "lines": tracer.take(),
                 "seconds": seconds,
-                "steps": self._steps.used,
+                "steps": self.steps.used,
                 "loaded": self._outside(set(sys.modules) - known),
             }
             known |= set(sys.modules)
@@ -147,7 +151,7 @@ class Trials:
         files = {path: name for name, path in self._files.items()}
         calls = Calls(functions_of(live, files, request["wanted"]))
         shows = Behaviour(
-            self._steps,
+            self.steps,
             seed=request["seed"],
             seconds=request["seconds"],
             room=request["room"],
@@ -171,7 +175,7 @@ class Trials:
 
     def _outside(self, names: set[str]) -> list[str]:
         """Those modules that are no part of the project."""
-        return [name for name in names if not inside(sys.modules.get(name), self._root + os.sep)]
+        return [name for name in names if not inside(sys.modules.get(name), self.root + os.sep)]
 
     def _try(self, trial: dict[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = {"trial": trial["trial"], "how": "ran", "ends": {}, "broke": -1}
@@ -251,7 +255,7 @@ class Trials:
         wanted = [*trial["tests"], *trial["guard"]]
         files = list(dict.fromkeys(self.keys[at].split("::")[0] for at in wanted))
         self.errors.clear()
-        self.session.perform_collect([os.path.join(self._root, name) for name in files])
+        self.session.perform_collect([os.path.join(self.root, name) for name in files])
         self.take_items(self.session.items)
 
     def _leaks(self, sentinels: list[int]) -> bool:

@@ -1,0 +1,44 @@
+"""The project as one piece that can be sent: packed once a search, unpacked once a worker."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tarfile
+from pathlib import Path
+
+from engine.providers.repair.scratch import unwanted
+
+
+def packed(root: Path) -> bytes:
+    """Plain files of a project, and links that stay inside it, in an order that depends on nothing else."""
+    held = io.BytesIO()
+    real = root.resolve()
+    with tarfile.open(fileobj=held, mode="w:gz", compresslevel=1, format=tarfile.PAX_FORMAT) as tar:
+        for folder, names, files in os.walk(real):
+            left_out = unwanted(folder, [*names, *files])
+            names[:] = sorted(name for name in names if name not in left_out)
+            for name in sorted({*files, *names} - left_out):
+                path = Path(folder) / name
+                if _stays(path, real):
+                    tar.add(path, path.relative_to(real).as_posix(), recursive=False)
+    return held.getvalue()
+
+
+def digest(parcel: bytes) -> str:
+    """What a parcel is known by."""
+    return hashlib.sha256(parcel).hexdigest()[:16]
+
+
+def unpack(parcel: bytes, into: Path) -> None:
+    """Make the project again."""
+    with tarfile.open(fileobj=io.BytesIO(parcel), mode="r:gz") as tar:
+        tar.extractall(into, filter="data")
+
+
+def _stays(path: Path, root: Path) -> bool:
+    if path.is_symlink():
+        target = Path(os.path.realpath(path))
+        return not os.path.isabs(os.readlink(path)) and (target == root or root in target.parents)
+    return path.is_dir() or path.is_file()

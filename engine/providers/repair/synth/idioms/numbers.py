@@ -1,0 +1,130 @@
+"""Idioms of plain numbers: rounding to blocks, clamping, averages, number theory."""
+
+from __future__ import annotations
+
+from engine.providers.repair.synth.idiom import idiom
+
+IDIOMS = (
+    idiom("ceil div divide ceiling up blocks needed chunks count groups pages", "n:I d:I", "return -(-$n // $d)", "N"),
+    idiom("round up align aligned multiple next pad padded", "n:I d:I", "return -(-$n // $d) * $d", "N"),
+    idiom("round down align floor multiple", "n:I d:I", "return $n // $d * $d", "N"),
+    idiom("padding pad missing fill rest tail needed", "n:I d:I", "return -$n % $d", "N"),
+    idiom("floor div divide quotient", "n:N d:N", "return $n // $d", "N"),
+    idiom("remainder modulo rest tail left", "n:N d:N", "return $n % $d", "N"),
+    idiom("divmod quotient remainder split", "n:N d:N", "return divmod($n, $d)"),
+    idiom("clamp clip bound limit saturate restrict", "x:N low:N high:N", "return max($low, min($high, $x))", "N"),
+    idiom("clamp clip limit symmetric", "x:N most:N", "return max(-$most, min($most, $x))", "N"),
+    idiom("clamp int8 saturate signed byte", "x:N", "return max(-128, min(127, $x))", "N"),
+    idiom("clamp int8 saturate symmetric", "x:N", "return max(-127, min(127, $x))", "N"),
+    idiom("clamp uint8 saturate byte pixel", "x:N", "return max(0, min(255, $x))", "N"),
+    idiom("relu positive part rectify", "x:N", "return max(0, $x)", "N"),
+    idiom("sign signum direction", "x:N", "return ($x > 0) - ($x < 0)", "N"),
+    idiom("lerp interpolate mix blend between", "a:N b:N t:N", "return $a + ($b - $a) * $t", "N"),
+    idiom("unlerp inverse share position normalise normalize", "a:N b:N x:N", "return ($x - $a) / ($b - $a)", "N"),
+    idiom("mean average midpoint middle", "a:N b:N", "return ($a + $b) / 2", "N"),
+    idiom("percent percentage share", "part:N whole:N", "return 100 * $part / $whole", "N"),
+    idiom("ratio share fraction safe divide", "part:N whole:N", "return $part / $whole if $whole else 0", "N"),
+    idiom("ratio share fraction safe divide", "part:N whole:N", "return $part / $whole if $whole else 0.0", "N"),
+    idiom("distance difference gap apart", "a:N b:N", "return abs($a - $b)", "N"),
+    idiom(
+        "round half up nearest away zero",
+        "x:N",
+        "return int($x + 0.5) if $x >= 0 else -int(0.5 - $x)",
+        "N",
+    ),
+    idiom("even", "n:I", "return $n % 2 == 0"),
+    idiom("odd", "n:I", "return $n % 2 == 1"),
+    idiom("divides divisible multiple", "n:I d:I", "return $n % $d == 0"),
+    idiom("between inside within range contains", "x:N low:N high:N", "return $low <= $x <= $high"),
+    idiom("between inside within range contains", "x:N low:N high:N", "return $low <= $x < $high"),
+    idiom("overlap intersect ranges spans", "a:N b:N c:N d:N", "return $a < $d and $c < $b"),
+    idiom("overlap intersect ranges spans", "a:N b:N c:N d:N", "return $a <= $d and $c <= $b"),
+    idiom("square squared", "x:N", "return $x * $x", "N"),
+    idiom("cube cubed", "x:N", "return $x**3", "N"),
+    idiom("hypotenuse hypot norm length", "a:N b:N", "return ($a * $a + $b * $b) ** 0.5", "N"),
+    idiom(
+        "gcd greatest common divisor",
+        "a:I b:I",
+        "while $b:\n    $a, $b = $b, $a % $b\nreturn abs($a)",
+        "N",
+    ),
+    idiom(
+        "lcm least common multiple",
+        "a:I b:I",
+        "x, y = $a, $b\nwhile y:\n    x, y = y, x % y\nreturn abs($a * $b) // x if x else 0",
+        "N",
+    ),
+    idiom(
+        "factorial",
+        "n:I",
+        "result = 1\nfor k in range(2, $n + 1):\n    result *= k\nreturn result",
+        "N",
+    ),
+    idiom(
+        "fibonacci fib",
+        "n:I",
+        "a, b = 0, 1\nfor _ in range($n):\n    a, b = b, a + b\nreturn a",
+        "N",
+    ),
+    idiom(
+        "prime is",
+        "n:I",
+        "return $n > 1 and all($n % k for k in range(2, int($n**0.5) + 1))",
+    ),
+    idiom(
+        "prime factors factorize decompose",
+        "n:I",
+        "found = []\nk = 2\nrest = $n\nwhile k * k <= rest:\n    while rest % k == 0:\n        found.append(k)\n"
+        "        rest //= k\n    k += 1\nif rest > 1:\n    found.append(rest)\nreturn found",
+        "L",
+    ),
+    idiom("divisors factors", "n:I", "return [k for k in range(1, $n + 1) if $n % k == 0]", "L"),
+    idiom("digits sum cross", "n:I", "return sum(int(d) for d in str(abs($n)))", "N"),
+    idiom("digits list", "n:I", "return [int(d) for d in str(abs($n))]", "L"),
+    idiom("reverse number digits", "n:I", "return int(str($n)[::-1])", "N"),
+    idiom(
+        "collatz steps",
+        "n:I",
+        "steps = 0\nwhile $n != 1:\n    $n = $n // 2 if $n % 2 == 0 else 3 * $n + 1\n    steps += 1\nreturn steps",
+        "N",
+    ),
+    idiom(
+        "power modular pow exponent fast",
+        "base:I exponent:I modulus:I",
+        "return pow($base, $exponent, $modulus)",
+        "N",
+    ),
+    idiom(
+        "integer square root isqrt floor",
+        "n:I",
+        "low, high = 0, $n + 1\nwhile high - low > 1:\n    middle = (low + high) // 2\n"
+        "    if middle * middle <= $n:\n        low = middle\n    else:\n        high = middle\nreturn low",
+        "N",
+    ),
+    idiom("triangular sum first natural", "n:I", "return $n * ($n + 1) // 2", "N"),
+    idiom(
+        "binomial choose combinations",
+        "n:I k:I",
+        "result = 1\nfor i in range($k):\n    result = result * ($n - i) // (i + 1)\nreturn result",
+        "N",
+    ),
+    idiom("wrap index cyclic modulo", "index:I size:I", "return $index % $size", "N"),
+    idiom("flat index offset row major", "row:I column:I columns:I", "return $row * $columns + $column", "N"),
+    idiom("row column unravel position", "index:I columns:I", "return divmod($index, $columns)"),
+    idiom(
+        "base digits convert to",
+        "n:I base:I",
+        "if $n == 0:\n    return [0]\ndigits = []\nrest = $n\nwhile rest:\n    rest, digit = divmod(rest, $base)\n"
+        "    digits.append(digit)\nreturn digits[::-1]",
+        "L",
+    ),
+    idiom(
+        "base string convert to",
+        "n:I base:I",
+        'if $n == 0:\n    return "0"\ndigits = ""\nrest = $n\nwhile rest:\n    rest, digit = divmod(rest, $base)\n'
+        '    digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits\nreturn digits',
+        "S",
+    ),
+    idiom("celsius fahrenheit temperature convert", "f:N", "return ($f - 32) * 5 / 9", "N"),
+    idiom("fahrenheit celsius temperature convert", "c:N", "return $c * 9 / 5 + 32", "N"),
+)
