@@ -9,7 +9,7 @@ PART, WHOLE = SimpleNamespace(full=False), SimpleNamespace(full=True)
 
 
 def standing(name):
-    return Standing({}, (name,), {}, (), (), {}, 0, Outlook())
+    return Standing({}, (name,), {}, (), (), {}, {}, 0, Outlook())
 
 
 def test_nothing_is_doubted_while_every_edit_mends_all_that_runs_it():
