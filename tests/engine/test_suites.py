@@ -345,7 +345,7 @@ def test_a_test_that_wrecks_its_process_hides_no_other_test(run: Callable[..., T
 def test_a_line_of_the_stream_that_is_not_the_plug_ins_is_counted_not_believed(
     run: Callable[..., TestReport], line: str
 ) -> None:
-    writes = "import os\ndef test_a():\n    for fd in range(3, 30):\n"
+    writes = "import os\ndef test_a():\n    for fd in range(3, 4096):\n"
     writes += f"        try: os.write(fd, b'{line}' + bytes([10]))\n        except OSError: pass\n"
     report = run({"test_m.py": writes})
     assert not report.green

@@ -4,19 +4,23 @@ import importlib.util
 import os
 import pickle
 import socket
+import tarfile
 
 import pytest
 
 from engine.errors import BitnetError, ConfigError, EnvironmentFailure
 from engine.providers.repair.spread.cluster import Cluster
 from engine.providers.repair.spread.orders import order_of, task_of
-from engine.providers.repair.spread.parcel import digest, packed, unpack
+from engine.providers.repair.spread.parcel import _harmless, digest, packed, unpack
 
 DASK = importlib.util.find_spec("distributed") is not None
 needs_dask = pytest.mark.skipif(not DASK, reason="missing-tool: distributed (pip install 'bitnet-tui[dask]')")
 
 
-def test_a_parcel_holds_the_project_and_nothing_from_outside(project, tmp_path_factory):
+@pytest.mark.parametrize("python", ["3.11.2", "now"])
+def test_a_parcel_holds_the_project_and_nothing_from_outside(project, tmp_path_factory, monkeypatch, python):
+    if python != "now":
+        monkeypatch.delattr("tarfile.data_filter", raising=False)
     project.file("core.py", "x = 1\n").file("pack/deep/more.py", "y = 2\n").file("__pycache__/core.pyc", b"")
     (project.root / ".git").mkdir()
     (project.root / ".git" / "config").write_text("token")
@@ -32,6 +36,25 @@ def test_a_parcel_holds_the_project_and_nothing_from_outside(project, tmp_path_f
     assert found == ["core.py", "near.py", "pack/deep/more.py"]
     assert (into / "near.py").read_text() == "x = 1\n"
     assert digest(parcel) == digest(packed(project.root))[:16]
+
+
+def test_what_leads_out_of_a_parcel_is_not_unpacked_by_an_old_python_either():
+    def member(name, kind=tarfile.REGTYPE, link=""):
+        found = tarfile.TarInfo(name)
+        found.type, found.linkname = kind, link
+        return found
+
+    good = [member("a/b.py"), member("a/c.py", tarfile.SYMTYPE, "b.py"), member("a/d.py", tarfile.SYMTYPE, "../e.py")]
+    bad = [
+        member("../x"),
+        member("/x"),
+        member("a/../../x"),
+        member("p", tarfile.FIFOTYPE),
+        member("h", tarfile.LNKTYPE),
+    ]
+    bad += [member("a/l", tarfile.SYMTYPE, "../../x"), member("l", tarfile.SYMTYPE, "/etc/passwd")]
+    assert all(map(_harmless, good))
+    assert not any(map(_harmless, bad))
 
 
 def test_a_worker_has_its_own_paths_and_no_callables(project, tmp_path):

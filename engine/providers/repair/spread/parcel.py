@@ -34,7 +34,18 @@ def digest(parcel: bytes) -> str:
 def unpack(parcel: bytes, into: Path) -> None:
     """Make the project again."""
     with tarfile.open(fileobj=io.BytesIO(parcel), mode="r:gz") as tar:
-        tar.extractall(into, filter="data")
+        if hasattr(tarfile, "data_filter"):
+            tar.extractall(into, filter="data")
+        else:  # Python before 3.11.4
+            tar.extractall(into, [member for member in tar if _harmless(member)])
+
+
+def _harmless(member: tarfile.TarInfo) -> bool:
+    """Whether it is a file, folder or link that was packed here: below the root, and leading nowhere else."""
+    aims = [member.name] + [f"{member.name}/../{member.linkname}"] * member.issym()
+    inside = not any(os.path.normpath(aim).startswith("..") or aim.startswith("/") for aim in aims)
+    absolute = member.issym() and member.linkname.startswith("/")
+    return inside and not absolute and (member.isfile() or member.isdir() or member.issym())
 
 
 def _stays(path: Path, root: Path) -> bool:
