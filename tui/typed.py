@@ -45,8 +45,10 @@ class Queue:
         self._busy = bool(self._waiting)
         if self._busy:
             focused = self._app.focused or self._app.screen
-            await self._handle(self._waiting.popleft())
-            self._follow(focused)
+            try:
+                await self._handle(self._waiting.popleft())
+            finally:
+                self._follow(focused)
 
     def _follow(self, node: DOMNode | None) -> None:
         """Go the way of the key, behind it: from queue to queue, as it bubbles up to the program."""

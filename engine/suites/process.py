@@ -171,11 +171,14 @@ def run_child(
     return Exited(child.returncode, killed, time.monotonic() - started, tuple(lines.tail))
 
 
-def settled(start: Callable[[], Exited]) -> Exited:
-    """Start a confined child; again, where a socket that was to be covered has gone since it was listed."""
+def settled(start: Callable[[], Exited], begun: Callable[[], bool] = lambda: False) -> Exited:
+    """Start a confined child; again, where a socket that was to be covered has gone since it was listed.
+
+    ``begun`` tells whether the child itself was started: then it may say what bubblewrap says, and gets no second turn.
+    """
     for _ in range(STARTS):
         exited = start()
-        if exited.code != 1 or not exited.tail or not exited.tail[-1].startswith(UNMADE):
+        if begun() or exited.code != 1 or not exited.tail or not exited.tail[-1].startswith(UNMADE):
             break
     return exited
 

@@ -94,9 +94,11 @@ class Stream:
     running: str = ""
     end: _Ended | None = None
     garbled: int = 0
+    heard: bool = False  # the child has written something: it was started
 
     def feed(self, line: bytes) -> None:
         """Take one line; what is not ours is counted, not believed."""
+        self.heard = True
         try:
             # json, not msgspec, reads the line: a name or a message may hold half a surrogate pair.
             event = msgspec.convert(json.loads(line), type=_Events)

@@ -252,7 +252,8 @@ class SuiteRunner:
                     control=json.dumps(control).encode(),
                     on_event=stream.feed,
                     silent=clock.silent,
-                )
+                ),
+                lambda: stream.heard,
             )
         except OSError as error:
             message = f"suite {name} cannot be started: {error}"

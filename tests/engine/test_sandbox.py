@@ -490,6 +490,15 @@ def test_a_socket_that_goes_before_it_is_covered_costs_no_suite(
     assert hidden.below(folder, made.runner.confinement.hidden) or next(listed, None) is None
 
 
+def test_who_only_says_what_bubblewrap_says_gets_no_second_turn(bench: Callable[..., Bench]) -> None:
+    made = bench("bubblewrap")
+    said = "import os, pathlib\ndef test_it():\n    with open('turns', 'a') as f: f.write('x')\n"
+    said += '    os.write(1, b"\\nbwrap: Can\'t mkdir\\n"); os._exit(1)\n'
+    report = made.run({"test_it.py": said}, replace(SUITE, args=("-s",)))
+    assert not report.green
+    assert (made.worktree / "turns").read_text() == "x"
+
+
 @pytest.mark.parametrize("asked", ["[verify] require_sandbox = true", '[sandbox] mode = "on"'])
 def test_landlock_alone_is_no_sandbox_to_who_requires_one(
     asked: str, lean_python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
