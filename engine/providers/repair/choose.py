@@ -99,11 +99,13 @@ def choose(plausible: Sequence[Plausible], situation: Situation, pool: Pool, bud
         return Choice()
     best = ranked[0]
     group = [p for p in ranked if p.rank[:4] == best.rank[:4] and p.mended == best.mended]
-    rest = [p for p in ranked if not any(p is one for one in group)]
+    chosen = {id(p) for p in group}
+    rest = [p for p in ranked if id(p) not in chosen]
     seconds = min(VOTE_S if len(group) > 1 else ALONE_S, (budget.left - budget.reserve) / 2)
     if seconds <= 0:
         return Choice((*group, *rest), len(group))
-    budget.report("searching", f"comparing what {len(group)} edits that mend as much do beyond the tests")
+    who = "this edit does" if len(group) == 1 else f"{len(group)} edits that mend as much do"
+    budget.report("searching", f"looking at what {who} beyond the tests")
     voters = group[:VOTERS]
     until = time.monotonic() + seconds
     trials = [situation.full_trial(p.candidates, [p.spot]) for p in voters]
