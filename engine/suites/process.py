@@ -5,12 +5,13 @@ The loop wakes at least every 100 ms, so a cancelled run lets go at once.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -161,7 +162,8 @@ def run_child(
             os.set_blocking(control_w, False)
             selector.register(events_r, selectors.EVENT_READ, events.feed)
             selector.register(control_w, selectors.EVENT_WRITE, None)
-        killed = _attend(child, selector, control or b"", control_w, cancel, started + deadline_s, silent)
+        with _ending(child.pid, selector):
+            killed = _attend(child, selector, control or b"", control_w, cancel, started + deadline_s, silent)
     if control is not None:
         os.close(events_r)
     child.stdout.close()
@@ -217,6 +219,9 @@ def _attend(
         if not selector.get_map():
             _wait(child)
         for key, _ in selector.select(TICK) if selector.get_map() else ():
+            if key.data is _ending:
+                selector.unregister(key.fd)
+                continue
             if key.fd == control_fd:
                 control = _write(selector, control_fd, control)
                 continue
@@ -242,6 +247,21 @@ def _attend(
                 kill_at = now + GRACE
         elif now > kill_at:
             signal_group(child.pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def _ending(pid: int, selector: selectors.BaseSelector) -> Iterator[None]:
+    """Let the selector wake as the child ends, where the system can tell; elsewhere the child is asked now and then."""
+    try:
+        ending = os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        yield
+        return
+    try:
+        selector.register(ending, selectors.EVENT_READ, _ending)
+        yield
+    finally:
+        os.close(ending)
 
 
 def _wait(child: subprocess.Popen[bytes]) -> None:

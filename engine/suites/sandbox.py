@@ -193,14 +193,14 @@ def confine(
     visible
         The repository, the interpreter and what they need; shown read-only where they lie in a hidden folder.
     python, env
-        The interpreter, known to have pytest, and the environment it runs in.
+        The interpreter, which has a pytest, and the environment it runs in.
     required
         The setting that refuses to go without a sandbox that cuts the network; empty: none does.
 
     Raises
     ------
     EnvironmentFailure
-        It is required, and bubblewrap is missing or may not be used here.
+        It is required, and bubblewrap is missing or may not be used here; or pytest cannot be imported at all.
     """
     keep_orphans()
     if not sys.platform.startswith("linux"):
@@ -221,6 +221,11 @@ def confine(
             f"{required}, but {why}{rest}", hint="install it where it may be used, or change the setting"
         )
     bare = replace(plain, python="", limits=Limits())
+    if broken := _failure(bare, python, env):
+        raise EnvironmentFailure(
+            f"{python} cannot import its pytest: {broken}",
+            hint=f"{python} -m pip install --force-reinstall pytest, or set [python] interpreter",
+        )
     return replace(bare, protections=(*_words(bare), f"limits are not in force: {failed}"))
 
 

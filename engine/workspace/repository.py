@@ -9,7 +9,7 @@ import shlex
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -61,6 +61,8 @@ _HINTS = (
 )
 _LOCKED = re.compile(r"Unable to create '(.+?\.lock)': File exists")
 _UNBORN = re.compile(r"'(.+?)/?' does not have a commit checked out")
+_WHOLE = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_KEPT_BYTES = 16_000_000
 STATE = ".bitnet-tui"
 EMPTY_SHA = "0" * 40
 
@@ -100,6 +102,7 @@ class Repository:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._git = git.Git(str(root))
+        self._kept: dict[tuple[str, ...], bytes] = {}
 
     @classmethod
     def open(cls, target: Path) -> Repository:
@@ -256,15 +259,28 @@ class Repository:
         """Folders of a tree that are repositories of their own."""
         return tuple(entry.path for kind, entry in self._listed(tree) if kind == "commit")
 
+    def _once(self, *args: str, of: Sequence[str]) -> bytes:
+        """What git prints, asked once: objects named by their whole hash never change, and a process costs 5 ms."""
+        if not all(map(_WHOLE.fullmatch, of)):
+            return self.run_bytes(*args)
+        said = self._kept.pop(args, None)
+        if said is None:
+            said = self.run_bytes(*args)
+        if len(said) <= _KEPT_BYTES // 8:
+            self._kept[args] = said  # the last to go
+            while sum(map(len, self._kept.values())) > _KEPT_BYTES:
+                del self._kept[next(iter(self._kept))]
+        return said
+
     def _listed(self, tree: str) -> Iterator[tuple[str, Entry]]:
-        for line in self.run_bytes("ls-tree", "-r", "-z", "--full-tree", tree).split(b"\0"):
+        for line in self._once("ls-tree", "-r", "-z", "--full-tree", tree, of=[tree]).split(b"\0"):
             if line:
                 head, path = line.split(b"\t", 1)
                 mode, kind, sha = head.decode().split()
                 yield kind, Entry(mode, sha, path.decode("utf-8", "surrogateescape"))
 
     def blob(self, tree: str, path: str) -> bytes:
-        return self.run_bytes("cat-file", "blob", f"{tree}:{path}")
+        return self._once("cat-file", "blob", f"{tree}:{path}", of=[tree])
 
     def patch(self, before: str, after: str) -> str:
         """Unified diff of two trees, as `git apply` takes it."""
@@ -276,7 +292,8 @@ class Repository:
     def numstat(self, before: str, after: str) -> list[tuple[str, int, int]]:
         """Changed files with their added and removed lines."""
         rows = []
-        for line in self.run("diff", "--numstat", "--no-renames", "-z", before, after).split("\0"):
+        said = self._once("diff", "--numstat", "--no-renames", "-z", before, after, of=[before, after])
+        for line in said.decode("utf-8", "surrogateescape").split("\0"):
             if line:
                 added, removed, path = line.split("\t", 2)
                 rows.append((path, int(added) if added != "-" else 0, int(removed) if removed != "-" else 0))

@@ -123,6 +123,12 @@ def test_an_interpreter_without_pytest(repo: Callable[..., Path], command: Comma
     bare = tmp_path / "bare"
     subprocess.run([str(command.python / "bin" / "python"), "-m", "venv", "--without-pip", str(bare)], check=True)
     check(command, folder, 5, "has no pytest", "pip install pytest", VIRTUAL_ENV=str(bare))
+    site = next((bare / "lib").glob("python*/site-packages"))
+    (site / "pytest.py").write_text("import what_it_needs\n")
+    check(command, folder, 5, "has no pytest", VIRTUAL_ENV=str(bare))
+    (site / "pytest-9.0.dist-info").mkdir()
+    (site / "pytest-9.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: pytest\nVersion: 9.0\n")
+    check(command, folder, 5, "cannot import its pytest", "what_it_needs", "reinstall", VIRTUAL_ENV=str(bare))
     (folder / "bitnet-tui.toml").write_text("[python]\ninterpreter = '/no/python'\n")
     check(command, folder, 5, "no interpreter at /no/python")
 

@@ -49,6 +49,29 @@ def _packages():
     return sorted({"{}=={}".format(d.metadata["Name"], d.version) for d in metadata.distributions()})
 
 
+def _pytest():
+    """Version of pytest (empty: it is not there), and whether its byte code is.
+
+    It is not imported where its metadata tell the version: it will be, confined, before any test runs.
+    """
+    import importlib.util
+
+    found = importlib.util.find_spec("pytest")
+    if found is None or not found.origin:
+        return "", False
+    try:
+        from importlib import metadata
+
+        version = metadata.version("pytest")
+    except ImportError:  # metadata are missing, or so is the module that reads them
+        try:
+            import pytest
+        except ImportError:
+            return "", False
+        version = pytest.__version__
+    return version, os.path.exists(importlib.util.cache_from_source(found.origin))
+
+
 def main():
     checkout = os.path.realpath(sys.argv[1])
     packages = _packages()
@@ -63,18 +86,8 @@ def main():
         "packages_sha256": hashlib.sha256("\n".join(packages).encode()).hexdigest(),
         "editable": _editable(checkout),
         "path": _path(),
-        "pytest": "",
-        "compiled": False,
     }
-    try:
-        import importlib.util
-
-        import pytest
-
-        answer["pytest"] = pytest.__version__
-        answer["compiled"] = os.path.exists(importlib.util.cache_from_source(pytest.__file__))
-    except ImportError:
-        pass
+    answer["pytest"], answer["compiled"] = _pytest()
     print(json.dumps(answer))
 
 
