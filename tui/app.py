@@ -36,6 +36,7 @@ from tui.view import View
 
 if TYPE_CHECKING:
     from tui.bench.bench import Bench
+    from tui.curtain import Curtain
 
 PAINT_S = 1 / 20  # at most this often, and never more than a quarter of the time
 LEAVE_S = 8.0  # a child is killed after 3 s; more than this nobody waits
@@ -62,9 +63,12 @@ class BitnetApp(App[Exit]):
         title: str = "",
         clock: Callable[[], float] = time.time,
         keymap: Keymap | None = None,
+        curtain: Curtain | None = None,
     ) -> None:
         gc.disable()  # until the first paint: a quarter of the time to it is spent looking for garbage
         super().__init__()
+        if curtain is not None:
+            self.driver_class = curtain.before(self.driver_class)
         pasting.install()
         for each in (DARK, LIGHT, ANSI):
             self.register_theme(each)

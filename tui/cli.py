@@ -18,6 +18,7 @@ from tui import kernels
 _GIT_NAMES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_CONFIG")
 
 if TYPE_CHECKING:
+    from tui.curtain import Curtain
     from tui.keymap import Keymap
 
 
@@ -120,22 +121,33 @@ def _run(target: Path, given: dict[str, Any], resume: str) -> Any:
 
 def _dashboard(make: Callable[[], Any], *, ask: bool) -> int:
     gc.disable()  # until the first paint: a quarter of the time to it goes into looking for garbage
-    from engine.config import of_the_screen
+    from tui.curtain import Curtain
+
+    curtain = Curtain()
+    try:
+        return _behind(curtain, make, ask=ask)
+    finally:
+        curtain.lift()
+
+
+def _behind(curtain: Curtain, make: Callable[[], Any], *, ask: bool) -> int:
     from engine.model import Exit
     from tui.app import BitnetApp
-    from tui.keymap import checked
     from tui.opening import Opening
 
     keymaps: list[Keymap] = []
 
     def prepared() -> Any:
+        from engine.config import of_the_screen
+        from tui.keymap import checked
+
         run = make()
         plan = run.plan
         keymaps.append(checked(plan.config.tui.keys, of_the_screen(plan.config_source)))
         return run
 
     opening = Opening(prepared)
-    app = BitnetApp(opening, ask=ask)
+    app = BitnetApp(opening, ask=ask, curtain=curtain)
     opening.ready = lambda plan: app.call_later(app.dress, plan.config.tui.theme, plan.config.tui.glyphs, keymaps[0])
     code = app.run()
     if opening.error is not None:

@@ -11,7 +11,6 @@ from engine.errors import BitnetError
 from engine.events import Record, RunFailed
 from engine.feed import Feed
 from engine.model import Exit
-from engine.records.redact import Redactor
 from engine.session import Steering
 
 if TYPE_CHECKING:
@@ -49,6 +48,8 @@ class Opening:
             run = self._make()
             steering.cancel.check()
         except Exception as error:  # noqa: BLE001  # whoever opened the screen raises it again
+            from engine.records.redact import Redactor
+
             self._refusal = error
             code = error.exit if isinstance(error, BitnetError) else Exit.DEFECT
             feed.publish(Record(1, 0.0, RunFailed(int(code), Redactor.of(os.environ).text(str(error)))))

@@ -14,7 +14,6 @@ from engine import events as ev
 from engine.errors import BitnetError, Stopped
 from engine.feed import Feed
 from engine.model import Exit
-from engine.records.redact import Redactor
 from engine.session import Steering
 
 SPEED = 8.0
@@ -79,6 +78,8 @@ class Playback:
         self.at = records[0].at if records else 0.0
         self.ended = False  # it was played to its end
         self.error: BitnetError | None = None
+        from engine.records.redact import Redactor  # costs what a first paint without a replay should not
+
         self.redact = Redactor.of(os.environ)
         self._left = 0.0  # recorded seconds still to be waited
         self._skipping = False

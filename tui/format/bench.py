@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from textual.content import Content
 
 from tui.bench.sheet import REFERENCE, Kind, Result, Row, Sheet
+from tui.format.bar import bar
 from tui.format.text import clean, count, fit, line
 from tui.glyphs import Glyphs
 from tui.theme import ALIVE, BAD, GOOD, MUTED, STRONG, WANTS
@@ -20,7 +21,6 @@ MACS_CELLS = 8  # where there is room
 BAR_CELLS = 40
 NOTABLE = 0.05  # a change smaller than that, or than the spread of either, is none
 SORTS = ("as measured", "slowest first", "furthest from the roof", "most changed")
-_EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
 def microseconds(us: float, glyphs: Glyphs) -> str:
@@ -30,22 +30,6 @@ def microseconds(us: float, glyphs: Glyphs) -> str:
     if us < 999_500:
         return f"{us / 1e3:.{1 if us < 99_950 else 0}f} ms"
     return f"{us / 1e6:.{2 if us < 9_995_000 else 0}f} s"
-
-
-def bar(share: float, cells: int, glyphs: Glyphs) -> str:
-    """A bar of eighths of a cell; where there are only plain letters, of whole ones.
-
-    Examples
-    --------
-    >>> from tui.glyphs import ASCII, UNICODE
-    >>> bar(0.3, 5, UNICODE), bar(0.3, 5, ASCII)
-    ('█▌   ', '##   ')
-    """
-    share = min(1.0, max(0.0, share))
-    if glyphs.plain:
-        return ("#" * max(1, round(share * cells))).ljust(cells)
-    eighths = max(1, round(share * cells * 8))
-    return ("█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()).ljust(cells)
 
 
 def size(kind: Kind, glyphs: Glyphs) -> str:

@@ -6,7 +6,7 @@ from textual.content import Content
 
 from engine.features import Tally, by_feature
 from engine.state import RunState
-from tui.format.bench import bar
+from tui.format.bar import bar
 from tui.format.text import clean, line, wrapped
 from tui.glyphs import Glyphs
 from tui.theme import BAD, GOOD, MUTED, STRONG

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from engine.records.redact import Redactor
-
 MOST_BYTES = 2_000_000
 
 
@@ -22,6 +20,8 @@ class Watched:
         """The file as it is now."""
         if folder is None:
             return ""
+        from engine.records.redact import Redactor  # not before there is something to read
+
         path = folder / self.name
         try:
             found = path.stat()
