@@ -99,6 +99,8 @@ async def key_to_paint(size: tuple[int, int], rate: int, presses: int) -> tuple[
             app.post_message(events.Key(key, key))
             while main.tests.cursor == cursor or app.framed < pressed:
                 await asyncio.sleep(0.0005)
+                if app.faults:
+                    raise SystemExit(app.faults[0])
                 if main.tests.cursor == cursor:
                     app.framed = 0.0  # a frame of before the cursor moved does not show it
             took.append((app.framed - pressed) * 1000)

@@ -426,20 +426,27 @@ def _with_opened(tests: Mapping[str, TestRow], suite: str, stage_: str) -> Mappi
 
 def _tests_finished(s: RunState, batch: list[ev.TestFinished]) -> RunState:
     tests = dict(s.tests)
-    suites = dict(s.suites)
+    done: dict[str, int] = {}
     for e in batch:
-        result = e.result
-        row = tests.get(result.key) or TestRow(result.suite, result.nodeid)
-        outcomes = {**row.outcomes, stage(e.purpose, e.round): result.outcome}
-        if e.purpose is Purpose.REVIEW and result.key not in tests:
-            continue  # a test a specialist adds is not one this run began with
-        if e.purpose not in (Purpose.ALONE, Purpose.REVIEW):
-            tests[result.key] = replace(row, outcomes=outcomes, latest=result)
+        result, purpose = e.result, e.purpose
+        key, now = result.key, stage(purpose, e.round)
+        row = tests.get(key)
+        if row is None:
+            if purpose is Purpose.REVIEW:
+                continue  # a test a specialist adds is not one this run began with
+            row = TestRow(result.suite, result.nodeid)
+        outcomes = row.outcomes
+        if outcomes.get(now) is not result.outcome:
+            outcomes = {**outcomes, now: result.outcome}
+        if purpose is not Purpose.ALONE and purpose is not Purpose.REVIEW:
+            tests[key] = replace(row, outcomes=outcomes, latest=result)
         elif row.latest is not None:  # how it stands is what the whole suite shows
-            tests[result.key] = replace(row, outcomes=outcomes)
-        suite = suites.get(result.suite)
-        if suite is not None:
-            suites[result.suite] = replace(suite, done=suite.done + 1)
+            tests[key] = replace(row, outcomes=outcomes)
+        done[result.suite] = done.get(result.suite, 0) + 1
+    suites = dict(s.suites)
+    for name, more in done.items():
+        if name in suites:
+            suites[name] = replace(suites[name], done=suites[name].done + more)
     return replace(s, tests=tests, suites=suites)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from tui.format.text import clean, cut, fit, line, took
 from tui.glyphs import Glyphs
 from tui.theme import ALIVE, BAD, GOOD, MUTED, STRONG, WANTS
 
+RED = frozenset(o for o in TestOutcome if o.red)
 SKIPPED_SHOWN = 2
 FIXED_SHOWN = 6
 NAME_CELLS = 48
@@ -45,16 +46,22 @@ def tally(rows: Collection[TestRow]) -> tuple[int, int, int]:
     """How many are red, hold, were skipped."""
     red = held = skipped = 0
     for row in rows:
-        outcome = row.latest.outcome if row.latest else None
-        if outcome is None or row.opened:
+        latest = row.latest
+        if latest is None or (row.label is Label.UNCOLLECTABLE and row.opened):
             continue
-        if outcome.red:
+        if latest.outcome in RED:
             red += 1
-        elif outcome is TestOutcome.SKIPPED:
+        elif latest.outcome is TestOutcome.SKIPPED:
             skipped += 1
         else:
             held += 1
     return red, held, skipped
+
+
+def totals(rows: Iterable[Item]) -> tuple[int, int, int]:
+    """The same of all suites that are listed."""
+    red, held, skipped = zip(*((0, 0, 0), *(i.counts for i in rows)), strict=True)
+    return sum(red), sum(held), sum(skipped)
 
 
 def _fold_away(key: str, rows: list[TestRow], shown: int, word: str, expanded: Collection[str]) -> list[Item]:
@@ -79,19 +86,24 @@ def items(
     held: dict[str, int] = {}
     fixed: list[TestRow] = []
     holding: list[TestRow] = []
-    needle = needle.casefold()
-    for row in state.tests.values():
-        outcome = row.latest.outcome if row.latest else None
-        if outcome is None or row.opened or (needle and needle not in row.nodeid.casefold()):
+    needle, audited = needle.casefold(), state.audit is not None
+    for row in state.tests.values():  # of a flood of results, this is what costs: nothing is looked up twice
+        shown, label = row.latest, row.label
+        if shown is None or (label is Label.UNCOLLECTABLE and row.opened):
             continue
-        if outcome.red:
+        if needle and needle not in row.nodeid.casefold():
+            continue
+        outcome = shown.outcome
+        if outcome in RED:
             red.setdefault(row.suite, []).append(row)
         elif outcome is TestOutcome.SKIPPED:
             skipped.setdefault(row.suite, []).append(row)
+        elif label is Label.RED or (label is None and audited):
+            fixed.append(row)
         else:
-            held[row.suite] = held.get(row.suite, 0) + 1
-            new = row.label is Label.RED or (row.label is None and state.audit is not None)
-            (fixed if new else holding).append(row)
+            holding.append(row)
+    for row in (*fixed, *holding):
+        held[row.suite] = held.get(row.suite, 0) + 1
     rows: list[Item] = []
     for name in dict.fromkeys([*state.suites, *red, *skipped, *held]):
         suite = state.suites.get(name, SuiteRow(name))

@@ -18,6 +18,7 @@ from tui import keys
 from tui.widgets.sturdy import Sturdy
 
 Draw = Callable[[int, int], Content]  # (row, width) → its line
+_BLANK = Content("")
 _REVERSE = RichStyle(reverse=True)
 MOST_COPIED = 70_000  # characters; terminals drop a longer one without a word
 TOO_LONG = "too long for a terminal's clipboard: the whole text is in the run's folder"
@@ -51,6 +52,7 @@ class RowList(Sturdy, ScrollView, can_focus=True):
         self.keys: Sequence[str] = ()
         self.cursor = -1
         self._draw: Draw = lambda _row, _width: Content("")
+        self._drawn: dict[int, tuple[int, Content]] = {}  # by row: the width it was drawn at, and how it read
 
     @property
     def cursor_key(self) -> str:
@@ -63,7 +65,7 @@ class RowList(Sturdy, ScrollView, can_focus=True):
 
     def set_rows(self, keys: Sequence[str], draw: Draw) -> None:
         """Replace the rows; ``draw`` is called for visible ones only. An empty key is a row without a cursor."""
-        cursor, top = self.cursor_key, self.scroll_offset.y
+        cursor, marked, top = self.cursor_key, self.cursor, self.scroll_offset.y
         top_key = self.keys[top] if self.CURSOR and 0 < top < len(self.keys) else ""
         grown = len(keys) != len(self.keys)
         changed = keys != self.keys
@@ -75,7 +77,40 @@ class RowList(Sturdy, ScrollView, can_focus=True):
                 self.scroll_to(y=place[top_key], animate=False)
         if grown:
             self.virtual_size = Size(self.line_width, len(keys))
-        self.refresh()
+        if self.cursor != marked:
+            self._mark_again(marked)
+        self._draw_again()
+
+    def _mark_again(self, before: int) -> None:
+        """Draw the row the cursor has left, and the one it has come to."""
+        for row in {before, self.cursor}:
+            self.refresh_line(row)
+
+    def _draw_again(self) -> None:
+        """Draw those lines again that read otherwise now: what stays as it is costs the terminal nothing."""
+        top, width = self.scroll_offset.y, self.line_width
+        seen = range(top, top + self.scrollable_content_region.height)
+        kept = {row: self._drawn[row] for row in seen if row in self._drawn}
+        for row in seen:
+            at, before = kept.get(row, (-1, _BLANK))
+            if at != width or not self._content(row, width).is_same(before):
+                self.refresh_line(row)
+        self._drawn = kept
+
+    def _content(self, row: int, width: int) -> Content:
+        if not 0 <= row < len(self.keys):
+            return _BLANK
+        try:
+            return self._draw(row, width).truncate(width, ellipsis=True)
+        except Exception as error:  # noqa: BLE001  # a row that cannot be drawn must not take the run down
+            self.app.fault(error)  # type: ignore[attr-defined]
+            return Content(f"this row cannot be drawn: {type(error).__name__}").truncate(width, ellipsis=True)
+
+    def on_focus(self) -> None:
+        self.refresh_line(self.cursor)
+
+    def on_blur(self) -> None:
+        self.refresh_line(self.cursor)
 
     def watch_virtual_size(self, size: Size) -> None:
         self._scroll_update(size)  # shows or hides the scrollbar, which does lay out again
@@ -83,14 +118,11 @@ class RowList(Sturdy, ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         row, width = self.scroll_offset.y + y, self.line_width
         style = self.visual_style
-        if not 0 <= row < len(self.keys):
+        content = self._content(row, width)
+        self._drawn[row] = width, content
+        if content is _BLANK:
             return Strip.blank(width, style.rich_style)
-        try:
-            content = self._draw(row, width)
-        except Exception as error:  # noqa: BLE001  # a row that cannot be drawn must not take the run down
-            self.app.fault(error)  # type: ignore[attr-defined]
-            content = Content(f"this row cannot be drawn: {type(error).__name__}")
-        strips = Visual.to_strips(self, content.truncate(width, ellipsis=True), width, 1, style, pad=True)
+        strips = Visual.to_strips(self, content, width, 1, style, pad=True)
         strip = strips[0] if strips else Strip.blank(width, style.rich_style)
         marked = self.CURSOR and row == self.cursor and self.has_focus
         return strip.adjust_cell_length(width).apply_style(_REVERSE) if marked else strip
@@ -99,13 +131,13 @@ class RowList(Sturdy, ScrollView, can_focus=True):
         """Put the cursor on ``row`` and show it."""
         if not 0 <= row < len(self.keys) or not self.keys[row]:
             return
-        self.cursor = row
+        before, self.cursor = self.cursor, row
         top, height = self.scroll_offset.y, max(1, self.scrollable_content_region.height)
         if row < top:
             self.scroll_to(y=0 if not any(self.keys[:row]) else row, animate=False)
         elif row >= top + height:
             self.scroll_to(y=row - height + 1, animate=False)
-        self.refresh()
+        self._mark_again(before)
         if tell:
             self.post_message(self.Moved(self, self.keys[row]))
 

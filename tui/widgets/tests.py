@@ -43,7 +43,9 @@ class TestsPane(Pane):
             self.say(self._items[0].text)
         else:
             self.set_rows([item.key for item in self._items], self._line)
-        parts = tests.counts_text(tests.tally(view.state.tests.values()), view.glyphs) if view.state.tests else []
+        # What is filtered away counts too.
+        counts = tests.tally(view.state.tests.values()) if self.needle else tests.totals(self._items)
+        parts = tests.counts_text(counts, view.glyphs)
         foot = line(*parts)
         self.set_edges(self.heading(), foot[: len(foot.plain.rstrip())])
 
