@@ -48,6 +48,11 @@ class Feed:
             self._lines.append(line)
         self._call()
 
+    @property
+    def waiting(self) -> int:
+        """Records that nobody has taken yet."""
+        return len(self._records)
+
     def drain(self, limit: int = DRAIN) -> tuple[list[Record], list[str], int]:
         """Take up to ``limit`` records and lines, and how many lines were dropped since the last call.
 

@@ -338,8 +338,9 @@ class BitnetApp(App[Exit]):
         """Have the change judged without some of its pieces."""
         from tui.format.text import clean, count
 
+        back = self.keymap.written("diet.restore")
         if self.bridge.send(Revert(proposal, pieces)):
-            self.say(f"took {count(len(pieces), 'piece')} away at {clean(place)}: verified again; u brings back")
+            self.say(f"took {count(len(pieces), 'piece')} away at {clean(place)}: verified again; {back} brings back")
         else:
             self.say("too late: this question was answered already", wrong=True)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from engine import events as ev
@@ -23,6 +23,7 @@ CAP_S = 3.0  # of recorded time: longer than this nothing is waited for
 LOOK_S = 1.0  # a question stays at least so long, whatever the speed
 SLICE_S = 0.05  # after which a pause or another speed is noticed
 LEAST_S = 0.01  # shorter waits are saved up
+AHEAD = 2000  # records the screen has not taken yet
 LOG_BYTES = 200_000  # of the output, which a journal does not hold
 
 _ENDS = ev.RunFinished | ev.RunInterrupted | ev.RunFailed
@@ -57,6 +58,13 @@ def last_lines(log: Path) -> list[str]:
     return lines[1 if start else 0 :]  # the first may be half a line
 
 
+def _code(code: Exit, event: ev.Event) -> Exit:
+    """The exit code after one more event."""
+    if isinstance(event, _ENDS):
+        return Exit(event.exit) if event.exit in set(Exit) else Exit.DEFECT
+    return Exit.INTERRUPTED if isinstance(event, ev.RunResumed) else code
+
+
 class Playback:
     """Callable once, on a session's thread, in place of a run.
 
@@ -65,17 +73,19 @@ class Playback:
 
     Parameters
     ----------
+    records
+        From the first on, each time they are iterated over.
     folder
         Where the recorded run kept its files.
     speed
         How many recorded seconds go by in one; ``AT_ONCE`` waits for nothing.
     """
 
-    def __init__(self, records: Sequence[ev.Record], folder: Path, *, speed: float = SPEED) -> None:
+    def __init__(self, records: Iterable[ev.Record], folder: Path, *, speed: float = SPEED) -> None:
         self.records = records
         self.folder = folder
         self.speed = speed
-        self.at = records[0].at if records else 0.0
+        self.at = next((record.at for record in records), 0.0)
         self.ended = False  # it was played to its end
         self.error: BitnetError | None = None
         from engine.records.redact import Redactor  # costs what a first paint without a replay should not
@@ -95,13 +105,10 @@ class Playback:
     @property
     def exit(self) -> Exit:
         """The code the recorded run ended with; one that did not end was cut off."""
-        for record in reversed(self.records):
-            if isinstance(record.event, _ENDS):
-                code = record.event.exit
-                return Exit(code) if code in set(Exit) else Exit.DEFECT
-            if isinstance(record.event, ev.RunResumed):
-                break
-        return Exit.INTERRUPTED
+        code = Exit.INTERRUPTED
+        for record in self.records:
+            code = _code(code, record.event)
+        return code
 
     def faster(self, times: float) -> float:
         """Change the speed by a factor, within reason; the new one."""
@@ -115,13 +122,17 @@ class Playback:
 
     def __call__(self, feed: Feed, steering: Steering) -> Exit:
         last: ev.Record | None = None
+        code = Exit.INTERRUPTED
         try:
             for record in self.records:
                 if last is not None:
                     self._wait(last, record, feed, steering)
                 self.at = record.at
+                while feed.waiting > AHEAD:  # a day of events is not piled up before a screen that draws it
+                    steering.cancel.check()
+                    steering.cancel.wait(LEAST_S)
                 feed.publish(record)
-                last = record
+                last, code = record, _code(code, record.event)
                 if isinstance(record.event, _LANDMARKS):
                     self._skipping = False
         except Stopped:
@@ -129,7 +140,7 @@ class Playback:
         for line in last_lines(self.folder / "run.log"):
             feed.output(line)
         self.ended = True
-        return self.exit
+        return code
 
     def _wait(self, last: ev.Record, record: ev.Record, feed: Feed, steering: Steering) -> None:
         self._left += distance(last, record)

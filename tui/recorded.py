@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ class Recorded:
     """One run as its journal tells it."""
 
     folder: Path
-    records: tuple[Record, ...]
+    records: Iterable[Record]  # from the start each time; read as they are asked for
     state: RunState
 
 
@@ -63,16 +64,16 @@ def load(path: Path) -> Recorded:
     EnvironmentFailure
         It is damaged (the message says in which line), of another version, or tells of no run.
     """
-    records = journal.read(path)
-    if not records:
-        raise EnvironmentFailure(f"{path}{_first_fault(path)}", hint="name a run of `bitnet-tui runs`, or its journal")
+    records = journal.Tape(path)
     state = fold_all(RunState(), records)
+    if not state.seq:
+        raise EnvironmentFailure(f"{path}{_first_fault(path)}", hint="name a run of `bitnet-tui runs`, or its journal")
     if state.started is None:
         why = getattr(state.ended, "why", "")
         raise EnvironmentFailure(
             f"{path}: the run ended before it began" + (f": {why}" if why else ""), hint="start a new one: bitnet-tui"
         )
-    return Recorded(path.parent, tuple(records), state)
+    return Recorded(path.parent, records, state)
 
 
 def _first_fault(path: Path) -> str:

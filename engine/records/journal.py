@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -98,37 +98,52 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
+@dataclass(frozen=True, slots=True)
+class Tape:
+    """The complete records of a journal, up to what a power loss tore; each time from the start, one in memory.
+
+    Iterating raises what :func:`read` raises.
+    """
+
+    path: Path
+
+    def __iter__(self) -> Iterator[Record]:
+        return (record for record, _ in _parse(self.path))
+
+
 def read(path: Path) -> list[Record]:
-    """All complete records of a journal, up to what a power loss tore.
+    """All of them at once.
 
     Raises
     ------
     EnvironmentFailure
         No such file, or a line that was safely on disk is damaged; names the line.
     """
-    return _parse(path)[0]
+    return list(Tape(path))
 
 
-def _parse(path: Path) -> tuple[list[Record], int]:
-    """The complete records, and where the last of them ends."""
+def _parse(path: Path) -> Iterator[tuple[Record, int]]:
+    """The complete records, each with the place where it ends."""
     try:
-        data = path.read_bytes()
+        file = path.open("rb")
     except OSError as error:
         raise EnvironmentFailure(f"{path}: {error.strerror}", hint="`bitnet-tui runs` lists the runs") from error
-    records: list[Record] = []
     end = 0
-    lines = data.split(b"\n")
-    for number, line in enumerate(lines[:-1], 1):  # what has no newline after it was cut short
-        try:
-            if line.strip():
-                records.append(_record(line))
-        except ValueError as error:
-            # Blocks reach the disk in any order until the next durable record says that all of them did.
-            if not any(_durable(later) for later in lines[number:-1]):
-                break
-            raise EnvironmentFailure(f"{path}:{number}: {error}", hint="the journal is damaged") from error
-        end += len(line) + 1
-    return records, end
+    with file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith(b"\n"):  # it was cut short
+                return
+            end += len(line)
+            if not line.strip():
+                continue
+            try:
+                record = _record(line)
+            except ValueError as error:
+                # Blocks reach the disk in any order until the next durable record says that all of them did.
+                if not any(_durable(later) for later in file if later.endswith(b"\n")):
+                    return
+                raise EnvironmentFailure(f"{path}:{number}: {error}", hint="the journal is damaged") from error
+            yield record, end
 
 
 def _record(line: bytes) -> Record:
@@ -147,7 +162,11 @@ def _durable(line: bytes) -> bool:
 
 def reopen(path: Path) -> tuple[Journal, list[Record]]:
     """Continue a journal: its records, and a writer behind the last complete one."""
-    records, end = _parse(path)
+    records: list[Record] = []
+    end = 0
+    for record, place in _parse(path):
+        records.append(record)
+        end = place
     if end < path.stat().st_size:
         os.truncate(path, end)
     last = records[-1] if records else None

@@ -115,3 +115,18 @@ async def test_keys_of_ones_own_work_and_are_shown_wherever_a_key_is_named() -> 
 def test_without_keys_of_ones_own_the_table_is_as_it_was() -> None:
     assert Keymap().textual == {}
     assert all(Keymap().written(k.id) == keys.written(k) for k in keys.KEYS)
+
+
+async def test_sentences_name_the_keys_a_person_chose() -> None:
+    keymap = checked({"back": ("f9",), "item.open": ("f8",)}, "x")
+    app = make(Story(), keymap=keymap)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await deciding(pilot)
+        await pilot.press("slash", *"nowhere", "enter")
+        await until(pilot, lambda: "shows all" in screen(app))
+        assert "f9 shows all" in screen(app).lower()
+        await pilot.press("f9", "G", "f8")
+        await settled(pilot)
+        await pilot.press("G")
+        await until(pilot, lambda: "passing, " in screen(app))
+        assert "passing, f8 folds" in screen(app).lower()

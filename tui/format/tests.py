@@ -14,6 +14,7 @@ from engine.state import RunState, SuiteRow, TestRow
 from tui.format.status import round_words, suite_progress
 from tui.format.text import clean, cut, fit, line, took
 from tui.glyphs import Glyphs
+from tui.keymap import Keymap
 from tui.theme import ALIVE, BAD, GOOD, MUTED, STRONG, WANTS
 
 RED = frozenset(o for o in TestOutcome if o.red)
@@ -64,11 +65,15 @@ def totals(rows: Iterable[Item]) -> tuple[int, int, int]:
     return sum(red), sum(held), sum(skipped)
 
 
-def _fold_away(key: str, rows: list[TestRow], shown: int, word: str, expanded: Collection[str]) -> list[Item]:
-    """``rows``, all but the first ``shown`` behind one line that opens them."""
+def _fold_away(
+    key: str, rows: list[TestRow], shown: int, word: str, expanded: Collection[str], fold: str
+) -> list[Item]:
+    """``rows``, all but the first ``shown`` behind one line that opens them; ``fold``: the key that does."""
     if key in expanded or len(rows) <= shown:
         items = [Item("test", r.key, r) for r in rows]
-        return items if len(rows) <= shown else [*items, Item("more", key, text=f"all {len(rows)} {word}, ⏎ folds")]
+        return (
+            items if len(rows) <= shown else [*items, Item("more", key, text=f"all {len(rows)} {word}, {fold} folds")]
+        )
     return [*(Item("test", r.key, r) for r in rows[:shown]), Item("more", key, text=f"+{len(rows) - shown} {word}")]
 
 
@@ -77,6 +82,7 @@ def items(
     latest: Mapping[str, TestResult] | None = None,
     expanded: Collection[str] = (),
     needle: str = "",
+    keymap: Keymap | None = None,
 ) -> list[Item]:
     """The rows of the pane, suite by suite, each group in the order its tests were first met."""
     if not state.tests:
@@ -86,6 +92,8 @@ def items(
     held: dict[str, int] = {}
     fixed: list[TestRow] = []
     holding: list[TestRow] = []
+    keymap = keymap or Keymap()
+    fold = keymap.written("item.open")
     needle, audited = needle.casefold(), state.audit is not None
     for row in state.tests.values():  # of a flood of results, this is what costs: nothing is looked up twice
         shown, label = row.latest, row.label
@@ -112,15 +120,17 @@ def items(
         if suite.running and not needle:
             rows.append(Item("running", "", suite=suite, result=(latest or {}).get(name)))
         rows += [Item("test", r.key, r) for r in bad]
-        rows += _fold_away(f"skipped:{name}", off, SKIPPED_SHOWN, "more skipped", expanded)
+        rows += _fold_away(f"skipped:{name}", off, SKIPPED_SHOWN, "more skipped", expanded, fold)
     if fixed:
         rows += [Item("blank", ""), Item("heading", "", text="newly passing since the audit")]
-        rows += _fold_away("fixed", fixed, FIXED_SHOWN, "more newly passing", expanded)
+        rows += _fold_away("fixed", fixed, FIXED_SHOWN, "more newly passing", expanded, fold)
     if holding:
         rows.append(Item("blank", ""))
-        rows += _fold_away("passing", holding, len(holding) if needle else 0, "passing", expanded)
+        rows += _fold_away("passing", holding, len(holding) if needle else 0, "passing", expanded, fold)
     if needle and not (red or skipped or held):
-        rows.append(Item("sentence", "", text=f"No test has “{needle}” in its name. esc shows all."))
+        rows.append(
+            Item("sentence", "", text=f"No test has “{needle}” in its name. {keymap.written('back')} shows all.")
+        )
     return rows
 
 

@@ -195,18 +195,21 @@ class BesideScreen(Over[str]):
         super().__init__()
         self._view = view
 
+    def _key(self, id_: str) -> str:
+        return f" {self._view.keys.written(id_):<4}"
+
     def inside(self) -> ComposeResult:
         told = f"Step {self._view.status} is under way. A benchmark beside it would measure both, and slow its tests."
         yield lines(
             [
                 *wrapped(told, self.width),
                 Content(""),
-                line((" p   ", STRONG), "pause the run at its next safe point, measure, then go on"),
+                line((self._key("beside.pause"), STRONG), "pause the run at its next safe point, measure, then go on"),
                 line(
-                    (" m   ", STRONG),
+                    (self._key("beside.go"), STRONG),
                     "measure beside it: the times are marked as disturbed",
                 ),
-                line((" esc ", STRONG), "not now"),
+                line((self._key("beside.back"), STRONG), "not now"),
             ]
         )
 

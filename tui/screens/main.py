@@ -249,7 +249,9 @@ class MainScreen(Sturdy, Screen[None]):
         """Take the marked hunk away, or say why that cannot be."""
         hunk, state = self.detail.hunk, self.view.state
         if hunk is None or state.proposal is None:
-            self.main.say("mark a hunk of the diff first: ] goes to the next one", wrong=True)
+            self.main.say(
+                self.view.keys.fill("mark a hunk of the diff first: {diff.next} goes to the next one"), wrong=True
+            )
         elif not (pieces := diff.within(hunk, state.pieces)):
             self.main.say("this hunk cannot be taken away by itself", wrong=True)
         else:

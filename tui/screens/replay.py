@@ -72,7 +72,7 @@ class ReplayScreen(MainScreen):
         """Say once that the run below has a question."""
         waits = live.state.parked and not live.ended
         if waits and not self._told:
-            self.main.say("the run below waits for you: q goes back to it", wrong=True)
+            self.main.say(live.keys.fill("the run below waits for you: {quit} goes back to it"), wrong=True)
         self._told = waits
 
     # -- intents ----------------------------------------------------------------------------------------------------
@@ -99,7 +99,7 @@ class ReplayScreen(MainScreen):
     def action_skip(self) -> None:
         why = why_off("replay.skip", self.view)
         if why:
-            self.main.say(f". is off: {why}", wrong=True)
+            self.main.say(f"{self.view.keys.written('replay.skip')} is off: {why}", wrong=True)
         else:
             self.play.skip()
 

@@ -119,8 +119,9 @@ class DetailPane(Pane):
         """Which hunk is marked, and what can be done with it now."""
         asked = self._view.state.deciding and bool(self._view.state.pieces)
         if self.hunk is None:
-            return "] goes to a hunk, - takes it away   " if asked else ""
-        return f"hunk {self._hunk + 1} of {len(self._hunks)}{', - takes it away' if asked else ''}   "
+            return self._view.keys.fill("{diff.next} goes to a hunk, {change.revert} takes it away   ") if asked else ""
+        takes = self._view.keys.fill(", {change.revert} takes it away") if asked else ""
+        return f"hunk {self._hunk + 1} of {len(self._hunks)}{takes}   "
 
     @property
     def hunk(self) -> diff.Hunk | None:

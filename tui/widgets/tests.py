@@ -30,7 +30,7 @@ class TestsPane(Pane):
 
     def show(self, view: View) -> None:
         s = view.state
-        seen = (s.tests, s.suites, s.attempts, s.started, s.audit, s.ended, view.glyphs)
+        seen = (s.tests, s.suites, s.attempts, s.started, s.audit, s.ended, view.glyphs, view.keys)
         if len(seen) == len(self._seen) and all(a is b for a, b in zip(seen, self._seen, strict=True)):
             return
         self._seen, self._view = seen, view
@@ -38,7 +38,7 @@ class TestsPane(Pane):
 
     def _fill(self) -> None:
         view = self._view
-        self._items = tests.items(view.state, view.latest, self.expanded, self.needle)
+        self._items = tests.items(view.state, view.latest, self.expanded, self.needle, view.keys)
         if self._items and self._items[-1].kind == "sentence" and len(self._items) == 1:
             self.say(self._items[0].text)
         else:
