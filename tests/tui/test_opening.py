@@ -20,6 +20,8 @@ from support import leftovers, make_repo
 
 from engine.errors import ConfigError, Stopped
 from engine.model import Exit
+from tests.tui.stage import make as make_app
+from tests.tui.stage import screen, settled
 from tests.tui.story import Story
 from tui.app import BitnetApp
 from tui.opening import Opening
@@ -42,6 +44,20 @@ async def test_a_refusal_closes_the_screen_and_is_kept_to_be_said(error: Excepti
     assert app.return_value is code
     assert opening.error is error
     assert opening.folder is None
+
+
+async def test_the_first_screen_says_in_whole_lines_what_there_is_not() -> None:
+    going = threading.Event()
+    app = make_app(Opening(lambda: going.wait(20) and Story()))  # type: ignore[arg-type, return-value]
+    async with app.run_test(size=(120, 40)) as pilot:
+        try:
+            await settled(pilot)
+            assert "No tests yet. The engine is starting." in screen(app)
+            await pilot.resize_terminal(80, 24)
+            await settled(pilot)
+            assert "No tests yet. The engine is starting." in screen(app)
+        finally:
+            going.set()
 
 
 async def test_a_stop_while_it_is_prepared_starts_nothing() -> None:

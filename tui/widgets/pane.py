@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.content import Content
 
 from tui.format.text import line
 from tui.theme import MUTED
 from tui.view import View
-from tui.widgets.rows import RowList
+from tui.widgets.rows import Draw, RowList
 
 
 class Pane(RowList):
@@ -21,6 +23,7 @@ class Pane(RowList):
         super().__init__(id=self.NAME.lower())
         self._edges: tuple[str, str] = ("", "")
         self.needle = ""
+        self._said = ""
 
     def show(self, view: View) -> None:
         """Draw what changed."""
@@ -46,3 +49,12 @@ class Pane(RowList):
         """An empty pane says why it is empty."""
         lines = line((sentence, MUTED)).wrap(max(10, self.line_width))
         self.set_rows([""] * len(lines), lambda row, _width: lines[row])
+        self._said = sentence
+
+    def set_rows(self, keys: Sequence[str], draw: Draw) -> None:
+        self._said = ""
+        super().set_rows(keys, draw)
+
+    def on_resize(self) -> None:
+        if self._said:  # it was wrapped for another width, or before there was one
+            self.say(self._said)
