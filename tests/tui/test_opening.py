@@ -48,7 +48,12 @@ async def test_a_refusal_closes_the_screen_and_is_kept_to_be_said(error: Excepti
 
 async def test_the_first_screen_says_in_whole_lines_what_there_is_not() -> None:
     going = threading.Event()
-    app = make_app(Opening(lambda: going.wait(20) and Story()))  # type: ignore[arg-type, return-value]
+
+    def make() -> Any:
+        going.wait(20)
+        raise Stopped("enough")
+
+    app = make_app(Opening(make))
     async with app.run_test(size=(120, 40)) as pilot:
         try:
             await settled(pilot)
