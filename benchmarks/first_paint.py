@@ -1,4 +1,4 @@
-"""From the start of the command to the first painted screen, in a pseudo-terminal, on a copy of the demo.
+"""From the start of the command to its first line and its first screen, in a pseudo-terminal, on a copy of the demo.
 
 Run: python benchmarks/first_paint.py [ROUNDS]
 """
@@ -36,7 +36,7 @@ Bare().run()
 
 
 def paint(argv: list[str], mark: bytes) -> tuple[float, float]:
-    """Milliseconds until the terminal got its first byte, and until ``mark`` was on it."""
+    """Milliseconds until the terminal got its first text, and until ``mark`` was on it."""
     parent, child = pty.openpty()
     fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
     environ = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
@@ -57,7 +57,7 @@ def paint(argv: list[str], mark: bytes) -> tuple[float, float]:
             if select.select([parent], [], [], 0.1)[0]:
                 seen += os.read(parent, 65536)
                 now = (time.perf_counter() - begun) * 1000
-                first = first or now
+                first = first or (now if any(word in seen for word in (b" bitnet-tui", mark)) else 0.0)
                 painted = now if mark in seen else 0.0
     finally:
         os.killpg(process.pid, signal.SIGKILL)
@@ -83,10 +83,12 @@ def main() -> None:
     for name, one in (("an empty Textual app", 0), ("bitnet-tui", 1)):
         first = statistics.median(pair[one][0] for pair in pairs)
         painted = [pair[one][1] for pair in pairs]
-        print(f"{name:<21} first byte {first:6.1f} ms   painted {statistics.median(painted):6.1f} ms", end="")
+        print(f"{name:<21} first line {first:6.1f} ms   whole screen {statistics.median(painted):6.1f} ms", end="")
         print(f"   (best {min(painted):.1f}, worst {max(painted):.1f} of {rounds})")
     ratio = statistics.median(pair[1][1] / pair[0][1] for pair in pairs)
-    print(f"goal: under 500 ms; {ratio:.2f} times the empty app (median of pairs)")
+    print(
+        f"goals: a first paint under 400 ms, the screen under 500 ms; {ratio:.2f} times the empty app (median of pairs)"
+    )
 
 
 if __name__ == "__main__":
