@@ -27,7 +27,7 @@ from engine.specialists.case import Case, Evidence
 from engine.specialists.evidence import LOOKS
 from engine.specialists.hands import Hands
 from engine.specialists.keeping import losses
-from engine.state import SpecialistRow
+from engine.standing import SpecialistRow
 from engine.suites.environment import scrubbed
 from engine.suites.process import run_child
 from engine.suites.runner import Place
