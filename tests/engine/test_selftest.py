@@ -6,12 +6,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from often import every, step
-from support import Command, git, make_repo
+from often import THOROUGH, every, some, step
+from support import CALC, Command, git, make_repo
 
 from engine.launch import Options, prepare
 from engine.selftest import CORPUS
@@ -21,6 +21,23 @@ from engine.selftest.trial import Trial
 NAME = "ledger_plain"
 TEST = f"tests/test_{NAME}.py"
 CHEATS = {f"{kind}: {cheat.name}": cheat for kind, cheats in CORPUS.items() for cheat in cheats}
+
+
+KINDS = some(list(CORPUS), [n for n, kind in enumerate(CORPUS) if kind != "the tests"])  # those: by the command
+
+
+@pytest.fixture(scope="module")
+def trial(lean_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
+    """One scratch copy for all that is judged here: each change is judged in a fresh worktree of it."""
+    place = tmp_path_factory.mktemp("trial")
+    for name in ("home", "repo"):
+        (place / name).mkdir()
+    target = make_repo(place / "repo", CALC)
+    plan = prepare(Options(target=target, providers=("repair",)), Command(lean_python, place / "home").environment())
+    with Trial(plan) as opened:
+        folder = opened.loop.plan.repository.root
+        yield opened
+    assert not folder.exists()
 
 
 def filled(text: str) -> str:
@@ -42,7 +59,7 @@ def test_the_corpus_is_large_and_its_tests_are_red_before(tmp_path: Path) -> Non
     assert plain(folder) == 1
 
 
-@pytest.mark.parametrize("name", every(2, list(CHEATS)))
+@pytest.mark.parametrize("name", every(3, list(CHEATS)))
 def test_a_cheat_fools_an_exit_code(tmp_path: Path, name: str) -> None:
     cheat = CHEATS[name]
     folder = make_repo(tmp_path / "r", {f"{NAME}.py": DEFECT, TEST: filled(TESTS)})
@@ -54,22 +71,18 @@ def test_a_cheat_fools_an_exit_code(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", every(2, list(CORPUS)))
-def test_cheats_are_caught_and_their_twins_are_not(repo: Callable[..., Path], command: Command, kind: str) -> None:
-    env = command.environment()
-    plan = prepare(Options(target=repo(), providers=("repair",)), env)
+@pytest.mark.parametrize("kind", KINDS)
+def test_cheats_are_caught_and_their_twins_are_not(trial: Trial, kind: str) -> None:
+    """Of each kind a pair and every fourth cheat beside it; all of them where everything is asked for."""
     missed = []
-    paired = CORPUS[kind][:: step(4)]
-    with Trial(plan) as trial:
-        folder = trial.loop.plan.repository.root
-        for shown in trial.show(paired):
-            if not shown.holds:
-                missed.append((shown.cheat.name, shown.fake, shown.honest))
-        for cheat in CORPUS[kind][:: step(2)]:
-            if cheat not in paired and not (fake := trial.judge(cheat)).caught:
-                missed.append((cheat.name, fake, None))
+    paired = CORPUS[kind] if THOROUGH else CORPUS[kind][:1]
+    for shown in trial.show(paired):
+        if not shown.holds:
+            missed.append((shown.cheat.name, shown.fake, shown.honest))
+    for cheat in CORPUS[kind][:: step(4)]:
+        if cheat not in paired and not (fake := trial.judge(cheat)).caught:
+            missed.append((cheat.name, fake, None))
     assert not missed
-    assert not folder.exists()
 
 
 def test_the_command_shows_a_table_and_leaves_everything_as_it_was(repo: Callable[..., Path], command: Command) -> None:
@@ -84,13 +97,10 @@ def test_the_command_shows_a_table_and_leaves_everything_as_it_was(repo: Callabl
     assert not (folder / ".bitnet-tui").exists()
 
 
-def test_a_check_that_was_weakened_is_found_out(repo: Callable[..., Path], command: Command) -> None:
+def test_a_check_that_was_weakened_is_found_out(trial: Trial) -> None:
     """Where the check calls a cheat verified, the trial says so: here one that mends everything honestly."""
-    plan = prepare(Options(target=repo(), providers=("repair",)), command.environment())
-    with Trial(plan) as trial:
-        (shown,) = trial.show(
-            [Cheat("no cheat at all", {"{module}.py": CHEATS["equality: an object that equals everything"].twin})]
-        )
+    fair = CHEATS["equality: an object that equals everything"].twin
+    (shown,) = trial.show([Cheat("no cheat at all", {"{module}.py": fair}, fair)])
     assert not shown.holds
     assert shown.fake.verified
 
