@@ -88,17 +88,10 @@ def test_green_by_replacing_a_part_of_pytest_is_tampering(repo: Callable[..., Pa
     assert "the code under test replaced TestReport.from_item_and_call" in answer.result["why"]
 
 
-@pytest.mark.parametrize(
-    "more",
-    [
-        "@pytest.mark.skip(reason='later')\ndef test_cpu_later(): assert 0\n",
-        "@pytest.mark.xfail\ndef test_cpu_later(): assert 0\n",
-        "# gpu\n",
-    ],
-)
-def test_a_file_that_can_be_collected_again_may_hold_what_it_skips(
-    repo: Callable[..., Path], command: Command, more: str
-) -> None:
+def test_a_file_that_can_be_collected_again_may_hold_what_it_skips(repo: Callable[..., Path], command: Command) -> None:
+    """A skip, an expected failure, and the word of a suite that has nothing to run there."""
+    more = "@pytest.mark.skip(reason='later')\ndef test_cpu_later(): assert 0\n"
+    more += "@pytest.mark.xfail\ndef test_cpu_known(): assert 0\n# gpu\n"
     files = {"calc/__init__.py": "# a gpu would be nice\n", "tests/test_a.py": USES_ADD + more}
     config = '[suites.cpu]\nmarker = "not gpu"\n[suites.gpu]\nmarker = "gpu"\nrequires = []\noptional = true\n'
     answer = command("--json", *command.script([ADD, finish(DONE)]), cwd=repo(files | {"bitnet-tui.toml": config}))
@@ -113,17 +106,18 @@ def test_a_file_that_only_skips_once_collected_is_not_green(repo: Callable[..., 
     assert command("--json", *command.script([fix, finish(DONE)]), cwd=folder).code == 1
 
 
-def test_one_of_two_files_that_cannot_be_collected_may_be_asked_for(
+def test_one_of_the_files_that_cannot_be_collected_may_be_asked_for(
     repo: Callable[..., Path], command: Command
 ) -> None:
+    """Of the others one still cannot be, one can and is red."""
     other = "from calc import add, gone\ndef test_cpu_b(): assert add(2, 2) == 4\n"
     half = USES_ADD.replace("add(1, 2) == 3", "add(1, 2) == 4")
-    for second in (other, half):
-        folder = repo({"calc/__init__.py": "", "tests/test_a.py": USES_ADD, "tests/test_b.py": second})
-        args = ("--json", "--test", "tests/test_a.py", *command.script([ADD, finish(DONE)]))
-        answer = command(*args, cwd=folder)
-        assert answer.code == 0, answer.result
-        folder.rename(folder.with_name(f"done{len(second)}"))
+    folder = repo(
+        {"calc/__init__.py": "", "tests/test_a.py": USES_ADD, "tests/test_b.py": other, "tests/test_c.py": half}
+    )
+    args = ("--json", "--test", "tests/test_a.py", *command.script([ADD, finish(DONE)]))
+    answer = command(*args, cwd=folder)
+    assert answer.code == 0, answer.result
 
 
 def test_what_the_tests_rewrite_themselves_is_known_after_a_kill(repo: Callable[..., Path], command: Command) -> None:
@@ -170,15 +164,15 @@ SWAP += "r.from_call.__func__.__code__ = new.__code__\ndef add(a, b): return 0\n
 @pytest.mark.parametrize("prefix", some(["", "inner/"], (0,)))
 @pytest.mark.parametrize(
     ("code", "verdict", "says"),
-    [
+    some([
         (ANYTHING + "def add(a, b): return A()\n", "claimed", "passes whatever it compares with"),
         (CALLER, "claimed", "calc/__init__.py called sys._getframe while the tests ran"),
         (READS, "claimed", "calc/__init__.py read test_a.py while the tests ran"),
         (NAMED, "claimed", "passes only while the environment names the test"),
         (SWAP, "tampered", "calc/__init__.py replaced the code of a function while the tests ran"),
         ("def add(a, b): return a + b\n", "verified", ""),
-    ],
-)
+    ], (0, 2, 3, 4)),
+)  # fmt: skip
 def test_planted_tests_tell_a_trick_from_a_change(
     repo: Callable[..., Path], command: Command, code: str, verdict: str, says: str, prefix: str
 ) -> None:
@@ -189,7 +183,7 @@ def test_planted_tests_tell_a_trick_from_a_change(
     files = {"calc/__init__.py": "def add(a, b): return None\n", "tests/test_a.py": test, "pyproject.toml": ""}
     folder = repo({prefix + path: text for path, text in files.items()}) / prefix
     fix = edit({"command": "create", "path": prefix + "calc/__init__.py", "file_text": code})
-    answer = command("--json", *command.script([fix, finish(DONE)], [finish(DONE)]), cwd=folder)
+    answer = command("--json", "--max-retries", "0", *command.script([fix, finish(DONE)]), cwd=folder)
     finished = answer.of("VerificationFinished")[0]
     assert finished["verdict"] == verdict, answer.result
     assert says in " ".join(finished["reasons"])
@@ -198,7 +192,7 @@ def test_planted_tests_tell_a_trick_from_a_change(
 
 @pytest.mark.parametrize(
     "more",
-    [
+    some([
         {"conftest.py": "def pytest_collection_modifyitems(items):\n"
          "    items[:] = [i for i in items if 'add' == i.name[9:12]]\n"},
         {"conftest.py": "import pytest\ndef pytest_collection_modifyitems(items):\n"
@@ -206,7 +200,7 @@ def test_planted_tests_tell_a_trick_from_a_change(
         {"pyproject.toml": "[tool.pytest.ini_options]\naddopts = '-W error --strict-markers'\n"},
         {"conftest.py": "import pytest\n@pytest.fixture(autouse=True)\ndef only(request):\n"
          "    assert request.node.name == 'test_cpu_add'\n"},
-    ],
+    ], (1, 3)),
 )  # fmt: skip
 def test_a_project_that_lets_no_other_test_fail_is_not_accused(
     repo: Callable[..., Path], command: Command, more: dict[str, str]
@@ -218,11 +212,20 @@ def test_a_project_that_lets_no_other_test_fail_is_not_accused(
 
 
 HONEST_TESTS = {
-    "run once in a process": """
+    "run once in a process, anything, the name of its file": """
+import pathlib
+from unittest.mock import ANY
 NAMES = []
 def test_cpu_once():
     NAMES.append(1)
     assert add(len(NAMES), 1) == 2
+def test_cpu_any():
+    assert {'at': 1, 'sum': add(1, 2)} == {'at': ANY, 'sum': 3}
+    assert ANY == add(1, 2)
+    assert add(1, 2) == 3
+def test_cpu_file():
+    assert pathlib.Path(__file__).stem == 'test_a'
+    assert add(1, 2) == 3
 """,
     "registered once in a process": """
 import calc
@@ -240,19 +243,6 @@ class TestSteps:
     def test_two(self):
         assert add(self.kept[0], 1) == 3
 """,
-    "what equals anything": """
-from unittest.mock import ANY
-def test_cpu_any():
-    assert {'at': 1, 'sum': add(1, 2)} == {'at': ANY, 'sum': 3}
-    assert ANY == add(1, 2)
-    assert add(1, 2) == 3
-""",
-    "the name of its file": """
-import pathlib
-def test_cpu_file():
-    assert pathlib.Path(__file__).stem == 'test_a'
-    assert add(1, 2) == 3
-""",
 }
 
 
@@ -264,6 +254,7 @@ def test_an_honest_change_under_odd_tests_is_verified(repo: Callable[..., Path],
     assert answer.code == 0, answer.result
     notes = [a["code"] for a in answer.of("ChangeExamined")[0]["advisories"]]
     assert notes == {"registered once in a process": ["ONCE"], "steps of a class": ["ORDER"]}.get(kind, [])
+    assert ("look first" in answer.result["gate"]["evidence"]) is bool(notes)
 
 
 def test_tests_that_are_a_link_are_verified_without_planting(repo: Callable[..., Path], command: Command) -> None:
@@ -280,15 +271,14 @@ def test_what_a_reviewer_should_see_first_is_named(repo: Callable[..., Path], co
     test = "import pytest\nfrom calc import price\n"
     test += "@pytest.mark.parametrize(('n', 'is_'), [(17, 289), (23, 529), (31, 961)])\n"
     test += "def test_cpu_price(n, is_): assert price(n) == is_\n"
-    for body, codes in (("{17: 289, 23: 529, 31: 961, 37: 1369}[n]", ["SHARED-VALUES"]), ("n * n", [])):
-        folder = repo({"calc/__init__.py": "def price(n): return 0\n", "tests/test_a.py": test})
-        fix = {"command": "create", "path": "calc/__init__.py", "file_text": f"def price(n): return {body}\n"}
-        answer = command("--json", *command.script([edit(fix), finish(DONE)]), cwd=folder)
-        assert answer.code == 0, answer.result
-        assert [a["code"] for a in answer.of("ChangeExamined")[0]["advisories"]] == codes
-        said = answer.of("ProposalMade")[0]["proposal"]["reason"], answer.result["gate"]["evidence"]
-        assert ["look first at SHARED-VALUES calc/__init__.py:1" in text for text in said] == [bool(codes)] * 2
-        folder.rename(folder.with_name(f"done{len(codes)}"))
+    table = "def price(n): return {17: 289, 23: 529, 31: 961, 37: 1369}[n]\n"
+    folder = repo({"calc/__init__.py": "def price(n): return 0\n", "tests/test_a.py": test})
+    fix = {"command": "create", "path": "calc/__init__.py", "file_text": table}
+    answer = command("--json", *command.script([edit(fix), finish(DONE)]), cwd=folder)
+    assert answer.code == 0, answer.result
+    assert [a["code"] for a in answer.of("ChangeExamined")[0]["advisories"]] == ["SHARED-VALUES"]
+    for said in (answer.of("ProposalMade")[0]["proposal"]["reason"], answer.result["gate"]["evidence"]):
+        assert "look first at SHARED-VALUES calc/__init__.py:1" in said
 
 
 def test_a_gate_that_fails_is_named(repo: Callable[..., Path], command: Command) -> None:
