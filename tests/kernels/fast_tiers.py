@@ -21,6 +21,8 @@ _MACHINES = {"x86_64": ["x86_64-linux-gnu"], "aarch64": ["aarch64-linux-gnu", "a
 _ANY = ["x86_64-linux-gnu", "aarch64-linux-gnu", "riscv64-linux-gnu", "powerpc64le-linux-gnu"]
 TRIPLES = [(tier.name, triple) for tier in TIERS for triple in _MACHINES.get(tier.arch, _ANY)]
 """Machines a tier's code can be compiled for, here or not."""
+SLOW = [("portable", triple) for triple in _ANY if not triple.startswith("aarch64")]
+"""Of those, what takes longest to compile: one of its kind stays, and the tests that compute compile their own."""
 
 
 def spelled_out(instruction: str):

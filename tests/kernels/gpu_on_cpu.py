@@ -1,12 +1,15 @@
 """A CuPy without a device: what kernels.gpu uses of it, with fibers of a C++ compiler's making for threads.
 
 Every array lies between pages that nobody may touch, its end at the last one, and every launch runs in a child: a
-kernel that reaches outside its arrays dies there, and the launch says so. An array of the host is never taken for
+kernel that reaches outside its arrays dies there, and the launch says so. The child of a source that a test has
+changed has a copy of all else, too, for whatever that may do to it; to others a copy at each launch would cost more
+than the launch. An array of the host is never taken for
 one of the device, nor the other way round: a copy between them is a call one can count.
 """
 
 import ctypes
 import faulthandler
+import fcntl
 import hashlib
 import mmap
 import os
@@ -17,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,6 +34,7 @@ from kernels.gpu import device
 
 SHIM = Path(__file__).with_name("cuda_on_cpu.h")
 COMPILER = shutil.which("g++") or shutil.which("clang++")
+FLAGS = ["-std=c++17", "-O1", "-shared", "-fPIC", "-w", "-ffp-contract=off", "-U_FORTIFY_SOURCE"]
 SCHEDULES = ("forward", "reverse", "random")
 NOISE = 0xA5
 
@@ -209,10 +214,12 @@ class CupyOnCpu:
         return array.host.copy()
 
     def RawModule(self, code: str, options: tuple[str, ...]) -> SimpleNamespace:
-        library = _compiled(self.edit(code), self.folder)
-        return SimpleNamespace(get_function=lambda name: Kernel(self, library, name))
+        changed = self.edit(code)
+        library = _compiled(changed, self.folder)
+        return SimpleNamespace(get_function=lambda name: Kernel(self, library, name, changed != code))
 
-    def launch(self, library: ctypes.CDLL, name: str, grid, block, arguments, shared_mem: int) -> None:
+    def launch(self, kernel: "Kernel", grid, block, arguments, shared_mem: int) -> None:
+        library, name = kernel.library, kernel.name
         self.launched.append(name)
         arrays = [one for one in arguments if isinstance(one, DeviceArray)]
         values = [np.uint64(one.data.ptr) if isinstance(one, DeviceArray) else one for one in arguments]
@@ -223,13 +230,13 @@ class CupyOnCpu:
         cells = [np.array([value]) for value in values]
         pointers = (ctypes.c_void_p * len(cells))(*(cell.ctypes.data for cell in cells))
         sizes = [(ctypes.c_uint * 2)(*(*size, 1)[:2]) for size in (grid, block)]
-        kernel = ctypes.cast(getattr(library, f"call_{name}"), ctypes.c_void_p)
+        entry = ctypes.cast(getattr(library, f"call_{name}"), ctypes.c_void_p)
 
-        def run(_kept: object = cells) -> int:
-            return library.launch(kernel, pointers, self.schedule, *sizes, ctypes.c_size_t(shared_mem))
+        def run(how: Callable[..., int], _kept: object = cells) -> int:
+            return how(entry, pointers, self.schedule, *sizes, ctypes.c_size_t(shared_mem))
 
         def work() -> None:
-            _in_a_child(name, run)
+            _ended(name, _in_a_copy(lambda: run(library.launch)) if kernel.changed else run(library.launch_apart))
             for array in arrays:
                 if (array.memory.beside() != NOISE).any():
                     raise KernelDied(f"{name} wrote beside an array of shape {array.shape}")
@@ -244,39 +251,68 @@ class Kernel:
     cupy: CupyOnCpu
     library: ctypes.CDLL
     name: str
+    changed: bool
     num_regs: int = 1
 
     def __call__(self, grid, block, arguments, *, shared_mem: int = 0) -> None:
-        self.cupy.launch(self.library, self.name, grid, block, arguments, shared_mem)
+        self.cupy.launch(self, grid, block, arguments, shared_mem)
 
 
-def _in_a_child(name: str, run) -> None:
+def _in_a_copy(run: Callable[[], int]) -> int:
+    """The wait status of a child with all memory but the arrays its own."""
     child = os.fork()
     if child == 0:
-        faulthandler.disable()  # how it ends is told below
+        faulthandler.disable()  # how it ends is told by its status
         os._exit(3 if run() else 0)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if status:
-        how = "a deadlock" if status == 3 else signal.Signals(-status).name if status < 0 else f"exit {status}"
+    return os.waitpid(child, 0)[1]
+
+
+def _ended(name: str, status: int) -> None:
+    code = os.waitstatus_to_exitcode(status)
+    if code:
+        number = -code if code < 0 else code - 128
+        how = "a deadlock" if code == 3 else signal.Signals(number).name if number > 0 else f"exit {code}"
         raise KernelDied(f"{name} ended by {how}")
 
 
 def _compiled(code: str, folder: Path) -> ctypes.CDLL:
+    """The library of a source, made once for all workers."""
+    shim = folder / SHIM.name
+    if not shim.exists():
+        # Most of the time goes into what every source includes: g++ takes that as it was compiled the first time.
+        precompiled = shim.with_suffix(".h.gch")
+        with _alone(precompiled) as first:
+            if first:
+                given = ["-x", "c++-header", SHIM, "-o", precompiled]
+                subprocess.run([COMPILER, *FLAGS, *given], capture_output=True, timeout=300)
+                shutil.copy(SHIM, shim.with_suffix(".new"))
+                shim.with_suffix(".new").rename(shim)
     built = folder / f"{hashlib.sha256(code.encode()).hexdigest()[:16]}.so"
-    if not built.exists():
-        names = re.findall(r"__global__ void (?:__launch_bounds__\([^)]*\) )?(\w+)\(", code)
-        source = built.with_suffix(".cpp")
-        source.write_text(f'#include "{SHIM}"\n{code}\n' + "".join(f"CALLABLE({name})\n" for name in names))
-        flags = ["-std=c++17", "-O1", "-shared", "-fPIC", "-w", "-ffp-contract=off", "-U_FORTIFY_SOURCE"]
-        done = subprocess.run([COMPILER, *flags, source, "-o", built], capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr
+    with _alone(built) as first:
+        if first:
+            names = re.findall(r"__global__ void (?:__launch_bounds__\([^)]*\) )?(\w+)\(", code)
+            source = built.with_suffix(".cpp")
+            source.write_text(f'#include "{shim}"\n{code}\n' + "".join(f"CALLABLE({name})\n" for name in names))
+            done = subprocess.run([COMPILER, *FLAGS, source, "-o", built], capture_output=True, text=True, timeout=300)
+            assert done.returncode == 0, done.stderr
     return ctypes.CDLL(str(built))
+
+
+@contextmanager
+def _alone(made: Path) -> Iterator[bool]:
+    """Whether a file is not there yet; meanwhile no other worker makes it."""
+    with made.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield not made.exists()
 
 
 @pytest.fixture(scope="session")
 def gpu_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where compiled sources lie."""
-    return tmp_path_factory.mktemp("cuda")
+    """Where compiled sources lie: one place for all workers of a session."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cuda"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture

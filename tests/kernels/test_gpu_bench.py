@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from often import everything
 
 from kernels.backend import why_not
 from kernels.gpu import bench
@@ -38,7 +37,6 @@ def test_gpu_bench_does_not_time_a_wrong_product(stand_in):
         list(bench.measure(((32, 256),), cold=4096, repeats=2))
 
 
-@everything
 def test_gpu_bench_decodes(stand_in):
     stand_in("forward")
     row = bench.decode(ROOT / "tests/data/tiny-i2_s.gguf", tokens=8, cold=4096)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from often import THOROUGH, everything, some
+from often import some
 from ops_checks import equal, in_pieces
 
 from kernels import InputError
@@ -34,9 +34,7 @@ def logits(model, pieces, cache=None):
     ("name", "head"),
     some(list(product(("tiny-i2_s", "tiny-TQ2_0-bitnet"), ("f16", "int8"))), (3,)),
 )
-def test_gpu_model_gives_the_bits_of_the_cpu(request, gpu, name, head):
-    if request.node.callspec.params["gpu"] == "forward" and not THOROUGH:  # the other tests take that order
-        pytest.skip(everything.kwargs["reason"])
+def test_gpu_model_gives_the_bits_of_the_cpu(gpu, name, head):
     expected = logits(loaded("numpy", name, head=head), (24,))
     model = loaded("gpu", name, head=head)
     assert model.report.used == "gpu"
@@ -65,7 +63,6 @@ def test_gpu_model_repeats_a_token_with_one_launch_of_a_graph(stand_in):
     assert (cupy.launched, cupy.calls) == ([], ["download"] * 6)
 
 
-@everything
 def test_gpu_model_keeps_a_graph_for_each_cache_and_as_long(stand_in):
     stand_in("forward")
     model = loaded("gpu")

@@ -7,6 +7,7 @@ import pytest
 import vocabularies as make
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from often import THOROUGH
 from tokenizers import pre_tokenizers
 from vocabularies import LETTERS
 
@@ -158,7 +159,7 @@ def refused_or_harmless(path, text):
 def test_inference_tokenizer_of_any_file_is_refused_or_harmless(tmp_path):
     refusals = []
 
-    @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=500 if THOROUGH else 150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(vocabularies(), st.text("ab<>x0▁1é \0|_eot", max_size=30))
     def check(keys, text):
         whole = {f"tokenizer.ggml.{key}": value for key, value in keys.items()} | {"general.architecture": "x"}

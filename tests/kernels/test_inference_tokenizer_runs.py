@@ -2,7 +2,7 @@
 
 import pytest
 import vocabularies as make
-from often import every
+from often import every, step
 
 
 @pytest.fixture(scope="module", params=["bpe", "spm"])
@@ -15,6 +15,6 @@ def tokenizer(request, tmp_path_factory):
     "run", every(3, ["a", " ", "\n", "😀", "é", "1", "ab ", "ab", "=", "\u0301", " \n", "漢字", "▁", "'s", "<"])
 )
 def test_inference_tokenizer_takes_long_runs_in_its_stride(tokenizer, run):
-    for text in ((run * 100_000)[:100_000], (run * 100_000)[:99_999] + "x"):
+    for text in ((run * 100_000)[:99_999] + "x", (run * 100_000)[:100_000])[:: step(2)]:
         ids = tokenizer.encode(text)
         assert tokenizer.decode(ids) == (text.replace("▁", " ") if tokenizer.vocabulary.kind == "spm" else text)
