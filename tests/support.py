@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
+import shutil
 import subprocess
 import sys
+import venv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+LEAN = ("pytest", "pluggy", "iniconfig", "packaging", "pygments")
 IDENTITY = ("-c", "user.name=A Person", "-c", "user.email=person@example.org")
 
 CALC = {
@@ -51,6 +55,25 @@ def make_repo(folder: Path, files: Mapping[str, str]) -> Path:
     git(folder, "init", "-q", "-b", "main")
     git(folder, "add", "-A")
     git(folder, "commit", "-q", "-m", "init")
+    return folder
+
+
+def lean_environment(folder: Path, *more: str) -> Path:
+    """A virtual environment that has pytest and nothing else: what a stranger's project may look like.
+
+    Parameters
+    ----------
+    more
+        Distributions it has all the same.
+    """
+    venv.create(folder, symlinks=True)
+    site = next((folder / "lib").glob("python*/site-packages"))
+    for name in (*LEAN, *more):
+        dist = importlib.metadata.distribution(name)
+        for top in {Path(str(f)).parts[0] for f in dist.files or () if ".." not in str(f)} - {"__pycache__"}:
+            # Copies: a child that is confined does not see where a link would lead.
+            source = Path(str(dist.locate_file(top)))
+            shutil.copytree(source, site / top) if source.is_dir() else shutil.copy2(source, site / top)
     return folder
 
 

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import shutil
 import subprocess
-import venv
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from support import CALC, Command, make_repo
-
-LEAN = ("pytest", "pluggy", "iniconfig", "packaging", "pygments")
+from support import CALC, Command, lean_environment, make_repo
 
 
 @pytest.fixture(scope="session")
 def lean_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A virtual environment that has pytest and nothing else: what a stranger's project may look like."""
-    folder = tmp_path_factory.mktemp("lean")
-    venv.create(folder, symlinks=True)
-    site = next((folder / "lib").glob("python*/site-packages"))
-    for name in LEAN:
-        dist = importlib.metadata.distribution(name)
-        for top in {Path(str(f)).parts[0] for f in dist.files or () if ".." not in str(f)} - {"__pycache__"}:
-            # Copies: a child that is confined does not see where a link would lead.
-            source = Path(str(dist.locate_file(top)))
-            shutil.copytree(source, site / top) if source.is_dir() else shutil.copy2(source, site / top)
-    return folder
+    return lean_environment(tmp_path_factory.mktemp("lean"))
+
+
+@pytest.fixture(scope="session")
+def python_with_workers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with pytest-xdist."""
+    pytest.importorskip("xdist", reason="missing-tool: pytest-xdist; `make test` installs it")
+    return lean_environment(tmp_path_factory.mktemp("workers"), "pytest-xdist", "execnet")
 
 
 @pytest.fixture

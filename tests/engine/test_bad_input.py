@@ -9,10 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from often import everything
 from support import CALC, DONE, FIX_ADD, FIX_MUL, Command, edit, finish, git, leftovers, make_repo
 
 from engine.errors import ConfigError
 from engine.launch import Options, prepare
+
+NOTHING = finish({"outcome": "more-work", "summary": "the audit is all that is looked at"})
 
 
 def check(command: Command, folder: Path, code: int, *words: str, args: tuple[str, ...] = (), **env: str) -> None:
@@ -151,9 +154,8 @@ def test_a_missing_name_in_production_is_a_target_not_an_environment(
             "test_c.py": "from calc import add\ndef test_cpu_a(): assert add(1, 2) == 3\n",
         }
     )
-    fix = edit({"command": "str_replace", "path": "calc.py", "old_str": "def ad(", "new_str": "def add("})
-    answer = command("--json", *command.script([fix, finish(DONE)]), cwd=folder)
-    assert answer.code == 0, answer.result
+    answer = command("--json", *command.script([NOTHING]), cwd=folder)
+    assert answer.code == 1, answer.result
     assert answer.result["tests"]["red_before"] == 1
 
 
@@ -163,16 +165,9 @@ def test_a_test_that_never_ends_is_red_and_named(repo: Callable[..., Path], comm
     folder = repo(
         {"m.py": "def f():\n    while True:\n        pass\n", "test_m.py": tests, "bitnet-tui.toml": settings}
     )
-    fix = edit(
-        {
-            "command": "str_replace",
-            "path": "m.py",
-            "old_str": "    while True:\n        pass\n",
-            "new_str": "    return 1\n",
-        }
-    )
-    answer = command("--json", *command.script([fix, finish(DONE)]), cwd=folder)
-    assert answer.code == 0, answer.result
+    answer = command("--json", *command.script([NOTHING]), cwd=folder)
+    assert answer.code == 1, answer.result
+    assert answer.result["tests"]["red_before"] == 1
     first = answer.of("TestFinished")[0]["result"]
     assert first["outcome"] == "timeout"
     assert "timed out after 1 s" in first["message"]
@@ -182,13 +177,13 @@ def test_a_test_that_prints_100_mb_ends_with_little_kept(repo: Callable[..., Pat
     tests = "from m import f\ndef test_cpu_loud():\n"
     tests += "    for _ in range(100):\n        print('x' * 1_000_000)\n    assert f() == 1\n"
     folder = repo({"m.py": "def f():\n    return 2\n", "test_m.py": tests})
-    fix = edit({"command": "str_replace", "path": "m.py", "old_str": "return 2", "new_str": "return 1"})
-    answer = command("--json", *command.script([fix, finish(DONE)]), cwd=folder)
-    assert answer.code == 0, answer.result
+    answer = command("--json", *command.script([NOTHING]), cwd=folder)
+    assert answer.code == 1, answer.result
     kept = sum(p.stat().st_size for p in (folder / ".bitnet-tui").rglob("*") if p.is_file())
     assert kept < 10_000_000
 
 
+@everything  # test_disk.py has one that is full to the last byte
 def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_space(small_disk: Path, command: Command) -> None:
     folder = small_disk / "repo"
     folder.mkdir()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from crashes import differing, walk
+from often import every
 from support import CALC, DONE, FIX_ADD, FIX_MUL, Command, edit, finish, git, leftovers, start, stop_at
 
 GOOD = [edit(FIX_ADD), edit(FIX_MUL), finish(DONE)]
@@ -73,7 +74,7 @@ def test_after_a_run_that_did_not(lived_in: Path, command: Command) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "kind", ["EnvironmentProbed", "SuiteCollected", "EditApplied", "GateSet impl", "LedgerWritten"]
+    "kind", every(2, ["SuiteCollected", "EnvironmentProbed", "GateSet impl", "EditApplied", "LedgerWritten"])
 )
 def test_after_a_run_that_was_killed_and_the_next_start(lived_in: Path, command: Command, kind: str) -> None:
     before = walk(lived_in)

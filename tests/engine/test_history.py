@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from often import everything
 from support import CALC, DONE, FIX_ADD, FIX_MUL, Command, edit, finish, git, leftovers, make_repo
 
 from engine import events as ev
@@ -209,6 +210,7 @@ def test_the_ledger_of_a_run_passes_its_own_lint(verified: Path, command: Comman
     assert command("ledger", "lint", "nowhere.md", cwd=verified).code == 2
 
 
+@everything  # test_edges.py has it for a file whose line endings must survive
 def test_apply_at_the_end_of_a_run_brings_the_change(repo: Callable[..., Path], command: Command) -> None:
     folder = repo()
     answer = command("--json", "--apply", *command.script(GOOD), cwd=folder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from engine.workspace.home import Home
 
 M = "KEPT = []\n\n\ndef f(a):\n    return a - 1\n\n\ndef keep(a):\n    KEPT.append(a)\n    return len(KEPT)\n"
 FIX = edit({"command": "str_replace", "path": "m.py", "old_str": "a - 1", "new_str": "a + 1"})
+NOTHING = finish({"outcome": "more-work", "summary": "the audit is all that is looked at"})
 RED = "from m import f\ndef test_cpu_f(): assert f(1) == 2\n"
 KEEPS = "from m import keep\ndef test_cpu_keeps(): assert keep(1) >= 1\n"
 LEANS = "from m import keep\ndef test_cpu_leans(): assert keep(1) == 1\n"
@@ -87,8 +87,8 @@ def test_what_cannot_show_anything_is_not_run_again(repo: Repo, command: Command
     """No red test; a suite of one; reds that nothing ran before."""
     for number, files in enumerate(({"test_a.py": KEEPS}, {"test_a.py": RED}, {"test_a.py": RED + KEEPS})):
         folder = repo({"m.py": M, **files})
-        answer = command("--json", *command.script([FIX, finish(DONE)]), cwd=folder)
-        assert answer.code == 0, answer.result
+        answer = command("--json", *command.script([NOTHING]), cwd=folder)
+        assert answer.code == (1 if targets(answer) else 0), answer.result
         assert alone(answer) == []
         folder.rename(folder.with_name(f"done{number}"))
 
@@ -103,8 +103,8 @@ def test_reds_of_several_suites_are_each_run_alone(repo: Repo, command: Command)
         "three/test_e.py": "def test_cpu_e(): pass\n",
         "bitnet-tui.toml": "".join(f'[suites.{n}]\nargs = ["{n}"]\n' for n in ("one", "two", "three")),
     }
-    answer = command("--json", *command.script([FIX, finish(DONE)]), cwd=repo(files))
-    assert answer.code == 0, answer.result
+    answer = command("--json", *command.script([NOTHING]), cwd=repo(files))
+    assert answer.code == 1, answer.result
     assert alone(answer) == ["one", "two"]
     assert unfit(answer) == {"test_cpu_leans": "order-dependent", "test_cpu_second": "order-dependent"}
     assert targets(answer) == ["test_cpu_f"]
@@ -115,34 +115,33 @@ def test_a_file_that_others_keep_from_being_collected_is_order_dependent(repo: R
     folder = repo(
         {"m.py": M, "n.py": M, "test_a.py": stub, "test_b.py": KEEPS, "test_c.py": RED.replace("from m", "from n")}
     )
-    fix = edit({"command": "str_replace", "path": "n.py", "old_str": "a - 1", "new_str": "a + 1"})
-    answer = command("--json", *command.script([fix, finish(DONE)]), cwd=folder)
+    answer = command("--json", *command.script([NOTHING]), cwd=folder)
     assert unfit(answer) == {"test_b.py": "order-dependent"}
     assert targets(answer) == ["test_cpu_f"]
-    assert answer.code == 0, answer.result
+    assert answer.code == 1, answer.result
 
 
 def test_a_test_that_ends_its_process_alone_too_stays_a_target(repo: Repo, command: Command) -> None:
     dies = "import os\nfrom m import f\ndef test_cpu_dies():\n    if f(1) != 2: os._exit(3)\n"
     folder = repo({"m.py": M, "test_a.py": KEEPS, "test_b.py": dies})
-    answer = command("--json", *command.script([FIX, finish(DONE)]), cwd=folder)
+    answer = command("--json", *command.script([NOTHING]), cwd=folder)
     assert targets(answer) == ["test_cpu_dies"]
     assert alone(answer) == ["cpu"]
-    assert answer.code == 0, answer.result
+    assert answer.code == 1, answer.result
 
 
 @pytest.mark.slow
-def test_with_workers_of_xdist_too(repo: Repo, command: Command) -> None:
+def test_with_workers_of_xdist_too(repo: Repo, command: Command, python_with_workers: Path) -> None:
     files = {
         "m.py": M,
         "test_a.py": KEEPS + LEANS + RED,
         "pyproject.toml": '[tool.pytest.ini_options]\naddopts = "-n 1"\n',
-        "bitnet-tui.toml": f"[python]\ninterpreter = {sys.executable!r}\n",
+        "bitnet-tui.toml": f"[python]\ninterpreter = '{python_with_workers}/bin/python'\n",
     }
-    answer = command("--json", *command.script([FIX, finish(DONE)]), cwd=repo(files))
+    answer = command("--json", *command.script([NOTHING]), cwd=repo(files))
     assert unfit(answer) == {"test_cpu_leans": "order-dependent"}, answer.result
     assert targets(answer) == ["test_cpu_f"]
-    assert answer.code == 0, answer.result
+    assert answer.code == 1, answer.result
 
 
 @pytest.mark.slow

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from support import CALC, DONE, FIX_ADD, FIX_MUL, Command, edit, finish, git, make_repo
 
 GOOD = [edit(FIX_ADD), edit(FIX_MUL), finish(DONE)]
 
 
-def test_workers_strict_markers_and_warnings_as_errors(repo: Callable[..., Path], command: Command) -> None:
-    pytest.importorskip("xdist", reason="missing-tool: pytest-xdist; `make test` installs it")
+def test_workers_strict_markers_and_warnings_as_errors(
+    repo: Callable[..., Path], command: Command, python_with_workers: Path
+) -> None:
     habits = "[pytest]\naddopts = -n 1 --strict-markers -p no:cacheprovider\nfilterwarnings = error\n"
     folder = repo(CALC | {"pytest.ini": habits})
-    answer = command("--json", *command.script(GOOD), cwd=folder, VIRTUAL_ENV=sys.prefix)
+    answer = command("--json", *command.script(GOOD), cwd=folder, VIRTUAL_ENV=str(python_with_workers))
     assert answer.code == 0, answer.result
 
 

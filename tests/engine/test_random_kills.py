@@ -25,7 +25,7 @@ from engine.records import journal
 from engine.state import RunState, fold_all
 from engine.workspace.home import Home
 
-KILLS = int(os.environ.get("BITNET_TUI_KILLS", "3"))
+KILLS = int(os.environ.get("BITNET_TUI_KILLS", "2"))
 SCRIPT = [edit(FIX_ADD), edit(FIX_MUL), finish(DONE)]
 # A green test before the red ones, so that these run by themselves, too.
 FILES = CALC | {"tests/test_a.py": "def test_cpu_first():\n    pass\n", ".gitignore": "build/\n"}

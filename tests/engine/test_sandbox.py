@@ -15,10 +15,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
+from often import some
 from support import Command, git, make_repo
 
 from engine.cancel import CancelToken
@@ -323,34 +325,30 @@ def test_after(): pass
 """
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(
-    ("limit", "most", "body", "says"),
-    [
-        (
-            "memory_mb",
-            200,
-            "[subprocess.Popen([sys.executable, '-c', HOLD]) for _ in range(4)]; time.sleep(60)",
-            "used more than 200 MB of memory",
-        ),
-        (
-            "processes",
-            20,
-            "\n    for _ in range(200):\n        if not os.fork():\n            time.sleep(60)\n    time.sleep(60)",
-            "more than 20 processes",
-        ),
-        (
-            "disk_mb",
-            30,
-            "\n    for n in range(600):\n        (tmp_path / str(n)).write_bytes(b'x' * 100_000)\n    time.sleep(60)",
-            "wrote more than 30 MB to disk",
-        ),
-        ("cpu_s", 2, "\n    while True: pass", "used more than 2 s of processor time"),
-    ],
-)
-def test_who_takes_too_much_is_ended_and_told_so(
-    way: str, limit: str, most: int, body: str, says: str, bench: Callable[..., Bench]
-) -> None:
+LIMITS = {
+    "memory_mb": (
+        200,
+        "[subprocess.Popen([sys.executable, '-c', HOLD]) for _ in range(4)]; time.sleep(60)",
+        "used more than 200 MB of memory",
+    ),
+    "processes": (
+        20,
+        "\n    for _ in range(200):\n        if not os.fork():\n            time.sleep(60)\n    time.sleep(60)",
+        "more than 20 processes",
+    ),
+    "disk_mb": (
+        30,
+        "\n    for n in range(600):\n        (tmp_path / str(n)).write_bytes(b'x' * 100_000)\n    time.sleep(60)",
+        "wrote more than 30 MB to disk",
+    ),
+    "cpu_s": (2, "\n    while True: pass", "used more than 2 s of processor time"),
+}
+
+
+# By default each limit is met in one of the ways, and each way has one that is met.
+@pytest.mark.parametrize(("way", "limit"), some(list(product(WAYS, LIMITS)), (0, 3, 5, 8, 10)))
+def test_who_takes_too_much_is_ended_and_told_so(way: str, limit: str, bench: Callable[..., Bench]) -> None:
+    most, body, says = LIMITS[limit]
     made = bench(way, **{limit: most})
     report = made.run({"test_greedy.py": GREEDY.format(body=body)})
     found = outcomes(report)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from often import some
 from support import DONE, Command, edit, finish, git, start, stop_at
 
 from tests.engine.anthropic.double import Body, Double, Refuse, Say, text, thinking, use
@@ -183,7 +184,7 @@ def test_no_key_is_in_anything_that_is_written_or_printed(planted: Path, command
     assert ADDED in (planted / "m.py").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("kind", ["AuditFinished", "AttemptFinished"])
+@pytest.mark.parametrize("kind", some(["AuditFinished", "AttemptFinished"], (1,)))
 def test_tests_with_a_key_in_their_id_are_found_again_by_a_resumed_run(
     planted: Path, command: Command, kind: str
 ) -> None:
@@ -202,7 +203,8 @@ def test_one_test_may_be_asked_for_by_the_key_or_by_its_word(planted: Path, comm
     assert len(targets) == 1
     assert "‹redacted: Hugging Face token" in targets[0]
     assert answer.result["tests"] == {"red_before": 1, "red_after": 0, "broken": 0, "flaky": 0}, answer.result
-    again = command("--json", *command.script(FIX), "--test", targets[0].split(" ", 1)[1], cwd=planted, **ENVIRONMENT)
+    nothing = command.script([finish({"outcome": "more-work", "summary": ""})])  # what the audit finds is enough
+    again = command("--json", *nothing, "--test", targets[0].split(" ", 1)[1], cwd=planted, **ENVIRONMENT)
     assert again.of("AuditFinished")[0]["targets"] == targets
     assert leaks(everything(planted) | {"stdout": answer.out.encode() + again.out.encode()}) == []
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import make_repo
+from support import lean_environment, make_repo
 
 from engine import events as ev
 from engine.launch import Options, prepare
@@ -83,6 +83,7 @@ def number_of(row: AttemptRow | None, note: str) -> int:
 async def test_a_real_run_verifies_a_runner_up_and_keeps_what_it_had_where_that_fails(tmp_path: Path) -> None:
     folder = make_repo(tmp_path / "repo", PROJECT)
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("ANTHROPIC", "PYTEST", "CURRENT_FLOW"))}
+    environ |= {"VIRTUAL_ENV": str(lean_environment(tmp_path / "lean"))}  # the plug-ins of ours cost every child more
     run = Run(prepare(Options(folder, providers=("repair",), suites=("cpu",)), environ))
     app = make(run)
     assert isinstance(app, BitnetApp)

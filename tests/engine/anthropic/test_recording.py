@@ -289,27 +289,22 @@ def test_a_run_made_again_is_the_same_or_says_where_it_is_not(
     assert not leftovers(folder)
     assert [line.split()[0] for line in command("runs", cwd=folder).out.splitlines()] == [run]
 
-    # An earlier version of the program asked in other words, and the tests answered another thing.
+    # An earlier version of the program asked in other words, the tests answered another thing, and the model mended it
+    # in another way.
     path = folder / ".bitnet-tui/runs" / run / NAME
     kept = path.read_text()
-    path.write_text(
-        kept.replace("You work inside bitnet-tui", "You live inside bitnet-tui").replace("4 failed", "5 failed")
-    )
+    recorded = kept.replace("You work inside bitnet-tui", "You live inside bitnet-tui")
+    path.write_text(recorded.replace("4 failed", "5 failed").replace("return a * b", "return b * a"))
     other = again(folder, lean_python)
     assert other.exit == 1
     assert [d.place for d in other.found] == [
         "attempt 1, call 1: the system prompt",
         "attempt 1, call 3: turn 3 (user)",
+        "attempt 1, patch",
     ]
     assert other.found[0].recorded.startswith("You live inside")
     assert other.found[0].now.startswith("You work inside")
     assert "5 failed" in other.found[1].recorded
-
-    # A recording in which the model mends it in another way.
-    path.write_text(kept.replace("return a * b", "return b * a"))
-    other = again(folder, lean_python)
-    assert [d.place for d in other.found] == ["attempt 1, patch"]
-    assert other.exit == 1
 
 
 def test_a_run_without_a_recording_or_a_snapshot_cannot_be_replayed(

@@ -163,13 +163,6 @@ def test_without_a_model_the_tools_speak_and_hops_are_bounded(repo: Callable[...
     assert answer.result["route"] == "FINALIZE → quality-finalizer"
 
 
-def test_by_itself_a_route_is_handed_over(repo: Callable[..., Path], command: Command) -> None:
-    script = command.script([edit(FIX_ADD), edit(FIX_MUL), finish(DONE)])
-    answer = command("--json", *script, cwd=repo(CALC))
-    assert answer.result["route"] == "FINALIZE → code-reviewer"
-    assert not answer.of("SpecialistStarted")
-
-
 class Dispatcher(Steering):
     """A person who has the agent of each route run here, twice, then hands over."""
 
