@@ -315,6 +315,31 @@ def test_gpu_checks_cover_every_barrier():
     assert {name: count for name, count in counts.items() if count} == BARRIERS
 
 
+REACHES = """
+extern "C" __global__ void reach(int* x, int at) { x[at] = 7; }
+extern "C" __global__ void part(int* x) { if (threadIdx.x) __syncthreads(); else while (x) __shfl_xor_sync(~0u, 0, 1); }
+"""
+
+
+@pytest.mark.parametrize("edit", [lambda code: code, lambda code: f"{code}\n"])
+def test_gpu_stand_in_says_what_a_launch_died_of_and_goes_on(stand_in, edit):
+    """In a child that shares all memory, as sources are; and in a copy, as changed ones are."""
+    gpu = stand_in("forward")
+    gpu.edit = edit
+    module, x = gpu.RawModule(code=REACHES, options=()), gpu.zeros(4, np.int32)
+    reach = module.get_function("reach")
+    for at in (4, -2000):
+        with pytest.raises(AssertionError, match="reach ended by SIGSEGV"):
+            reach((1,), (1,), (x, np.int32(at)))
+    with pytest.raises(AssertionError, match="reach wrote beside an array"):
+        reach((1,), (1,), (x, np.int32(-1)))
+    x = gpu.zeros(4, np.int32)
+    with pytest.raises(AssertionError, match="part ended by a deadlock"):
+        module.get_function("part")((1,), (2,), (x,))
+    reach((1,), (1,), (x, np.int32(3)))
+    assert gpu.asnumpy(x).tolist() == [0, 0, 0, 7]
+
+
 def test_gpu_checks_notice_threads_that_wait_for_each_other_for_ever(stand_in):
     gpu = stand_in("forward")
     line = "int* partial = (int*)shared_memory;"
