@@ -8,14 +8,16 @@ from textual.pilot import Pilot
 from textual.strip import Strip
 
 from tests.tui.stage import screen
+from tui.view import View
+from tui.widgets.pane import Pane
 from tui.widgets.rows import RowList
 
 NAMES = [f"row {n}" for n in range(100)]
 
 
 class Counted(RowList):
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
         self.drawn: list[int] = []
 
     def render_line(self, y: int) -> Strip:
@@ -106,3 +108,30 @@ async def test_fewer_rows_leave_nothing_of_the_others() -> None:
         app.rows.set_rows(NAMES[:2], lambda n, _w: Content(NAMES[n]))
         await drawn(pilot, app.rows)
         assert [line for line in text(app) if line] == ["row 0", "row 1"]
+
+
+class Edged(Pane, Counted):
+    NAME = "Edged"
+
+    def show(self, view: View) -> None: ...
+
+
+async def test_a_new_edge_is_drawn_and_nothing_between() -> None:
+    class Framed(App[None]):
+        CSS = "Edged { border: solid white; overflow-x: hidden; }"
+
+        def compose(self) -> ComposeResult:
+            yield Edged()
+
+    app = Framed()
+    async with app.run_test(size=(40, 10)) as pilot:
+        pane = app.query_one(Edged)
+        pane.set_rows(NAMES, lambda n, _w: Content(NAMES[n]))
+        pane.set_edges(Content("one"), Content("two"))
+        await drawn(pilot, pane)
+        pane.set_edges(Content("three"), Content("four"))
+        assert await drawn(pilot, pane) == []
+        shown = screen(app).splitlines()
+        assert "three" in shown[0]
+        assert "four" in shown[-1]
+        assert "row 0" in shown[1]

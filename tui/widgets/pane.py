@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 from textual.content import Content
+from textual.geometry import Region
 
 from tui.format.text import line
 from tui.theme import MUTED
@@ -18,6 +20,7 @@ class Pane(RowList):
     NUMBER = 0
     NAME = ""
     HELP = ""
+    _edging = False
 
     def __init__(self) -> None:
         super().__init__(id=self.NAME.lower())
@@ -37,10 +40,19 @@ class Pane(RowList):
         """Write the upper and the lower edge, if they changed."""
         if self.needle:
             head = head + line((f"  /{self.needle}", MUTED))
-        new = (head.markup, foot.markup)
-        if new != self._edges:
-            self._edges = new
-            self.border_title, self.border_subtitle = head, foot
+        before, self._edges = self._edges, (head.markup, foot.markup)
+        self._edging = True  # a new title makes a widget draw itself anew, and counts change all the time
+        if self._edges[0] != before[0]:
+            self.border_title = head
+        if self._edges[1] != before[1]:
+            self.border_subtitle = foot
+        self._edging = False
+
+    def refresh(self, *regions: Region, **options: bool) -> Self:
+        if self._edging and not regions:
+            (x, y), (width, height) = self.content_offset, self.outer_size
+            regions = (Region(-x, -y, width, 1), Region(-x, height - 1 - y, width, 1))
+        return super().refresh(*regions, **options)
 
     def heading(self) -> Content:
         return Content(f"{self.NUMBER} {self.NAME}")
