@@ -83,7 +83,8 @@ class MainScreen(Sturdy, Screen[None]):
     def on_resize(self, event: events.Resize) -> None:
         small = event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1]
         self.set_class(small, "-tiny")
-        self.query_one("#tiny", Static).update(Content(too_small(event.size.width, event.size.height)))
+        if small:
+            self.query_one("#tiny", Static).update(Content(too_small(event.size.width, event.size.height)))
         self.call_after_refresh(self._resized)
 
     def _resized(self) -> None:
