@@ -1,7 +1,8 @@
 """Take away what the targets do not need, before the whole suite runs once over what is left.
 
 The oracle runs the targets, and where they pass, the tests that the change can reach. What the targets run answers for
-it where it can: a test that runs only one of the changed functions needs that change, whatever else is there.
+it where it can: a test that runs only one of the changed functions needs that change, whatever else is there. Several
+subsets are tried in forks of one child first; one that fails there is not asked for again, one that passes is.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import pathspec
 from msgspec.structs import replace
 
 from engine import events as ev
-from engine.model import Outcome, TestReport
+from engine.model import Outcome, TestReport, TestResult
 from engine.selecting import Seen
 from engine.state import AttemptRow
+from engine.suites import worlds
 from engine.suites.impact import functions, named, owners
 from engine.suites.runner import Manner, Place
 from engine.verify import acceptance
@@ -48,6 +50,8 @@ class Dieting:
     _after: Mapping[str, str] = field(default_factory=dict)
     _place: Place | None = None
     _around: Mapping[str, list[str]] | None = None
+    _deadline: float = 0.0
+    _forks: bool = True  # whether the target's process has shown that it can be forked, or was not asked yet
 
     def slim(self, finished: ev.AttemptFinished) -> ev.DietFinished | None:
         """What is left of a change; None where its targets do not even pass with all of it."""
@@ -66,10 +70,10 @@ class Dieting:
             return replace(same, note="[diet] enabled = false")
         if finished.outcome != Outcome.DONE and not self._passes(whole):
             return None
-        deadline = time.monotonic() + settings.budget_s
-        kept, minimal = self._reduced(cut, lambda: time.monotonic() > deadline)
+        self._deadline = time.monotonic() + settings.budget_s
+        kept, minimal = self._reduced(cut, lambda: time.monotonic() > self._deadline)
         gone = {n for n, p in enumerate(parts) if not any(p is k for k in kept)}
-        if gone and finished.outcome == Outcome.DONE and not self._passes(whole):
+        if gone and finished.outcome == Outcome.DONE and not self._passes(whole, at_once=True):
             # The claim was for all of it: what is left may be honest, the change was not.
             return replace(same, runs=self.runs, note="with all of it the targets do not pass in a fresh worktree")
         pinned = sum(self._pinned(p.path) for p in parts)
@@ -156,11 +160,16 @@ class Dieting:
                 return False
             return self._passes(some)
 
+        def foresee(several: Sequence[Sequence[Hunk]]) -> list[bool | None]:
+            sound = [not parses or program(some) is not None for some in several]
+            told = iter(self._foreseen([some for some, good in zip(several, sound, strict=True) if good]))
+            return [next(told) if good else False for good in sound]
+
         needed, spare = self._needed(kept, pinned) if len(kept) > 1 and not spent() else ([], [])
-        slim = diet.reduce(kept, holds, spent, [*pinned, *needed], spare)
+        slim = diet.reduce(kept, holds, spent, [*pinned, *needed], spare, foresee)
         fine = [f for h, parts in cut if any(h is k for k in slim.kept) for f in parts]
         if slim.minimal and len(fine) > len(slim.kept):
-            slim = diet.reduce(fine, holds, spent, [f for f in fine if self._pinned(f.path)])
+            slim = diet.reduce(fine, holds, spent, [f for f in fine if self._pinned(f.path)], foresee=foresee)
             return list(slim.kept), slim.minimal
         return fine, slim.minimal
 
@@ -228,16 +237,61 @@ class Dieting:
             found.setdefault(row.suite, []).append(row.nodeid)
         return found
 
-    def _passes(self, kept: Sequence[Hunk]) -> bool:
-        """Whether the targets pass with these pieces, and then whether nothing is lost that they can reach."""
-        found = [r for report in self._reports(kept, self._targets(), EARLY) for r in report.results]
+    def _passes(self, kept: Sequence[Hunk], *, at_once: bool = False) -> bool:
+        """Whether the targets pass with these pieces, and then whether nothing is lost that they can reach.
+
+        Parameters
+        ----------
+        at_once
+            It is expected to pass: one child a suite runs both.
+        """
+        around, tests = self._reach(), self._targets()
+        if at_once:
+            tests = {n: [*tests.get(n, ()), *around.get(n, ())] for n in {**tests, **around}}
+        found = [r for report in self._reports(kept, tests, EARLY) for r in report.results]
         moved = acceptance.progress(self.loop.baseline, found)
         if moved.still or moved.gone:
             return False
-        around = self._reach()
-        reports = self._reports(kept, around, EARLY) if around else []
-        passed = {r.key for report in reports for r in report.results if not r.outcome.red}
+        if around and not at_once:
+            found += [r for report in self._reports(kept, around, EARLY) for r in report.results]
+        passed = {r.key for r in found if not r.outcome.red}
         return all(f"{suite} {nodeid}" in passed for suite, nodeids in around.items() for nodeid in nodeids)
+
+    def _foreseen(self, several: Sequence[Sequence[Hunk]]) -> list[bool | None]:
+        """Whether the targets pass with each of several subsets, as forks of one child a suite tell; None: unknown.
+
+        It takes half of the time that is left at most: what may go has to be tried, too.
+        """
+        if len(several) < 2:
+            return [None] * len(several)
+        parts = [several[n : n + worlds.MOST] for n in range(0, len(several), worlds.MOST)]
+        return [told for some in parts for told in self._foretold(some)]
+
+    def _foretold(self, several: Sequence[Sequence[Hunk]]) -> list[bool | None]:
+        loop = self.loop
+        there = [self._texts(kept) for kept in several]
+        shown: list[list[TestResult]] = [[] for _ in several]
+        whole = [True] * len(several)
+        for name, nodeids in self._targets().items():
+            suite = loop.plan.config.suites[name]
+            seconds = min(suite.timeout_s, (self._deadline - time.monotonic()) / 2)
+            if not self._forks or seconds <= 0 or not worlds.able(name, suite, there):
+                whole = [False] * len(several)
+                continue
+            loop.checkpoint()
+            self.runs += 1
+            told = worlds.tried(loop.runner, name, suite, self._fresh(), nodeids, there, seconds)
+            self._forks = any(results is not None for results in told)
+            for n, results in enumerate(told):
+                shown[n] += results or ()
+                whole[n] = whole[n] and results is not None
+        return [self._told(results, whole=known) for results, known in zip(shown, whole, strict=True)]
+
+    def _told(self, results: Sequence[TestResult], *, whole: bool) -> bool | None:
+        if any(r.outcome.red for r in results):
+            return False
+        moved = acceptance.progress(self.loop.baseline, results)
+        return True if whole and not moved.still and not moved.gone else None  # what did not run does not fail
 
     def _reach(self) -> Mapping[str, list[str]]:
         """Tests that passed before and that the change can reach, where they are quickly through."""
@@ -253,14 +307,17 @@ class Dieting:
             self._around = around
         return self._around
 
+    def _fresh(self) -> Place:
+        if self._place is None:
+            self._place = self.loop.workshop.place("verify", self.loop.workshop.snapshot.commit, fresh=True)
+        return self._place
+
     def _reports(
         self, kept: Sequence[Hunk], tests: Mapping[str, Sequence[str]], manner: Manner
     ) -> Iterator[TestReport]:
         """Run some tests with only these pieces in place, suite by suite."""
         loop = self.loop
-        if self._place is None:
-            self._place = loop.workshop.place("verify", loop.workshop.snapshot.commit, fresh=True)
-        place = self._place
+        place = self._fresh()
         area = Area(place.worktree)
         for path, text in self._texts(kept).items():
             if text is None:

@@ -56,8 +56,10 @@ from engine.workspace.workshop import Workshop
 _LENT = {
     "asyncio": ("asyncio", "asyncio_mode", "pytest_asyncio"),
     "benchmark": ("benchmark", "pytest_benchmark"),
+    "hypothesispytest": ("hypothesis",),
+    "anyio": ("anyio",),
 }
-"""Plug-ins our own interpreter brings, and the words of projects that want them."""
+"""Plug-ins our own interpreter brings, and the words of projects that want them. Some warn, one takes seconds."""
 
 
 @dataclass
@@ -226,7 +228,7 @@ class Loop:
             carry=plan.config.workspace.carry,
         )
         mentions = self._mentions(snapshot.tree)
-        # Our own interpreter, lent to a project without one, brings plug-ins that warn where they are not wanted.
+        # Our own interpreter, lent to a project without one, brings plug-ins that are not wanted there.
         ours = plan.interpreter.executable == sys.executable
         self.runner = SuiteRunner(
             run=self.run,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as dc_replace
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -30,6 +31,18 @@ RESTARTS = 25  # children one run of a suite may take when tests crash or hang
 PATIENCE = 5.0  # seconds the plug-in has to end a test that is over its time
 USAGE_ERROR = 4  # pytest's exit codes
 NO_TESTS = 5
+_ORDINARY: dict[str, Any] = {
+    "only": None,
+    "without": (),
+    "block": (),
+    "seed": 0,
+    "unnamed": False,
+    "record": (),
+    "stop_early": False,
+    "collect_only": False,
+    "worlds": (),
+}
+"""What the plug-in is told of a run of everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,18 +226,13 @@ class SuiteRunner:
         manner: Manner,
     ) -> tuple[TestReport, str]:
         """One child; the report, and the test that took it down, if one did."""
-        place.scratch.mkdir(parents=True, exist_ok=True)
         nonce = secrets.token_hex(16)
         report = place.scratch / f"report-{secrets.token_hex(8)}.json"
-        ours = _Ours(place)
-        stream = Stream(name, watcher.on_result, watcher.on_collected, ours)
+        stream = Stream(name, watcher.on_result, watcher.on_collected, Ours(place))
+        clock = _Clock(stream, suite.test_timeout_s + PATIENCE)
         control = {
             "nonce": nonce,
             "report": str(report),
-            "worktree": str(place.worktree),
-            "checkout": str(place.checkout),
-            "test_timeout": suite.test_timeout_s,
-            "modules": _modules(place),
             "only": None if only is None else list(only),
             "without": sorted(without),
             "block": list(block),
@@ -232,38 +240,73 @@ class SuiteRunner:
             "unnamed": manner.unnamed,
             "record": sorted(place.editable) if manner.record else [],
             "stop_early": manner.stop_early,
+            "collect_only": collect_only,
         }
-        clock = _Clock(stream, suite.test_timeout_s + PATIENCE)
-        files = sorted({n.split("::", 1)[0] for n in only}) if only is not None else ()
-        argv = self.argv(suite, files, collect_only=collect_only)
-        # An empty cache of its own: a project may ask for --lf, and plug-ins may need the cache.
-        cache = place.scratch / "cache"
-        shutil.rmtree(cache, ignore_errors=True)
-        argv[argv.index(PLUGIN) + 1 : argv.index(PLUGIN) + 1] = [f"--rootdir={place.cwd}", "-o", f"cache_dir={cache}"]
-        try:
-            exited = settled(
-                lambda: run_child(
-                    self._confined(argv, place, devices="gpu" in (name, suite.marker)),
-                    cwd=place.cwd,
-                    env=self.environment(place),
-                    cancel=self.cancel,
-                    deadline_s=suite.timeout_s,
-                    on_line=watcher.on_line,
-                    control=json.dumps(control).encode(),
-                    on_event=stream.feed,
-                    silent=clock.silent,
-                ),
-                lambda: stream.heard,
-            )
-        except OSError as error:
-            message = f"suite {name} cannot be started: {error}"
-            raise DiskFull(message) if no_room(error) else EnvironmentFailure(message) from error
+        exited = self.start(
+            name,
+            suite,
+            place,
+            control,
+            deadline_s=suite.timeout_s,
+            on_line=watcher.on_line,
+            on_event=stream.feed,
+            silent=clock.silent,
+            begun=lambda: stream.heard,
+        )
         for nodeid in stream.collected or ():
             self.names.shown(nodeid)
         try:
             return self._judge(name, suite, stream, exited, report, nonce, watcher, collect_only)
         finally:
             report.unlink(missing_ok=True)
+
+    def start(
+        self,
+        name: str,
+        suite: Suite,
+        place: Place,
+        control: Mapping[str, Any],
+        *,
+        deadline_s: float,
+        on_event: Callable[[bytes], None],
+        begun: Callable[[], bool],
+        on_line: Callable[[str], None] = lambda _line: None,
+        silent: Callable[[], bool] = lambda: False,
+    ) -> Exited:
+        """Run pytest with our plug-in, once, to its end; ``control`` is what the plug-in is told beyond the place."""
+        place.scratch.mkdir(parents=True, exist_ok=True)
+        given = {**_ORDINARY, **control}
+        files = sorted({n.split("::", 1)[0] for n in given["only"] or ()})
+        argv = self.argv(suite, files, collect_only=given["collect_only"])
+        # An empty cache of its own: a project may ask for --lf, and plug-ins may need the cache.
+        cache = place.scratch / "cache"
+        shutil.rmtree(cache, ignore_errors=True)
+        argv[argv.index(PLUGIN) + 1 : argv.index(PLUGIN) + 1] = [f"--rootdir={place.cwd}", "-o", f"cache_dir={cache}"]
+        given |= {
+            "worktree": str(place.worktree),
+            "checkout": str(place.checkout),
+            "cache": str(cache),
+            "test_timeout": suite.test_timeout_s,
+            "modules": _modules(place),
+        }
+        try:
+            return settled(
+                lambda: run_child(
+                    self._confined(argv, place, devices="gpu" in (name, suite.marker)),
+                    cwd=place.cwd,
+                    env=self.environment(place),
+                    cancel=self.cancel,
+                    deadline_s=deadline_s,
+                    on_line=on_line,
+                    control=json.dumps(given).encode(),
+                    on_event=on_event,
+                    silent=silent,
+                ),
+                begun,
+            )
+        except OSError as error:
+            message = f"suite {name} cannot be started: {error}"
+            raise DiskFull(message) if no_room(error) else EnvironmentFailure(message) from error
 
     def _judge(
         self,
@@ -343,7 +386,7 @@ class _Clock:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ours:
+class Ours:
     """Whether a production change could mend a collection error."""
 
     place: Place

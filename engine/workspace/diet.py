@@ -16,6 +16,11 @@ from engine.workspace.changes import Hunk, apply_hunks, hunks
 FEW = 10
 """So many pieces are tried one by one: halves of them seldom go."""
 
+FORESEEN = 32
+"""So many where a round of them is foreseen at once."""
+
+Foresee = Callable[[Sequence[Sequence[Hunk]]], Sequence[bool | None]]
+
 
 @dataclass(frozen=True, slots=True)
 class Slim:
@@ -141,11 +146,13 @@ def reduce(
     spent: Callable[[], bool],
     needed: Sequence[Hunk] = (),
     spare: Sequence[Hunk] = (),
+    foresee: Foresee | None = None,
 ) -> Slim:
     """The smallest subset found that still holds.
 
     What is thought to be spare goes first, at once; then all that is not known to be needed, at once. Then halves and
-    smaller parts (ddmin, complements only), of few pieces one by one, until none can go.
+    smaller parts (ddmin, complements only), of few pieces one by one, until none can go. Of a round that was foreseen,
+    what will not hold is not asked for, and what may go is tried at once before it is tried one by one.
 
     Parameters
     ----------
@@ -157,6 +164,8 @@ def reduce(
         Pieces without which nothing holds, whatever else is there.
     spare
         A guess: pieces that can go together.
+    foresee
+        What is expected of several subsets: False is taken as the oracle's word, True never is, None: not known.
     """
     fixed = {id(p) for p in needed}
     free = [p for p in all_pieces if id(p) not in fixed]
@@ -168,14 +177,19 @@ def reduce(
         runs += 1
         if holds(_some(all_pieces, fixed, lean)):
             free = lean
-    parts = 1 if fixed else len(free) if len(free) <= FEW else 2
+    few = FORESEEN if foresee is not None else FEW
+    parts = 1 if fixed else len(free) if len(free) <= few else 2
     while free and len(free) + len(fixed) > 1:
         size = max(1, -(-len(free) // parts))
         smaller = None
-        for start in range(0, len(free), size):
-            left = free[:start] + free[start + size :]
-            if not left and not fixed:
-                continue
+        cuts = [free[:start] + free[start + size :] for start in range(0, len(free), size)]
+        cuts = [left for left in cuts if left or fixed]
+        if spent():
+            return _slim(all_pieces, fixed, free, minimal=False, runs=runs)
+        told: Sequence[bool | None] = [None] * len(cuts)
+        if foresee is not None and len(cuts) > 1:
+            told = foresee([_some(all_pieces, fixed, left) for left in cuts])
+        for left in _likely(free, cuts, told, alone=not fixed):
             if spent():
                 return _slim(all_pieces, fixed, free, minimal=False, runs=runs)
             runs += 1
@@ -187,8 +201,18 @@ def reduce(
         elif size == 1:
             break
         else:
-            parts = len(free) if len(free) <= FEW else min(len(free), parts * 2)
+            parts = len(free) if len(free) <= few else min(len(free), parts * 2)
     return _slim(all_pieces, fixed, free, minimal=True, runs=runs)
+
+
+def _likely(
+    free: Sequence[Hunk], cuts: Sequence[list[Hunk]], told: Sequence[bool | None], *, alone: bool
+) -> list[list[Hunk]]:
+    """What is worth asking for: all that may go at once, where that is foreseen of several; then each not ruled out."""
+    green = [{id(p) for p in left} for left, held in zip(cuts, told, strict=True) if held]
+    together = [p for p in free if all(id(p) in left for left in green)]
+    first = [together] if len(green) > 1 and (together or not alone) else []
+    return [*first, *(left for left, held in zip(cuts, told, strict=True) if held is not False)]
 
 
 def _some(all_pieces: Sequence[Hunk], fixed: set[int], free: Sequence[Hunk]) -> list[Hunk]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from engine.plain import safe
 from engine.state import _FOLDS, AttemptRow, RunState, fold, fold_all
 from engine.verify.acceptance import Baseline, judge
 from engine.workspace import diet
-from engine.workspace.changes import apply_hunks, hunks
+from engine.workspace.changes import Hunk, apply_hunks, hunks
 from engine.workspace.scope import Scope
 
 text = st.text(max_size=30)
@@ -217,6 +218,24 @@ def test_the_diet_keeps_just_what_is_needed(needed: set[int], count: int) -> Non
     slim = diet.reduce(parts, lambda kept: needed <= {parts.index(h) for h in kept}, lambda: False)
     assert {parts.index(h) for h in slim.kept} == needed
     assert slim.minimal
+
+
+@pytest.mark.parametrize(("fat", "most"), [((), 0), ((4,), 1), ((1, 4, 7), 1), (tuple(range(1, 10)), 1)])
+def test_what_was_foreseen_is_asked_for_once_and_together(fat: tuple[int, ...], most: int) -> None:
+    parts = hunks("f", "".join(f"{i}\nkeep\n" for i in range(10)), "".join(f"{i}x\nkeep\n" for i in range(10)))
+    asked: list[int] = []
+
+    def right(kept: Sequence[Hunk]) -> bool:
+        return all(parts[n] in kept for n in range(10) if n not in fat)
+
+    def holds(kept: Sequence[Hunk]) -> bool:
+        asked.append(len(kept))
+        return right(kept)
+
+    slim = diet.reduce(parts, holds, lambda: False, foresee=lambda several: [right(some) for some in several])
+    assert slim.minimal
+    assert slim.kept == tuple(p for n, p in enumerate(parts) if n not in fat)
+    assert len(asked) == most
 
 
 def test_a_diet_out_of_time_says_it_is_not_minimal() -> None:

@@ -189,6 +189,43 @@ def test_a_diet_of_ten_hunks_with_fat_among_them_costs_few_runs(repo: Callable[.
     assert "x + 0" not in Path(answer.result["patch"]).read_text(encoding="utf-8")
 
 
+def in_one(fat: set[int], lie: str = "") -> tuple[dict[str, str], dict[str, Any]]:
+    """A function of which ten lines change, each of which counts but for the fat; a target, and a test that passes."""
+
+    def text(sign: str) -> str:
+        lines = (f"    x = x {sign if n not in fat else '+ 0 *'} {n + 1}\n    str(x)\n" for n in range(10))
+        return f"import os\n\n\ndef f(x):\n{lie}{''.join(lines)}    return x\n\n\ndef g(x):\n    return f(x) - f(x)\n"
+
+    total = sum(n + 1 for n in range(10) if n not in fat)
+    bad = text("-")
+    for n in fat:
+        bad = bad.replace(f"x + 0 * {n + 1}\n", f"x + 0 * -{n + 1}\n")
+    tests = f"import m\n\n\ndef test_cpu_f():\n    assert m.f(0) == {total}\n"
+    tests += "\n\ndef test_cpu_g():\n    assert m.g(1) == 0\n"
+    return SETTINGS | {"m.py": bad, "test_m.py": tests}, {"command": "create", "path": "m.py", "file_text": text("+")}
+
+
+@pytest.mark.parametrize(("fat", "most"), [(set(), 1), ({2, 5, 6}, 5)], ids=["all needed", "three of fat"])
+def test_ten_hunks_in_one_function_cost_few_children(
+    fat: set[int], most: int, repo: Callable[..., Path], command: Command
+) -> None:
+    files, change = in_one(fat)
+    answer = command("--json", *command.script([edit(change), finish(DONE)]), cwd=repo(files))
+    assert answer.code == 0, answer.result
+    (slim,) = answer.of("DietFinished")
+    assert (slim["minimal"], slim["dropped"]) == (True, len(fat))
+    assert slim["runs"] <= most
+
+
+def test_a_piece_without_which_the_tests_pass_only_in_a_fork_stays(repo: Callable[..., Path], command: Command) -> None:
+    # A fork leads a session of its own; the child that decides does not.
+    files, change = in_one(set(), "    if os.getsid(0) == os.getpid():\n        x = x + 2\n")
+    answer = command("--json", *command.script([edit(change), finish(DONE)]), cwd=repo(files))
+    assert answer.code == 0, answer.result
+    (slim,) = answer.of("DietFinished")
+    assert (slim["minimal"], slim["dropped"], slim["runs"]) == (True, 0, 2)
+
+
 @pytest.mark.parametrize("case", ["plain", "fixture", "cached"])
 def test_no_piece_can_be_taken_from_what_is_left(case: str, repo: Callable[..., Path], command: Command) -> None:
     """Each remaining hunk is taken away by hand: a test is red then, whatever the diet thought it knew."""

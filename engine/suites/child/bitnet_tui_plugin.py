@@ -11,6 +11,7 @@ import re
 import signal
 import sys
 
+import bitnet_tui_worlds
 import pytest
 from bitnet_tui_ran import Recorder
 
@@ -529,6 +530,8 @@ if _given is not None:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_load_initial_conftests(early_config, parser, args):
+        if _given.worlds:  # here plug-ins have been imported, which takes its time, and nothing of the project yet
+            bitnet_tui_worlds.part(_given, _die_with_parent)
         early_config.pluginmanager.register(Plugin(_given), "bitnet-tui")
 
 else:
