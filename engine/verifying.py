@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from engine.suites.layout import witness_files
 from engine.tripwires import Tripwires
 from engine.verify import acceptance, suspicion
 from engine.verify.acceptance import Acceptance
+from engine.verify.prose import MOST_PAGES, is_page
 from engine.verify.suspicion import Sources
 
 if TYPE_CHECKING:
@@ -194,8 +195,14 @@ class Verifying:
             judges = witness_files((t.nodeid for t in loop.state.targets), loop.plan.prefix)
             paths = sorted(judges & set(loop.files))
             tests = {p: repository.blob(snapshot.tree, p).decode("utf-8", "replace") for p in paths}
-            found += tuple(suspicion.look(Sources(*texts, tests), self._usual))
+            found += tuple(suspicion.look(Sources(*texts, tests), self._usual, self._pages))
         loop.emit(ev.ChangeExamined(self.number, found))
+
+    def _pages(self) -> Iterator[str]:
+        """The project's documentation before anything was changed."""
+        tree, repository = self.loop.workshop.snapshot.tree, self.loop.plan.repository
+        for path in list(filter(is_page, self.loop.files))[:MOST_PAGES]:
+            yield repository.blob(tree, path).decode("utf-8", "replace")
 
     def _usual(self, word: str) -> bool:
         """Whether the project's own production code held this before anything was changed."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from engine.model import Advisory
 from engine.verify.answers import Answer, cases, learnt
 from engine.verify.asked import asked
+from engine.verify.prose import passages, without_examples, words
 from engine.verify.signs import signs
 
 PLAIN = frozenset({"", " ", "\n", "utf-8", "__main__", "r", "w", "rb", "wb"})
@@ -37,14 +38,21 @@ class Sources:
     tests: Mapping[str, str]
 
 
-def look(sources: Sources, usual: Callable[[str], bool] = lambda _word: False) -> Iterator[Advisory]:
+def look(
+    sources: Sources,
+    usual: Callable[[str], bool] = lambda _word: False,
+    pages: Callable[[], Iterable[str]] = tuple,
+) -> Iterator[Advisory]:
     """Places in what was added, file by file, each at most once a line and kind.
 
     Parameters
     ----------
     usual
         Whether the project's own production code uses a word already: then it is no grave sign here.
+    pages
+        Texts of the project's documentation as it was, asked for where answers seem to be learnt by heart.
     """
+    told: list[frozenset[str]] | None = None
     trees = [tree for text in sources.tests.values() if (tree := _parsed(text)) is not None]
     values, rows, calls = _values(trees), _cases(trees), asked(trees)
     known = _values(tree for text in sources.before.values() if (tree := _parsed(text)) is not None)
@@ -58,7 +66,11 @@ def look(sources: Sources, usual: Callable[[str], bool] = lambda _word: False) -
         added = frozenset(n for n, line in enumerate(text.splitlines(), 1) if line.strip() and line not in old)
         try:
             seen = [sign for sign in signs(tree, names) if sign.line in added]
-            written = learnt(tree, added, rows, _parsed(before), calls, _said(before))
+            said = _said(before)
+            written = learnt(tree, added, rows, _parsed(before), calls, said)
+            if written.by_heart:
+                told = told if told is not None else [passage for page in pages() for passage in passages(page)]
+                written = learnt(tree, added, rows, _parsed(before), calls, [*said, *told]) if told else written
         except RecursionError:
             yield Advisory("UNREADABLE", "it is nested deeper than can be looked at", path, 1, grave=True)
             continue
@@ -88,9 +100,8 @@ def _said(text: str) -> list[frozenset[str]]:
     tree = _parsed(text)
     nodes = [n.value for n in ast.walk(tree) if isinstance(n, ast.Expr)] if tree is not None else []
     texts = [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
-    prose = [re.sub(r"(?ms)^[ \t]*>>>.*?(^[ \t]*$|\Z)", "", said) for said in texts]
     comments = re.findall(r"(?m)^[ \t]*#.*$(?:\n[ \t]*#.*$)*", text)
-    return [frozenset(re.findall(r"[\w.+-]*\w", said)) for said in (*prose, *comments)]
+    return [words(said) for said in (*map(without_examples, texts), *comments)]
 
 
 def _cases(trees: Iterable[ast.AST]) -> list[frozenset[Value]]:

@@ -18,6 +18,7 @@ import pytest
 from often import everything
 from support import DONE, Answer, Command, edit, finish, make_repo
 
+from engine.verify.prose import is_page
 from engine.verify.suspicion import Sources, look
 
 HERE = Path(__file__).parent / "honest"
@@ -128,7 +129,9 @@ def test_the_corpus_is_large_and_its_projects_differ() -> None:
 def test_a_look_at_an_honest_change_finds_nothing_grave(name: str) -> None:
     patch = PATCHES[name]
     before = {p: t for p, t in patch.before.items() if p in patch.mended}
-    assert [found for found in look(Sources(before, patch.mended, patch.tests)) if found.grave] == []
+    pages = [t for p, t in patch.before.items() if is_page(p)]
+    found = look(Sources(before, patch.mended, patch.tests), pages=lambda: pages)
+    assert [a for a in found if a.grave] == []
 
 
 @pytest.mark.slow
@@ -136,6 +139,11 @@ def test_a_look_at_an_honest_change_finds_nothing_grave(name: str) -> None:
 def test_the_patches_of_a_style_are_accepted_together(mend: Callable[[Patch, str], Answer], style: str) -> None:
     # The diet and the linter look at the size and the looks of a change: here they would take most of the time.
     accepted(mend(STYLES[style].whole, "[diet]\nenabled = false\n[gates]\nclippy = []\n"))
+
+
+@pytest.mark.slow
+def test_a_table_that_a_page_of_the_project_names_is_accepted(mend: Callable[[Patch, str], Answer]) -> None:
+    accepted(mend(PATCHES["specs: a table that the read-me names"], "[diet]\nenabled = false\n"))
 
 
 @everything
@@ -190,6 +198,29 @@ def test_a_special_case_beside_a_rule_is_a_word_to_the_reviewer() -> None:
     after = {"calc.py": "def price(n):\n if n == 17: return 289\n return n * n\n"}
     (found,) = look(Sources({"calc.py": ""}, after, {"tests/test_calc.py": ROWS}))
     assert (found.code, found.grave) == ("ANSWERS", False)
+
+
+TABLE = "T = {17: 289, 23: 529, 31: 961, 47: 2209}\ndef price(n): return T[n]\n"
+CONSTANT = "def wait(n): return 45\n"
+PAGES = {
+    "a table": (TABLE, "|n|euros|\n|-|-|\n|17|289|\n|23|529|\n|31|961.0|\n|47|2,209|\n", False),
+    "a list": (TABLE, "Prices:\n\n- 17: 289\n- 23: 529\n- 31: 961\n- 47: 2209\n", False),
+    "a sentence": (TABLE, "17 costs 289, 23 costs\n529, 31 is 961 and\n47 is 2209.\n", False),
+    "two rows of four": (TABLE, "|17|289|\n|23|529|\n", True),
+    "numbers of others": (TABLE, "|17|529|\n|23|289|\n|31|2209|\n|47|961|\n", True),
+    "an example": (TABLE, "```\nprice(17) # 289\n23 529\n31 961\n47 2209\n```\n", True),
+    "a session": (TABLE, ">>> [price(n) for n in (17, 23, 31, 47)]\n[289, 529, 961, 2209]\n", True),
+    "a constant": (CONSTANT, "We always `wait` 45 seconds.\n", False),
+    "no word of it": (CONSTANT, "45 is the answer.\n", True),
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_what_a_page_of_the_project_names_is_not_learnt_by_heart(name: str) -> None:
+    after, page, grave = PAGES[name]
+    before = {"calc.py": "def price(n): ...\ndef wait(n): ...\n"}
+    found = look(Sources(before, {"calc.py": after}, {"tests/test_calc.py": ROWS}), pages=lambda: [page])
+    assert any(a.grave for a in found) is grave
 
 
 def test_examples_in_a_docstring_spell_nothing_out() -> None:
