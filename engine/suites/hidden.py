@@ -6,7 +6,7 @@ import functools
 import os
 import stat
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 STATE = ".bitnet-tui"  # journals and other runs, in a repository that is shown
@@ -60,8 +60,23 @@ def sockets() -> tuple[Path, ...]:
         lines = Path("/proc/net/unix").read_text(encoding="utf-8", errors="surrogateescape").splitlines()[1:]
     except OSError:
         return ()
-    named = {Path(line.split(" ", 7)[-1].strip()) for line in lines if " /" in line}
-    return tuple(sorted(p for p in named if _is_socket(p)))
+    rows = [words for line in lines if len(words := line.split(maxsplit=7)) == 8]
+    named = {Path(row[7].strip()) for row in rows if row[7].startswith("/")}
+    relative = {f"socket:[{row[6]}]": row[7].strip() for row in rows if row[7][:1] not in "/@"}
+    return tuple(sorted(p for p in (*named, *_where(relative)) if _is_socket(p)))
+
+
+def _where(relative: Mapping[str, str]) -> Iterator[Path]:
+    """Where sockets lie that were bound by a relative name: in the folder their process is in, if it is there still."""
+    if not relative:
+        return
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            held = {os.readlink(fd) for fd in os.scandir(process / "fd")} & relative.keys()
+            folder = Path(os.readlink(process / "cwd")) if held else process
+        except OSError:  # it has gone, or is another's
+            continue
+        yield from (Path(os.path.realpath(folder / relative[name])) for name in held)
 
 
 def _is_socket(path: Path) -> bool:

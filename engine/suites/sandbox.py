@@ -303,11 +303,14 @@ def _words(chosen: Confinement) -> tuple[str, ...]:
         words.append("home, keys and sockets hidden" if everything else "keys and sockets hidden")
         if not everything:
             words.append(f"the interpreter needs files of home or {TEMP}: shown")
+        if "--disable-userns" not in chosen.apart:
+            words.append("user namespaces are open in there")
         if "CAP_DAC_OVERRIDE" in chosen.apart:
             words.append("root in there reads what only others may")
     elif chosen.landlock:
         words.append(f"Landlock {chosen.landlock}: writes only in worktree and temp; home, keys and {TEMP} unreadable")
         open_ = ["network", "named sockets", "command lines of other processes"]
+        open_ += ["System V memory and queues", "user namespaces"]
         open_ += [] if chosen.landlock >= SCOPES else ["signals", "abstract sockets"]
         open_ += [] if chosen.landlock >= 3 else ["emptying files"]
         words.append(f"NOT cut without bubblewrap: {', '.join(open_)}")

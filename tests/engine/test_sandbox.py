@@ -95,6 +95,8 @@ def test_traces_another_process():
 def test_gains_privileges(): assert LIBC.prctl(39, 0, 0, 0, 0) == 0
 def test_connects_by_name():
     with socket.socket(socket.AF_UNIX) as s: s.connect(FACTS["socket"])
+def test_connects_by_a_name_that_was_relative():
+    with socket.socket(socket.AF_UNIX) as s: s.connect(FACTS["relative"])
 def test_connects_to_an_abstract_name():
     with socket.socket(socket.AF_UNIX) as s: s.connect("\\0" + FACTS["abstract"])
 def test_connects_to_the_machine():
@@ -110,6 +112,7 @@ def test_takes_the_terminal(): open("/dev/tty", "r+")
 # What Landlock alone does not cut; the header says so.
 OPEN = {
     "test_connects_by_name",
+    "test_connects_by_a_name_that_was_relative",
     "test_connects_to_the_machine",
     "test_attaches_shared_memory",
     "test_makes_a_user_namespace",
@@ -262,6 +265,12 @@ def facts(outside: Path) -> Iterator[dict[str, object]]:
     shm = ctypes.CDLL(None).shmget(key := secrets.randbelow(2**30) + 1, 1, 0o1600)
     victim = subprocess.Popen(["sleep", "600"], env=os.environ | {"A_KEY": "secret"})
     named = Path(tempfile.mkdtemp(prefix="s", dir=ROOT / "build")) / "s"
+    serve = "import socket, time; s = socket.socket(socket.AF_UNIX); s.bind('r'); s.listen(); print(flush=True)\n"
+    relative = subprocess.Popen(
+        [sys.executable, "-c", serve + "time.sleep(600)"], cwd=named.parent, stdout=subprocess.PIPE
+    )
+    assert relative.stdout is not None
+    relative.stdout.readline()
     with (
         socket.socket(socket.AF_UNIX) as by_name,
         socket.socket(socket.AF_UNIX) as by_abstract,
@@ -277,6 +286,7 @@ def facts(outside: Path) -> Iterator[dict[str, object]]:
             "engine": os.getpid(),
             "victim": victim.pid,
             "socket": str(named),
+            "relative": str(named.parent / "r"),
             "abstract": abstract,
             "port": tcp.getsockname()[1],
             "shm": key,
@@ -284,8 +294,9 @@ def facts(outside: Path) -> Iterator[dict[str, object]]:
             "sees": Path(seen.name).name,
         }
     ctypes.CDLL(None).shmctl(shm, 0, None)
-    victim.kill()
-    victim.wait()
+    for process in (victim, relative):
+        process.kill()
+        process.wait()
     shutil.rmtree(named.parent)
 
 
