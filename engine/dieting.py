@@ -23,7 +23,7 @@ from engine.suites import worlds
 from engine.suites.impact import functions, named, owners
 from engine.suites.runner import Manner, Place
 from engine.verify import acceptance
-from engine.workspace import diet
+from engine.workspace import diet, leftover
 from engine.workspace.area import Area
 from engine.workspace.changes import Hunk, hunks
 
@@ -154,16 +154,21 @@ class Dieting:
         kept = diet.idle(whole, program)
         kept = [h for h in whole if any(h is k for k in (*kept, *pinned))]
         parses = program(whole) is not None
+        before, after = leftover.Names.of(self._before), leftover.Names.of(self._texts(whole))
+
+        def sound(some: Sequence[Hunk]) -> bool:
+            """Whether it is worth a child: it is a program, and leaves nothing behind that the change cleaned up."""
+            if parses and program(some) is None:
+                return False
+            return not leftover.left_behind(before, after, leftover.Names.of(self._texts(some)))
 
         def holds(some: Sequence[Hunk]) -> bool:
-            if parses and program(some) is None:  # no child is needed to say that this does not run
-                return False
-            return self._passes(some)
+            return sound(some) and self._passes(some)
 
         def foresee(several: Sequence[Sequence[Hunk]]) -> list[bool | None]:
-            sound = [not parses or program(some) is not None for some in several]
-            told = iter(self._foreseen([some for some, good in zip(several, sound, strict=True) if good]))
-            return [next(told) if good else False for good in sound]
+            worth = [sound(some) for some in several]
+            told = iter(self._foreseen([some for some, good in zip(several, worth, strict=True) if good]))
+            return [next(told) if good else False for good in worth]
 
         needed, spare = self._needed(kept, pinned) if len(kept) > 1 and not spent() else ([], [])
         slim = diet.reduce(kept, holds, spent, [*pinned, *needed], spare, foresee)

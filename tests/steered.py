@@ -9,7 +9,7 @@ from pathlib import Path
 
 from engine import events as ev
 from engine.cancel import CancelToken
-from engine.commands import Decide, Restore
+from engine.commands import Decide, Pick, Restore, Revert
 from engine.events import Record
 from engine.feed import Feed
 from engine.launch import Options, prepare
@@ -17,18 +17,28 @@ from engine.model import Proposal
 from engine.run import Run
 from engine.session import Steering
 
+NOWHERE = 1_000_000
+
 
 class Person(Steering):
-    """Brings the first removed piece back, once; else takes the recommended route."""
+    """Brings the first removed piece back, once; else takes the recommended route. Says before what nobody knows of."""
 
     piece: ev.Piece | None = None
+    refused = 0
 
-    def answer(self, proposal: Proposal) -> Decide | Restore:
+    def answer(self, proposal: Proposal) -> Decide | Restore | Revert | Pick:
         self.cancel.check()
+        unknown = (Restore(proposal.id, (NOWHERE,)), Revert(proposal.id, (NOWHERE,)), Pick(proposal.id, NOWHERE))
+        if self.refused < len(unknown):
+            return unknown[self.refused]
         piece, self.piece = self.piece, None
         if piece is not None:
             return Restore(proposal.id, (piece.index,))
         return Decide(proposal.id, proposal.best.route)
+
+    def refuse(self, question: str) -> None:
+        self.refused += 1
+        super().refuse(question)
 
 
 class Watching(Feed):
@@ -51,4 +61,6 @@ class Watching(Feed):
 if __name__ == "__main__":
     run = Run(prepare(Options(Path(), providers=("scripted",), script=Path(sys.argv[1])), dict(os.environ)))
     person = Person(CancelToken(), ask=True)
-    sys.exit(int(run(Watching(person, sys.argv[2]), person)))
+    code = int(run(Watching(person, sys.argv[2]), person))
+    print(person.refused, "answers refused")
+    sys.exit(code)

@@ -105,6 +105,8 @@ def test_a_piece_that_breaks_the_change_alone_is_no_false_claim(repo: Callable[.
     script = command.script([edit(new), edit(fix), edit(FIX_MUL), finish(DONE)])[-1]
     done = command.steered(script, cwd=folder)
     assert done.returncode == 1, done.stderr
+    # What means nothing (pieces and candidates nobody knows) was no answer: the question stayed open for the next.
+    assert done.stdout.endswith("3 answers refused\n")
     records = journal.read(next(folder.glob(".bitnet-tui/runs/*/journal.jsonl")))
     assert [r.event.verdict for r in records if isinstance(r.event, VerificationFinished)] == ["verified", "rejected"]
     assert not git(folder, "branch", "--list", "bitnet-tui/*")
