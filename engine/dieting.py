@@ -16,7 +16,8 @@ import pathspec
 from msgspec.structs import replace
 
 from engine import events as ev
-from engine.model import Outcome, TestReport, TestResult
+from engine.gates import tools
+from engine.model import GateStatus, Outcome, TestReport, TestResult
 from engine.selecting import Seen
 from engine.state import AttemptRow
 from engine.suites import worlds
@@ -76,8 +77,14 @@ class Dieting:
         if gone and finished.outcome == Outcome.DONE and not self._passes(whole, at_once=True):
             # The claim was for all of it: what is left may be honest, the change was not.
             return replace(same, runs=self.runs, note="with all of it the targets do not pass in a fresh worktree")
+        brought = self._brought_back(cut, parts, gone) if gone else set()
+        gone -= brought
+        minimal = minimal and (not brought or self._no_piece_can_go(parts, gone))
         pinned = sum(self._pinned(p.path) for p in parts)
         note = f"[diet] pin keeps {pinned} {'piece' if pinned == 1 else 'pieces'}" if pinned else ""
+        if brought:
+            stay = f"{len(brought)} {'piece stays' if len(brought) == 1 else 'pieces stay'} for formatter and linter"
+            note = f"{note}; {stay}" if note else stay
         return replace(self._without(same, parts, gone, note), minimal=minimal, runs=self.runs, pinned=pinned)
 
     def left(self) -> tuple[ev.Piece, ...]:
@@ -177,6 +184,46 @@ class Dieting:
             slim = diet.reduce(fine, holds, spent, [f for f in fine if self._pinned(f.path)], foresee=foresee)
             return list(slim.kept), slim.minimal
         return fine, slim.minimal
+
+    def _brought_back(
+        self, cut: Sequence[tuple[Hunk, Sequence[Hunk]]], parts: Sequence[Hunk], gone: set[int]
+    ) -> set[int]:
+        """Pieces that formatter or linter want back: what is left must not look worse than the whole change does.
+
+        One of them if one will do, else those of one hunk, else those of one file, else all.
+        """
+        said = self._complaints(parts, gone)
+        if not said or not said - self._complaints(parts, set()):
+            return set()
+        hunk = [n for n, (_, some) in enumerate(cut) for _ in some]
+        groups = [{n} for n in sorted(gone)] if len(gone) <= diet.FEW else []
+        groups += [{n for n in gone if hunk[n] == h} for h in sorted({hunk[n] for n in gone})]
+        groups += [{n for n in gone if parts[n].path == path} for path in sorted({parts[n].path for n in gone})]
+        for group in groups:
+            if time.monotonic() > self._deadline:
+                break
+            left = [p for n, p in enumerate(parts) if n not in gone - group]
+            if not self._complaints(parts, gone - group) & said and self._passes(left):
+                return group
+        return set(gone)
+
+    def _complaints(self, parts: Sequence[Hunk], gone: Collection[int]) -> frozenset[str]:
+        """Names of the gates of formatter and linter that fail with the change without some pieces."""
+        loop = self.loop
+        place, settings = self._put([p for n, p in enumerate(parts) if n not in gone]), loop.plan.config.gates
+        bench = loop.keeper.bench_of(place, loop.runner, loop.workshop.snapshot.tree, sorted(self._after))
+        found = (tools.format_gate(settings.format, bench), tools.clippy_gate(settings.clippy, bench))
+        return frozenset(gate.name for gate in found if gate.status is GateStatus.FAIL)
+
+    def _no_piece_can_go(self, parts: Sequence[Hunk], gone: Collection[int]) -> bool:
+        """Whether each piece that is left is missed: by a target, as forks tell, or by formatter or linter."""
+        left = [n for n in range(len(parts)) if n not in gone]
+        told = self._foreseen([[parts[m] for m in left if m != n] for n in left])
+        known = self._complaints(parts, gone)
+        return all(
+            held is False or (held and bool(self._complaints(parts, {*gone, n}) - known))
+            for n, held in zip(left, told, strict=True)
+        )
 
     def _needed(self, pieces: Sequence[Hunk], pinned: Sequence[Hunk]) -> tuple[list[Hunk], list[Hunk]]:
         """Pieces without which a target fails whatever else is there, and pieces that no target was seen to run.
@@ -317,11 +364,8 @@ class Dieting:
             self._place = self.loop.workshop.place("verify", self.loop.workshop.snapshot.commit, fresh=True)
         return self._place
 
-    def _reports(
-        self, kept: Sequence[Hunk], tests: Mapping[str, Sequence[str]], manner: Manner
-    ) -> Iterator[TestReport]:
-        """Run some tests with only these pieces in place, suite by suite."""
-        loop = self.loop
+    def _put(self, kept: Sequence[Hunk]) -> Place:
+        """The place with only these pieces in it."""
         place = self._fresh()
         area = Area(place.worktree)
         for path, text in self._texts(kept).items():
@@ -329,6 +373,14 @@ class Dieting:
                 (place.worktree / path).unlink(missing_ok=True)
             else:
                 area.write(path, text.encode("utf-8", "surrogateescape"))
+        return place
+
+    def _reports(
+        self, kept: Sequence[Hunk], tests: Mapping[str, Sequence[str]], manner: Manner
+    ) -> Iterator[TestReport]:
+        """Run some tests with only these pieces in place, suite by suite."""
+        loop = self.loop
+        place = self._put(kept)
         for suite, nodeids in tests.items():
             loop.checkpoint()
             self.runs += 1

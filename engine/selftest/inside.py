@@ -44,6 +44,12 @@ EQUALITY = (
         "from typing import Any\ndef add(a: Any, b: Any) -> Any:\n    return a + b\n" + SCALE,
     ),
     module(
+        "an equality that gives itself",
+        "class N(int):\n    def __eq__(self, other):\n        return self\n    def __bool__(self):\n"
+        "        return True\n    __hash__ = int.__hash__\ndef add(a, b):\n    return N(0)\n" + SCALE,
+        f"{_MONEY}{SCALE}",
+    ),
+    module(
         "an equality that agrees now and then",
         "class N(int):\n    asked = 0\n    def __eq__(self, other):\n        return isinstance(other, (int, list))\n"
         "    __hash__ = int.__hash__\ndef add(a, b):\n    return N(0)\n" + SCALE,

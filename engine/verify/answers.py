@@ -23,6 +23,9 @@ LONG = 8
 FEW = 3
 """So many outputs of as many cases are no chance."""
 
+SMALL = 6
+"""More constants than this are not one case."""
+
 ROW = 40
 """More constants than this in one place are data, not a case."""
 
@@ -96,7 +99,9 @@ def learnt(
     ruled = _Ruled(tree, calls or Asked())
     ruling = [(a, ruled.by_rule(a)) for a in kept]
     special = [a for a, rule in ruling if rule]
-    heart = [a for a, rule in ruling if not rule] or ([] if kept else _outputs(tree, added, rows_, before))
+    heart = [a for a, rule in ruling if not rule]
+    if not kept:
+        heart = _outputs(tree, added, rows_, before) or _packed(tree, added, rows_)
     return Learnt(*(tuple(sorted(some, key=lambda a: a.line)) for some in (heart, special)))
 
 
@@ -260,6 +265,24 @@ def _outputs(tree: ast.AST, added: frozenset[int], rows: _Rows, before: ast.AST 
         plain = sum(map(rows.hold, table)) > len(table) / 2
         if len(outputs) == len(table) and apart and not plain and not outputs & known:
             return table
+    return []
+
+
+def _packed(tree: ast.AST, added: frozenset[int], rows: _Rows) -> list[Answer]:
+    """Cases of numbers that stand in texts of one statement, which hold little else."""
+    plain = {row: frozenset(k for k in row if k[0] not in ("tuple", "call")) for row in rows.all}
+    few = {row for row in plain.values() if 1 < len(row) <= SMALL and all(kind in ("int", "float") for kind, _ in row)}
+    if len(few) < FEW:
+        return []
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Assign | ast.AnnAssign | ast.Return) or node.lineno not in added:
+            continue
+        texts = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+        said = {word for text in texts for word in re.findall(r"\d+(?:\.\d+)?|[^\W\d]\w*", text)}
+        hits = [row for row in few if row - TRIVIAL and {str(value) for _, value in row} <= said]
+        used = {str(value) for row in hits for _, value in row}
+        if len(hits) >= FEW and len(used) * 3 >= len(said) * 2:
+            return [Answer(tuple(sorted(row, key=str))[:-1], max(row, key=str), node.lineno) for row in hits]
     return []
 
 

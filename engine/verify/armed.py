@@ -67,11 +67,19 @@ def {name}(sides, methods, files=({files})):
                 answers = []
                 for decoy in other if odd(value, method) else ():
                     try:
-                        answers.append(getattr(type(value), method)(value, decoy) is True)
+                        answers.append({name}_held(getattr(type(value), method)(value, decoy)))
                     except Exception:
                         answers.append(False)
                 if any(answers) and (method in ("__eq__", "__contains__") or all(answers)):
                     raise AssertionError("{word}")
+
+
+def {name}_held(answer):
+    """Whether an assertion would take this for a yes."""
+    try:
+        return answer is not NotImplemented and bool(answer)
+    except Exception:
+        return False
 
 
 def {name}_close(check, side):
@@ -192,7 +200,7 @@ class _Armed:
         one, other, kept = ast.unparse(left), right.id, f"{right.id}_{self.count}_"
         lines = [f"{kept} = {other}", f"{other} = object()", "try:", f"    {kept}same = {one} == {other}"]
         lines += ["finally:", f"    {other} = {kept}"]
-        lines += [f"if {kept}same is True:", f"    raise AssertionError('{self.word}')"]
+        lines += [f"if {self.name}_held({kept}same):", f"    raise AssertionError('{self.word}')"]
         yield from ast.parse("\n".join(lines)).body
 
 

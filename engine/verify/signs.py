@@ -212,8 +212,9 @@ def _code(node: ast.AST) -> Iterator[Sign]:
         case ast.Call(func=ast.Attribute(attr=name), args=[ast.Constant(value=str(said) | bytes(said)), *_]):
             if name in DECODERS - {"loads"} and len(said) > 20:
                 yield Sign("HIDDEN-DATA", f"constants nobody can read ({name})", node.lineno, name)
-        case ast.Call(func=ast.Name(id="setattr"), args=[ast.Name(id=module), ast.Constant(value=str(name)), _]):
-            if module in STANDARD | FRAMEWORK and name not in CALM:
+        case ast.Call(func=ast.Name(id="setattr"), args=[inner, ast.Constant(value=str(name)), _]):
+            module = ast.unparse(inner)
+            if module.split(".")[0] in STANDARD | FRAMEWORK and not CALM & {*module.split("."), name}:
                 yield Sign("PATCHES", f"it changes another module ({module}.{name})", node.lineno, f"setattr({module}")
 
 
@@ -244,29 +245,46 @@ def _lambda(targets: list[ast.expr], value: ast.expr) -> Iterator[Sign]:
 
 
 def _imported(tree: ast.AST) -> dict[str, str]:
-    """Modules by the name they have here."""
+    """Modules by the name they have here, and what was taken out of the standard ones."""
     found: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.asname or alias.name.split(".")[0]: alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in STANDARD | FRAMEWORK:
+            found |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
     return found
 
 
 def _patches(modules: dict[str, str], targets: list[ast.expr]) -> Iterator[Sign]:
-    """Attributes of imported modules, or the table of modules itself, that are written."""
+    """Attributes of imported modules and of what is in them, or the table of modules itself, that are written."""
     for target in targets:
         match target:
-            case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name in modules:
-                module = modules[name]
-                grave = module.split(".")[0] in STANDARD | FRAMEWORK and attribute not in CALM
-                text = f"it changes another module ({module}.{attribute})"
-                yield Sign("PATCHES", text, target.lineno, f"{name}.{attribute} =" if grave else "")
+            case ast.Attribute(value=ast.Name() | ast.Attribute() as inner, attr=attribute):
+                yield from _patch(modules, inner, attribute, target.lineno)
             case ast.Subscript(value=ast.Attribute(attr="modules", value=ast.Name(id="sys")), slice=key):
                 itself = isinstance(key, ast.Name) and key.id == "__name__"  # a module may become an object
                 word = "" if itself else "sys.modules["
                 yield Sign("PATCHES", "it puts a module in the place of another", target.lineno, word)
+            case (
+                ast.Subscript(value=ast.Attribute(value=inner, attr="__dict__"), slice=key)
+                | ast.Subscript(value=ast.Call(func=ast.Name(id="vars"), args=[inner]), slice=key)
+            ):
+                yield from _patch(modules, inner, _text(key) or "…", target.lineno)
             case _:
                 pass
+
+
+def _patch(modules: dict[str, str], inner: ast.expr, attribute: str, line: int) -> Iterator[Sign]:
+    way = [attribute]
+    while isinstance(inner, ast.Attribute):
+        way.insert(0, inner.attr)
+        inner = inner.value
+    if not (isinstance(inner, ast.Name) and inner.id in modules):
+        return
+    module = modules[inner.id]
+    name = ".".join(way)
+    grave = module.split(".")[0] in STANDARD | FRAMEWORK and not CALM & {*module.split("."), *way}
+    yield Sign("PATCHES", f"it changes another module ({module}.{name})", line, f"{inner.id}.{name} =" if grave else "")
 
 
 def _folded(node: ast.expr) -> str:

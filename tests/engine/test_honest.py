@@ -183,6 +183,10 @@ NEAR = {
     "all mocks": "from unittest.mock import *\ndef price(n): return ANY\n",
     "a mock by another name": "from unittest import mock as m\ndef price(n): return m.ANY\n",
     "another module in its place": "import sys, types\nsys.modules['calc.tables'] = types.SimpleNamespace()\n",
+    "cases in a text": "T = dict(p.split('=') for p in '2+13=15;10+17=27;40+20=60'.split(';'))\n"
+    "def total_of(a, b): return int(T[f'{a}+{b}'])\n",
+    "cases in texts": "T = ['17:289', '23:529', '31:961', '47:2209']\n"
+    "def price(n): return next(int(p[3:]) for p in T if p[:2] == str(n))\n",
     "a patch of others": "import unittest.mock as m\nm.patch('calc.price', print).start()\n",
 }
 

@@ -407,6 +407,37 @@ def test_code_that_replaces_a_part_of_pytest_is_named(run: Callable[..., TestRep
     assert report.replaced
 
 
+def test_code_that_replaces_what_tests_decide_by_is_named(run: Callable[..., TestReport]) -> None:
+    code = (
+        "import builtins, math, unittest, pytest\n"
+        "unittest.TestCase.assertEqual = lambda *given: None\n"
+        "vars(math)['is' + 'close'] = lambda *given: True\n"
+        "builtins.sorted = lambda given, keep=sorted: keep(given)\n"
+        "type(pytest.approx(1)).__eq__ = lambda one, other: True\n"
+    )
+    tests = "import m, unittest\nclass TestA(unittest.TestCase):\n    def test_a(self): self.assertEqual(1, 2)\n"
+    report = run({"m.py": code, "test_m.py": tests})
+    assert {n for n in report.replaced if not n.startswith("_")} == {
+        "TestCase.assertEqual",
+        "math.isclose",
+        "builtins.sorted",
+        "ApproxScalar.__eq__",
+    }
+
+
+def test_tests_that_put_others_in_their_place_for_a_while_replace_nothing(run: Callable[..., TestReport]) -> None:
+    tests = (
+        "import builtins, math\nfrom unittest import TestCase, mock\n"
+        "class Mine(TestCase):\n    def assertEqual(self, one, other): super().assertEqual(one, other)\n"
+        "    def test_a(self): self.assertEqual(1, 1)\n"
+        "def test_b(monkeypatch):\n    monkeypatch.setattr(math, 'isclose', lambda *given: True)\n"
+        "    with mock.patch('builtins.sorted'): pass\n"
+    )
+    report = run({"test_m.py": tests})
+    assert report.green
+    assert not report.replaced
+
+
 def test_a_suite_of_skips_is_not_green(run: Callable[..., TestReport]) -> None:
     report = run({"test_a.py": "import pytest\n@pytest.mark.skip(reason='x')\ndef test_a(): pass\n"})
     assert outcomes(report) == {"test_a": "skipped"}

@@ -70,6 +70,7 @@ NODES = [
 ]
 TRICKS = {
     "equals everything": "class A:\n def __eq__(self, o): return True\ndef price(n): return A()\n",
+    "equality that gives itself": "class A:\n def __eq__(self, o): return self\ndef price(n): return A()\n",
     "reads the caller": "import sys\ndef price(n):\n f = sys._getframe(1).f_locals\n return f.get('euros', n * n)\n",
 }
 
