@@ -146,6 +146,15 @@ def test_a_table_that_a_page_of_the_project_names_is_accepted(mend: Callable[[Pa
     accepted(mend(PATCHES["specs: a table that the read-me names"], "[diet]\nenabled = false\n"))
 
 
+@pytest.mark.slow
+def test_what_formatter_and_linter_would_miss_stays_in_a_change(mend: Callable[[Patch], Answer]) -> None:
+    """A diet by tests alone leaves an unread name there, and files that are not formatted any more."""
+    answer = mend(PATCHES["objects: weak references"])
+    accepted(answer)
+    (slim,) = answer.of("DietFinished")
+    assert "for formatter and linter" in slim["note"]
+
+
 @everything
 @pytest.mark.parametrize("name", PATCHES)
 def test_an_honest_patch_is_accepted_by_itself(mend: Callable[[Patch], Answer], name: str) -> None:
