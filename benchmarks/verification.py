@@ -81,15 +81,24 @@ def module(sizes: list[int], sign: str, spare: str = "") -> str:
     return "\n\n".join([*parts, *([spare] if spare else [])])
 
 
-def diet(name: str, sizes: list[int], spares: int = 0) -> None:
-    """A change of ten one-line hunks: ``sizes`` of them in functions that tests need, the rest in others."""
-    fat = ["\n\n".join(f"def s{n}(x):\n    return x{more}\n" for n in range(spares)) for more in ("", " + 0")]
+def diet(name: str, sizes: list[int], spares: int = 0, fat: frozenset[int] = frozenset(), green: bool = False) -> None:
+    """A change of ten one-line hunks: ``sizes`` of them in functions that tests need, the rest in others.
+
+    Lines of ``fat`` in the last of the functions add nothing, before and after.
+    """
+    spare = ["\n\n".join(f"def s{n}(x):\n    return x{more}\n" for n in range(spares)) for more in ("", " + 0")]
     tests = ["import m\n"]
     for n, size in enumerate(sizes):
-        total = sum(range(1, size + 1))
+        total = sum(k for k in range(1, size + 1) if k not in fat)
         tests.append(f"def test_cpu_f{n}():\n    assert m.f{n}(0) == {total}\n")
-    files = {"m.py": module(sizes, "-", fat[0]), "test_m.py": "\n\n".join(tests)}
-    events = played(files, {"m.py": module(sizes, "+", fat[1])})
+    if green:
+        tests.append("def test_cpu_green():\n    assert m.f0(1) - m.f0(1) == 0\n")
+    files = {"m.py": module(sizes, "-", spare[0]), "test_m.py": "\n\n".join(tests)}
+    after = module(sizes, "+", spare[1])
+    for n in fat:
+        files["m.py"] = files["m.py"].replace(f"x = x - {n}\n", f"x = x + 0 * {n}\n")
+        after = after.replace(f"x = x + {n}\n", f"x = x - 0 * {n}\n")
+    events = played(files, {"m.py": after})
     slim = of(events, "DietFinished")[-1]
     begun = of(events, "StepStarted", step="diet")[-1]["at"]
     ended = slim["at"]
@@ -105,7 +114,9 @@ def main() -> None:
     diet("eight needed, two that no test runs", [1] * 8, 2)
     diet("five needed, five that no test runs", [1] * 5, 5)
     diet("two functions of four, two that no test runs", [4, 4], 2)
-    diet("all ten in one function", [10])
+    diet("all ten in one function, all needed", [10])
+    diet("all ten in one function, three of them fat", [10], fat=frozenset({3, 6, 7}))
+    diet("the same with a green test of that function", [10], fat=frozenset({3, 6, 7}), green=True)
 
 
 if __name__ == "__main__":
