@@ -121,6 +121,23 @@ def summary(name: str, rows: Iterable[Row]) -> str:
     )
 
 
+def by_class(rows: Iterable[Row]) -> str:
+    """What became of each class of planted slips, over all programs; the class is the first word of a name."""
+    classes: dict[str, list[Row]] = {}
+    for row in rows:
+        if " " in row.name:
+            classes.setdefault(row.name.split()[0], []).append(row)
+    said = []
+    for word, mine in sorted(classes.items()):
+        right, wrong = sum(r.right for r in mine), sum(r.plausible and not r.right for r in mine)
+        sure = sum(r.plausible and not r.right and r.confidence == "high" for r in mine)
+        none = len(mine) - right - wrong
+        said.append(
+            f"  {word:18} {len(mine):3}: {right:3} right, {wrong:2} wrong ({sure} of high confidence), {none:2} none"
+        )
+    return "\n".join(said)
+
+
 def processor_time(top: int) -> float:
     """Seconds of processor time of a process, its living children and theirs, and all that they have outlived."""
     used: dict[int, tuple[int, int]] = {}
