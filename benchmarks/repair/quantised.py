@@ -1,4 +1,4 @@
-"""Quantisation in NumPy, as many programs have it: the right program that slips are planted in. Data of the benchmark."""
+"""Quantisation in NumPy as many programs have it: the right program that slips are planted in. Data, not code of ours."""
 
 import numpy as np
 
@@ -19,7 +19,7 @@ def affine(x, bits=8):
     scale = (high - low) / levels
     if scale == 0:
         return np.zeros(x.shape, np.uint8), 1.0, 0
-    zero = int(round(-low / scale))
+    zero = round(-low / scale)
     codes = np.clip(np.round(x / scale) + zero, 0, levels)
     return codes.astype(np.uint8), scale, zero
 

@@ -357,9 +357,8 @@ def cast(node: ast.AST, parent: ast.AST, function: ast.AST) -> Places:
 
 def copied(node: ast.AST, parent: ast.AST, function: ast.AST) -> Places:
     yield from _unwrapped(node, ("copy", "deepcopy", "list", "dict"))
-    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice):
-        if node.slice.lower is node.slice.upper is node.slice.step is None:
-            yield node.value
+    if isinstance(node, ast.Subscript) and ast.unparse(node.slice) == ":":
+        yield node.value
 
 
 def wrapper(node: ast.AST, parent: ast.AST, function: ast.AST) -> Places:
@@ -452,9 +451,9 @@ def tail(node: ast.AST, parent: ast.AST, function: ast.AST) -> Places:
         inner = node.operand
         if isinstance(inner.op, ast.FloorDiv) and isinstance(inner.left, ast.UnaryOp):
             yield _but(inner, left=inner.left.operand)
-    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice) and isinstance(node.ctx, ast.Load):
-        if node.slice.lower is None and node.slice.upper is not None:
-            yield node.value
+    part = node.slice if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load) else None
+    if isinstance(part, ast.Slice) and part.lower is None and part.upper is not None:
+        yield node.value  # type: ignore[attr-defined]
 
 
 def broadcasting(node: ast.AST, parent: ast.AST, function: ast.AST) -> Places:

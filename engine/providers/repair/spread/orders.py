@@ -49,7 +49,7 @@ class Order:
 
     @property
     def here(self) -> Path | None:
-        """Where copies go, so that whoever cleans up after the search finds them; None: the system's temporary folder."""
+        """Where copies go, so that who cleans up after the search finds them; None: the system's temporary folder."""
         near = self.machine == this_machine() and self.scratch and Path(self.scratch).is_dir()
         return Path(self.scratch) if near else None
 
