@@ -5,8 +5,8 @@ Run: python -m benchmarks.repair [--quixbugs CLONE] [--humanevalfix humanevalpac
 
 CLONE is a clone of github.com/jkoppel/QuixBugs; the other file lies in github.com/bigcode-project/octopack under
 evaluation/create/humaneval-x/data/python/data. FOLDER holds right programs with doctests, as a clone of
-github.com/TheAlgorithms/Python does: with --planted (NumPy code of our own) and with --doctests, slips of each class are
-planted in right programs; no small edit mends `several` in one function.
+github.com/TheAlgorithms/Python does: with --planted (NumPy code of our own) and with --doctests, slips of each class
+are planted in right programs; no small edit mends `several` in one function.
 
 A program is `plausible` when all its tests pass in a fresh pytest, `right` when it answers as the reference on up to
 400 random inputs too. One worker a program. A line says: seconds to the first edit with which all tests pass, seconds

@@ -1,4 +1,4 @@
-"""Quantisation in NumPy as many programs have it: the right program that slips are planted in. Data, not code of ours."""
+"""Quantisation in NumPy as many programs have it, all of it right: what slips are planted in. Data of the benchmark."""
 
 import numpy as np
 

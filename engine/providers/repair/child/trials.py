@@ -22,6 +22,7 @@ from .steps import Steps
 from .trace import Tracer
 
 MOST_ENDLESS = 2  # in one trial: a third endless test says no more, and each costs as much as a hundred others
+_TOO_DEEP = "RecursionError"
 _PATIENT = 20.0  # times as long, by the clock; a trial may be given more steps than that
 
 
@@ -209,7 +210,8 @@ class Trials:
             ending = self._end_of(at, trial["factor"])
             answer["ends"][at] = ending.sign()
             better = better or ending.code == PASSED or self._gets_further(at, ending)
-            endless += ending.code == ENDLESS or ending.kind == "RecursionError"
+            # What the clock had to end takes longest of all: one such test will do.
+            endless += MOST_ENDLESS if ending.kind == "TimeUp" else ending.code == ENDLESS or ending.kind == _TOO_DEEP
             vain = not better and trial["probe"] and (nth + 1 >= trial["probe"] or endless >= MOST_ENDLESS)
             if self.runner.dirty or vain:
                 return
