@@ -82,14 +82,28 @@ def mend(program: Program, budget: float, seed: int) -> Row:
         plausible = bool(result.files) and not result.remaining and not outcomes(root, env)[0]
         mended = (root / program.module).read_text()
         judged = judge(program, mended, root) if plausible else {"tried": 0, "alike": 0}
-    return row(program, result, plausible, judged, clock)
+        others = [other.files.get(program.module, "") for other in result.runners_up if plausible]
+        listed = not _right(judged) and any(_right(judge(program, text, root)) for text in others)
+    return row(program, result, plausible, judged, clock, listed=listed)
 
 
-def row(program: Program, result: RepairResult, plausible: bool, judged: dict[str, object], clock: Clock) -> Row:
+def _right(judged: dict[str, object]) -> bool:
+    return bool(judged["tried"]) and judged["alike"] == judged["tried"]
+
+
+def row(
+    program: Program,
+    result: RepairResult,
+    plausible: bool,
+    judged: dict[str, object],
+    clock: Clock,
+    *,
+    listed: bool = False,
+) -> Row:
     tried, alike = int(str(judged["tried"])), int(str(judged["alike"]))
     edits = tuple(f"{e.line}: {e.before.strip()} -> {e.after.strip()} ({e.template})" for e in result.edits)
     note = result.note if not plausible else str(judged.get("example", ""))
-    right = plausible and tried > 0 and alike == tried
+    right = plausible and _right(judged)
     return Row(
         program.kind,
         program.name,
@@ -106,6 +120,7 @@ def row(program: Program, result: RepairResult, plausible: bool, judged: dict[st
         alike,
         edits,
         note,
+        listed,
     )
 
 

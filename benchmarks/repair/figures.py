@@ -51,7 +51,10 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What became of one program. ``alike`` of ``judged`` hidden inputs are answered as by the reference."""
+    """What became of one program. ``alike`` of ``judged`` hidden inputs are answered as by the reference.
+
+    ``listed``: what was chosen is not right, but one of its runners-up is.
+    """
 
     kind: str
     name: str
@@ -68,6 +71,7 @@ class Row:
     alike: int
     edits: tuple[str, ...]
     note: str
+    listed: bool = False
 
     @property
     def rate(self) -> float:
@@ -109,7 +113,8 @@ def summary(name: str, rows: Iterable[Row]) -> str:
         trust.append(f"{sum(r.right for r in mine)} of {len(mine)} of {word} confidence")
     return (
         f"{name}: {len(mended)} of {n} plausible ({100 * len(mended) / n:.0f} %), {right} right "
-        f"({100 * right / n:.0f} %), {len(mended) - right} plausible and wrong, {alone} without alternatives\n"
+        f"({100 * right / n:.0f} %), {len(mended) - right} plausible and wrong "
+        f"({sum(r.listed for r in rows)} with the right one among the runners-up), {alone} without alternatives\n"
         f"  right: {', '.join(trust)}\n"
         f"  first fix {_median(r.first_s for r in mended):.1f} s, proved {_median(r.seconds for r in mended):.1f} s "
         f"(medians of the mended)\n"
