@@ -1,4 +1,4 @@
-"""Which names an edit stops or begins to read. Pure.
+"""Which names an edit stops or begins to read, and whether it answers as the function does elsewhere. Pure.
 
 A slip seldom leaves a variable behind that nothing reads, and a right edit seldom does: one that takes up what was
 unread is more likely, one after which nothing reads a name, or one name stands twice where there were two, is less.
@@ -11,12 +11,12 @@ from collections import Counter
 
 from engine.providers.repair.source import FUNCTIONS
 
-LEFT, TAKEN_UP, DOUBLED = 1.0, -0.6, 0.3
-"""In units of cost, for each name."""
+LEFT, TAKEN_UP, DOUBLED, UNLIKE = 1.0, -0.6, 0.3, 2.0
+"""In units of cost, for each name, and for each function that answers otherwise than before."""
 
 
 def oddity(before: str, after: str, line: int) -> float:
-    """What the names add to the cost of an edit.
+    """What names and answers add to the cost of an edit.
 
     Parameters
     ----------
@@ -29,7 +29,8 @@ def oddity(before: str, after: str, line: int) -> float:
     lost, gained = said - says, says - said
     # One name in place of another, where the one that goes is gone from the statement and the one that comes was there.
     doubled = len(lost) == len(gained) == 1 and not says[min(lost)] and said[min(gained)]
-    return LEFT * len(now - was) + TAKEN_UP * len(was - now) + DOUBLED * bool(doubled)
+    names = LEFT * len(now - was) + TAKEN_UP * len(was - now) + DOUBLED * bool(doubled)
+    return names + UNLIKE * _unlike(old, new)
 
 
 def unread(tree: ast.AST) -> frozenset[tuple[str, str]]:
@@ -61,3 +62,57 @@ def _loads_at(tree: ast.AST, line: int) -> Counter[str]:
             found[node.id] += 1
         waiting += [child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.stmt)]
     return found
+
+
+def _unlike(old: ast.AST, new: ast.AST) -> int:
+    """How many functions come back with nothing now, or with no truth value, and did not anywhere before."""
+    before = {function.name: function for function in ast.walk(old) if isinstance(function, FUNCTIONS)}
+    count = 0
+    for function in ast.walk(new):
+        if isinstance(function, FUNCTIONS) and function.name in before:
+            was, now = before[function.name], function
+            dropped = _falls_off(now.body) and not _falls_off(was.body) and bool(_answers(was))
+            truths = {_is_truth(value) for value in _answers(was)} == {True}
+            count += dropped or (truths and not all(map(_is_truth, _answers(now))))
+    return count
+
+
+def _answers(function: ast.AST) -> list[ast.expr | None]:
+    """What a function returns, its inner functions left out."""
+    found: list[ast.expr | None] = []
+    waiting = list(ast.iter_child_nodes(function))
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Return):
+            found.append(node.value)
+        if not isinstance(node, (*FUNCTIONS, ast.Lambda, ast.ClassDef)):
+            waiting += ast.iter_child_nodes(node)
+    return found
+
+
+def _is_truth(value: ast.expr | None) -> bool:
+    """Whether an expression is true or false by its form; a call may be."""
+    if isinstance(value, ast.Constant):
+        return isinstance(value.value, bool)
+    if isinstance(value, ast.BoolOp):
+        return all(map(_is_truth, value.values))
+    return isinstance(value, ast.Compare | ast.Call) or (
+        isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.Not)
+    )
+
+
+def _falls_off(body: list[ast.stmt]) -> bool:
+    """Whether the end of a block can be reached, as far as its form says."""
+    last = body[-1]
+    if isinstance(last, ast.Return | ast.Raise | ast.Continue | ast.Break):
+        return False
+    if isinstance(last, ast.If):
+        return not last.orelse or _falls_off(last.body) or _falls_off(last.orelse)
+    if isinstance(last, ast.While) and isinstance(last.test, ast.Constant) and last.test.value:
+        return any(isinstance(node, ast.Break) for node in ast.walk(last))
+    if isinstance(last, ast.With | ast.AsyncWith):
+        return _falls_off(last.body)
+    if isinstance(last, ast.Try):
+        blocks = [last.orelse or last.body, *(handler.body for handler in last.handlers)]
+        return any(map(_falls_off, blocks))
+    return True

@@ -4,10 +4,30 @@ import ast
 
 import pytest
 
-from engine.providers.repair.reading import DOUBLED, LEFT, TAKEN_UP, oddity, unread
+from engine.providers.repair.reading import DOUBLED, LEFT, TAKEN_UP, UNLIKE, oddity, unread
 
 SEARCH = "def f(rows, low, high):\n    if low > high: return low\n    return f(rows, low + 1, {})\n"
 SCALED = "def f(x, scale):\n    total = x * {}\n    return {}\n"
+
+
+WALK = """def f(node):
+    while {}:
+        if node.next{}:
+            return False
+        node = node.next
+"""
+FOUND = """def f(rows, wanted):
+    while {}:
+        if rows.pop() == wanted:
+            return True
+    return {}
+"""
+GIVEN_UP = """def f(x):
+    try:
+        return g(x)
+    except KeyError:
+        {}
+"""
 
 
 @pytest.mark.parametrize(
@@ -20,6 +40,12 @@ SCALED = "def f(x, scale):\n    total = x * {}\n    return {}\n"
         (SCALED.format("scale", "total"), SCALED.format("scale", "x"), 3, LEFT),
         (SCALED.format("scale", "x"), SCALED.format("scale", "total"), 3, TAKEN_UP),
         ("x = 1\n", "x = 2\n", 1, 0.0),
+        (WALK.format("True", ""), WALK.format("node", ""), 2, UNLIKE),
+        (WALK.format("True", ""), WALK.format("True", " is None"), 3, 0.0),
+        (FOUND.format("True", "False"), FOUND.format("True", "rows"), 5, UNLIKE),
+        (FOUND.format("True", "False"), FOUND.format("rows", "False"), 2, 0.0),
+        (FOUND.format("True", "0"), FOUND.format("True", "rows"), 5, 0.0),
+        (GIVEN_UP.format("raise"), GIVEN_UP.format("pass"), 5, UNLIKE),
     ],
 )
 def test_names_add_to_the_cost_of_an_edit(before, after, line, adds):
