@@ -1,13 +1,16 @@
 """Mend the broken programs of public data sets offline, and judge what comes out against hidden reference programs.
 
 Run: python -m benchmarks.repair [--quixbugs CLONE] [--humanevalfix humanevalpack.jsonl] [--stubs]
-    [--budget S] [--jobs N]
+    [--planted] [--doctests FOLDER] [--each N] [--budget S] [--jobs N]
 
 CLONE is a clone of github.com/jkoppel/QuixBugs; the other file lies in github.com/bigcode-project/octopack under
-evaluation/create/humaneval-x/data/python/data. A program is `plausible` when all its tests pass in a fresh pytest,
-`right` when it answers as the reference on up to 400 random inputs too. One worker a program. A line says: seconds to
-the first edit with which all tests pass, seconds in all, candidates tried, how many a second of trying, and how many a
-second of processor time.
+evaluation/create/humaneval-x/data/python/data. FOLDER holds right programs with doctests, as a clone of
+github.com/TheAlgorithms/Python does: with --planted (NumPy code of our own) and with --doctests, slips of each class
+are planted in right programs; no small edit mends `several` in one function.
+
+A program is `plausible` when all its tests pass in a fresh pytest, `right` when it answers as the reference on up to
+400 random inputs too. One worker a program. A line says: seconds to the first edit with which all tests pass, seconds
+in all, candidates tried, how many a second of trying, and how many a second of processor time.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,8 +26,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.repair.figures import Clock, Row, machine, summary
+from benchmarks.repair.figures import Clock, Row, by_class, machine, summary
 from benchmarks.repair.inputs import GENERATORS
+from benchmarks.repair.plant import algorithms, quantised
 from benchmarks.repair.sets import Program, humanevalfix, quixbugs, stubs, unwritten
 from engine.providers.repair.search import search
 from engine.providers.repair.task import RepairResult, RepairTask
@@ -47,8 +52,9 @@ def mend(program: Program, budget: float, seed: int) -> Row:
     """Repair one program in a folder of its own."""
     env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COV", "PYTHON"))}
     env |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    with tempfile.TemporaryDirectory(prefix="bitnet-tui-repair-") as folder:
-        root = Path(folder)
+    with tempfile.TemporaryDirectory(prefix="bitnet-tui-benchmark-") as folder:
+        root, scratch = Path(folder) / "program", Path(folder) / "scratch"
+        scratch.mkdir()
         program.write(root)
         red, green = outcomes(root, env)
         if not red:
@@ -68,20 +74,36 @@ def mend(program: Program, budget: float, seed: int) -> Row:
             max_candidates=10**6,
             seed=seed,
             workers=1,
+            scratch=scratch,
         )
         result = search(task, progress=clock.hear, cancelled=lambda: False)
         for path, text in result.files.items():
             (root / path).write_bytes(text.encode())
         plausible = bool(result.files) and not result.remaining and not outcomes(root, env)[0]
-        judged = judge(program, (root / program.module).read_text()) if plausible else {"tried": 0, "alike": 0}
-    return row(program, result, plausible, judged, clock)
+        mended = (root / program.module).read_text()
+        judged = judge(program, mended, root) if plausible else {"tried": 0, "alike": 0}
+        others = [other.files.get(program.module, "") for other in result.runners_up if plausible]
+        listed = not _right(judged) and any(_right(judge(program, text, root)) for text in others)
+    return row(program, result, plausible, judged, clock, listed=listed)
 
 
-def row(program: Program, result: RepairResult, plausible: bool, judged: dict[str, object], clock: Clock) -> Row:
+def _right(judged: dict[str, object]) -> bool:
+    return bool(judged["tried"]) and judged["alike"] == judged["tried"]
+
+
+def row(
+    program: Program,
+    result: RepairResult,
+    plausible: bool,
+    judged: dict[str, object],
+    clock: Clock,
+    *,
+    listed: bool = False,
+) -> Row:
     tried, alike = int(str(judged["tried"])), int(str(judged["alike"]))
     edits = tuple(f"{e.line}: {e.before.strip()} -> {e.after.strip()} ({e.template})" for e in result.edits)
     note = result.note if not plausible else str(judged.get("example", ""))
-    right = plausible and tried > 0 and alike == tried
+    right = plausible and _right(judged)
     return Row(
         program.kind,
         program.name,
@@ -98,10 +120,11 @@ def row(program: Program, result: RepairResult, plausible: bool, judged: dict[st
         alike,
         edits,
         note,
+        listed,
     )
 
 
-def judge(program: Program, candidate: str) -> dict[str, object]:
+def judge(program: Program, candidate: str, root: Path) -> dict[str, object]:
     """How the program answers beside its reference, in a child."""
     task = {
         "name": program.name,
@@ -111,6 +134,7 @@ def judge(program: Program, candidate: str) -> dict[str, object]:
         "check": program.check,
         "inputs": program.inputs,
         "generated": program.kind == "quixbugs" and program.name in GENERATORS,
+        "root": str(root),
     }
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(task, file)
@@ -136,6 +160,9 @@ def main() -> None:
         choices=("all", "seen", "held"),
         help="functions still to be written: our own table, all of it, or the part seen or held out while writing",
     )
+    parser.add_argument("--planted", action="store_true", help="slips planted in NumPy code of our own")
+    parser.add_argument("--doctests", type=Path, help="a folder of programs with doctests to plant slips in")
+    parser.add_argument("--each", type=int, default=4, help="slips of each class (default 4)")
     parser.add_argument("--budget", type=float, default=120.0, help="seconds a program (default 120)")
     parser.add_argument("--jobs", type=int, default=1, help="programs at a time; with one, processor time is its own")
     parser.add_argument("--seed", type=int, default=0)
@@ -149,14 +176,19 @@ def main() -> None:
     programs += [*(unwritten(asked.unwritten) if asked.unwritten else ())]
     for held in (False, True) if asked.stubs == "all" else (asked.stubs == "held",) if asked.stubs else ():
         programs += stubs(STUBS, held=held)
+    programs += quantised(asked.each, asked.seed) if asked.planted else ()
+    programs += algorithms(asked.doctests, asked.each, asked.seed) if asked.doctests else ()
     if asked.only:
-        programs = [p for p in programs if p.name in asked.only.split(",")]
+        programs = [
+            p for p in programs if p.name in asked.only.split(",") or p.name.split()[0] in asked.only.split(",")
+        ]
     if asked.part:
         programs = [p for p in programs if part(p.name) in ("", asked.part)]
     if not programs:
-        raise SystemExit("nothing to mend: give --quixbugs, --humanevalfix or --stubs")
+        raise SystemExit("nothing to mend: give --quixbugs, --humanevalfix, --stubs, --planted or --doctests")
     print(f"{len(programs)} programs, {asked.budget:g} s each, {asked.jobs} at a time; {machine()}")
     rows: list[Row] = []
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))  # or what it made would be left behind
     with ThreadPoolExecutor(asked.jobs) as pool:
         for found in pool.map(lambda p: mend(p, asked.budget, asked.seed), programs):
             rows.append(found)
@@ -171,6 +203,7 @@ def main() -> None:
         print(summary(kind, (r for r in rows if r.kind == kind)))
         for half in sorted(parts) if len(parts) > 1 else ():
             print(summary(f"{kind}, {half}", (r for r in rows if r.kind == kind and part(r.name) == half)))
+    print(by_class(rows))
 
 
 def part(name: str) -> str:

@@ -51,7 +51,10 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What became of one program. ``alike`` of ``judged`` hidden inputs are answered as by the reference."""
+    """What became of one program. ``alike`` of ``judged`` hidden inputs are answered as by the reference.
+
+    ``listed``: what was chosen is not right, but one of its runners-up is.
+    """
 
     kind: str
     name: str
@@ -68,6 +71,7 @@ class Row:
     alike: int
     edits: tuple[str, ...]
     note: str
+    listed: bool = False
 
     @property
     def rate(self) -> float:
@@ -109,7 +113,8 @@ def summary(name: str, rows: Iterable[Row]) -> str:
         trust.append(f"{sum(r.right for r in mine)} of {len(mine)} of {word} confidence")
     return (
         f"{name}: {len(mended)} of {n} plausible ({100 * len(mended) / n:.0f} %), {right} right "
-        f"({100 * right / n:.0f} %), {len(mended) - right} plausible and wrong, {alone} without alternatives\n"
+        f"({100 * right / n:.0f} %), {len(mended) - right} plausible and wrong "
+        f"({sum(r.listed for r in rows)} with the right one among the runners-up), {alone} without alternatives\n"
         f"  right: {', '.join(trust)}\n"
         f"  first fix {_median(r.first_s for r in mended):.1f} s, proved {_median(r.seconds for r in mended):.1f} s "
         f"(medians of the mended)\n"
@@ -119,6 +124,23 @@ def summary(name: str, rows: Iterable[Row]) -> str:
         f"  {tried} in {spent:.0f} s of trying and {cpu:.0f} s of processor time: "
         f"{tried / max(spent, 1e-3):.0f} and {tried / max(cpu, 1e-3):.0f} a second"
     )
+
+
+def by_class(rows: Iterable[Row]) -> str:
+    """What became of each class of planted slips, over all programs; the class is the first word of a name."""
+    classes: dict[str, list[Row]] = {}
+    for row in rows:
+        if " " in row.name:
+            classes.setdefault(row.name.split()[0], []).append(row)
+    said = []
+    for word, mine in sorted(classes.items()):
+        right, wrong = sum(r.right for r in mine), sum(r.plausible and not r.right for r in mine)
+        sure = sum(r.plausible and not r.right and r.confidence == "high" for r in mine)
+        none = len(mine) - right - wrong
+        said.append(
+            f"  {word:18} {len(mine):3}: {right:3} right, {wrong:2} wrong ({sure} of high confidence), {none:2} none"
+        )
+    return "\n".join(said)
 
 
 def processor_time(top: int) -> float:

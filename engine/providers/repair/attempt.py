@@ -128,7 +128,7 @@ class Situation:
             probe=min(max(_LEAST_PROBES, min(count, 16)), self._affordable(tests)),
         )
 
-    def full_trial(self, candidates: Sequence[Candidate], spots: Iterable[Spot]) -> Trial:
+    def full_trial(self, candidates: Sequence[Candidate], spots: Iterable[Spot], factor: float = 1.0) -> Trial:
         """Everything these candidates may mend or break, in a process of its own."""
         places = list(spots)
         tests = list(dict.fromkeys(at for spot in places for at in self.relevant(spot)))
@@ -143,7 +143,7 @@ class Situation:
             early=early,
             tests=tuple(tests),
             guard=tuple(guard),
-            factor=3.0,
+            factor=3.0 * factor,
             alone=True,
         )
 

@@ -14,6 +14,7 @@ from engine.providers.repair.behaviour import Question, function_name, observed
 from engine.providers.repair.budget import Budget
 from engine.providers.repair.edits import combined
 from engine.providers.repair.pool import Pool
+from engine.providers.repair.reading import oddity
 from engine.providers.repair.source import Source
 from engine.providers.repair.task import RunnerUp
 from engine.providers.repair.trial import Trial
@@ -116,7 +117,7 @@ def choose(plausible: Sequence[Plausible], situation: Situation, pool: Pool, bud
     behaviours = observed(pool, trials, question, check=budget.check_cancel, until=until)
     unedited = Question(tuple(guards), wanted, seed)
     before = observed(pool, [Trial((), {}, trials[0].early, ())], unedited, check=budget.check_cancel, until=until)[0]
-    costs = [sum(candidate.cost for candidate in p.candidates) for p in voters]
+    costs = [sum(candidate.cost for candidate in p.candidates) + _oddity(p, situation) for p in voters]
     places = [tuple((candidate.path, candidate.line) for candidate in p.candidates) for p in voters]
     election = elect(behaviours, costs, places, before)
     if election is None:
@@ -124,6 +125,18 @@ def choose(plausible: Sequence[Plausible], situation: Situation, pool: Pool, bud
     doubts = {election.order.index(n): doubt for n, doubt in election.doubts.items()}
     elected = [voters[n] for n in election.order]
     return Choice((*elected, *group[VOTERS:], *rest), len(group), election.agreement, doubts, election.lost)
+
+
+def _oddity(plausible: Plausible, situation: Situation) -> float:
+    """What the names that an edit leaves unread, or takes up, add to its cost."""
+    if len(plausible.candidates) > 1:
+        return 0.0
+    (edit,) = plausible.candidates
+    text = situation.sources[edit.path].text
+    try:
+        return oddity(text, edit.applied(text), edit.line)
+    except (SyntaxError, ValueError):
+        return 0.0  # what is no Python without the edit has no names to compare
 
 
 def _wanted(voters: Sequence[Plausible], situation: Situation) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ _TRACE_ROOM = 1_000_000
 _FIRST_ROOM = 50_000  # an endless test says all it can within this many steps; so does nearly every other one
 _FIRST_S = 0.5
 _LONGER = 1.5
-_LEAST_ROOM = 10_000
+_LEAST_ROOM, _MOST_ROOM = 2_000, 10_000  # of an endless test; what needs more is tried again, if nothing else mends
 _QUICK_S, _MOST_QUICK = 0.05, 300
 
 
@@ -226,10 +226,13 @@ class Lab:
     def know(self, seen: Mapping[int, Seen]) -> None:
         """Tell the processes how tests usually end and how long each may take under trial."""
         slowest = max((view.seconds for view in seen.values() if view.sign.passed), default=0.0)
+        # Once it ends, an endless test takes about as many steps as those beside it that do.
+        usual = 20 * max((view.steps for view in seen.values() if view.sign.code != ENDLESS), default=0)
+        mended = max(_LEAST_ROOM, min(usual, _MOST_ROOM))
         limits: dict[int, tuple[float, int]] = {}
         for at, view in seen.items():
             endless = view.sign.code == ENDLESS
-            room = max(_LEAST_ROOM, 0 if endless else min(10 * view.steps, 2 * view.steps + 100_000) + 2000)
+            room = mended if endless else min(10 * view.steps, 2 * view.steps + 100_000) + _LEAST_ROOM
             seconds = 0.25 if endless else max(0.25, 8 * view.seconds, min(4 * slowest, 2.0))
             limits[at] = (min(seconds, self._task.test_timeout_s), room)
         message = {
@@ -251,7 +254,7 @@ class Lab:
         if self._fresh is not None:
             return frozenset()  # nothing shares a process
         quick = sorted(at for at, view in seen.items() if view.seconds < _QUICK_S and view.sign.code in "pf")
-        trial = Trial((), {}, early=False, tests=tuple(quick[:_MOST_QUICK]), probe=len(quick) + 1)
+        trial = Trial((), {}, early=False, tests=tuple(quick[:_MOST_QUICK]), probe=0)
         self.pool.sentinels = []
         ends = [verdict.ends for _, verdict in self.pool.run(iter((trial, trial)))]
         odd = frozenset(at for at in trial.tests if any(found.get(at) != seen[at].sign for found in ends))

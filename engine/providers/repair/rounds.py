@@ -27,6 +27,7 @@ HOPEFUL = 500  # the same, once one mends every case of a test function, but not
 PATIENT = 3000  # candidates after which one that mends some cases of a test function has to do
 _COSTLY = 15  # the share of all this where each candidate costs a process
 FURTHER = 2500  # candidates still tried when the one that was chosen does not look right
+_LONGER = ((5.0, 600), (100.0, 150))  # times the steps, for so many of those that did not end
 _PARTNERS = 5
 _PARTNER_TRIES = 700
 _MOST_CHECKS = 15
@@ -63,6 +64,7 @@ class Round:
     errors : (path, line) that failed imports passed through.
     most : how many candidates may be tried, if not all.
     whole_only : only an edit that mends every red test that runs its place is wanted.
+    factor : how much longer than usual tests are given, because nothing mends them otherwise.
     """
 
     lab: Lab
@@ -81,6 +83,7 @@ class Round:
     plausible: list[Plausible] = field(default_factory=list)
     choice: Choice = field(default_factory=Choice)
     partners: list[tuple[int, float, int, Candidate, Spot]] = field(default_factory=list)
+    factor: float = 1.0
     slow: list[tuple[Candidate, Spot]] = field(default_factory=list)
     hanging: list[tuple[Candidate, Spot]] = field(default_factory=list)
 
@@ -97,7 +100,9 @@ class Round:
             return self._checked()
         source = self.quarry.candidates(self.located, seed=self.seed)
         if not self._try(islice(self._fresh(source), self.most)) and not self.plausible:
-            self._try(self._slow_ones(), factor=20.0)
+            for self.factor, most in _LONGER:
+                if self._try(iter(self._slow_ones(most)), factor=self.factor) or self.plausible:
+                    break
         if not self.plausible and not self.whole_only:
             self._in_pairs()
         self.choice = self._choose()
@@ -133,10 +138,12 @@ class Round:
                 continue
             yield candidate, spot
 
-    def _slow_ones(self) -> Iterator[tuple[Candidate, Spot]]:
-        """Candidates that mended something, or might have, had they had more time; a few that never ended."""
-        yield from self.slow[:30]
-        yield from sorted(self.hanging, key=lambda row: row[0].cost)[:150]
+    def _slow_ones(self, most: int) -> list[tuple[Candidate, Spot]]:
+        """Candidates that mended something, or might have, had they had more time; so many that never ended."""
+        found = [*self.slow[: most // 5], *sorted(self.hanging, key=lambda row: row[0].cost)[:most]]
+        self.slow.clear()
+        self.hanging.clear()
+        return found
 
     def _try(self, source: Iterator[tuple[Candidate, Spot]], *, factor: float = 1.0) -> bool:
         """Try candidates until there is one to keep; true if the source did not run dry."""
@@ -255,7 +262,7 @@ class Round:
                 break
             looked += 1
             places = [*(other.spot for other in kept), found.spot]
-            verdict = self.lab.pool.one(self.situation.full_trial([*edits, *found.candidates], places))
+            verdict = self.lab.pool.one(self.situation.full_trial([*edits, *found.candidates], places, self.factor))
             if verdict.how == "ran" and verdict.broke < 0 and mended < verdict.mended:
                 kept.append(found)
                 mended = set(verdict.mended)

@@ -38,7 +38,7 @@ class Trial:
     early : the edit needs a new import.
     tests : red tests, most telling first.
     guard : green tests that run once a red one has passed.
-    probe : give up after this many tests that show no change for the better.
+    probe : give up after this many tests that show no change for the better; 0: run all of them.
     factor : stretches the limits of every test.
     alone : needs a process nothing else was tried in.
     """

@@ -21,8 +21,9 @@ from engine.providers.repair.words import Words
 class Project:
     """A folder with sources and tests, and what pytest says about it."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, scratch: Path) -> None:
         self.root = root
+        self.scratch = scratch
         self.events = []
 
     def file(self, name, text):
@@ -52,6 +53,8 @@ class Project:
             "passing": tuple(passing),
             "editable": tuple(editable),
             "budget_s": 30.0,
+            # Where pytest clears up, whatever becomes of this process.
+            "scratch": self.scratch,
         }
         return RepairTask(**{**words, **more})
 
@@ -84,8 +87,8 @@ class Project:
 
 
 @pytest.fixture
-def project(tmp_path):
-    return Project(tmp_path)
+def project(tmp_path, tmp_path_factory):
+    return Project(tmp_path, tmp_path_factory.mktemp("scratch"))
 
 
 @pytest.fixture

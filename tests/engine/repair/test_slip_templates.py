@@ -18,6 +18,7 @@ TARGETS = [
     (body("b = a.sort()", "return b"), "a.sort()", "sorted(a)"),
     (body("return a.append(b)"), "    return a.append(b)", "    a.append(b)\n    return a"),
     (body("a += b", "return a"), "a += b", "a = a + b"),
+    (body("a = b.reshape(2)"), "a =", "a[:] ="),
 ]
 DISPLAYS = [
     (body("return (1, 2, 3)"), "(1, 2, 3)", "(1, 3)"),
@@ -94,6 +95,11 @@ WORDS = [
     (body("return (a - 1) ** 2 * b"), "(a - 1) ** 2 * b", "(a - 1) ** b"),
     (body("return a[0](b)", "", head="def g(a, b): return b[1] + a\ndef f(a, b):"), "a[0](b)", "b[1] + a"),
     (body("return abs(b - a)"), "b - a", "b - a ** 2"),
+    (body("return g(b)", head="def g(x, y): pass\ndef f(a, b):"), "g(b)", "g(a, b)"),
+    (body("return g(b, a.c)", head="def g(x, y, z): pass\ndef f(a, b):"), "g(b, a.c)", "g(b, a.c, a.c)"),
+    (body("return a.index(b)"), "index(b)", "index(a, b)"),
+    (body("return b.x or g(a)"), "or g(a)", "or not g(a)"),
+    (body("return [x for x in a if g(x)]"), "if g(x)", "if not g(x)"),
 ]
 STATEMENTS = [
     (body("x = a", "x = b", "y = x", "return y"), "    x = b\n    y = x\n", ""),
@@ -108,6 +114,10 @@ LAYOUTS = [
     ("return np.std(a)", "(a)", "(a, ddof=1)"),
     ("return np.pad(a, (0, a.size % b))", "a.size % b", "-a.size % b"),
     ("return (a & 15)", "a & 15", "((a & 15) ^ 8) - 8"),
+    ("return a.reshape(b)", "reshape(b)", "reshape(b, -1)"),
+    ("return np.reshape(b, b - a)", "b - a", "b - a, -1"),
+    ("return a / b", "/ b", "/ np.sqrt(b)"),
+    ("return np.packbits(a)", "(a)", "(a).view(np.uint8)"),
 ]
 PLAIN = {
     "targets": TARGETS,

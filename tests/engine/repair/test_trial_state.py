@@ -10,7 +10,7 @@ from engine.providers.repair.child.state import State, begin_alike
 from engine.providers.repair.observe import raised_errors, spelled_words
 
 TEXT = """
-import os
+import os, warnings
 class Node:
     kinds = []
     def __init__(self): self.next = None
@@ -26,6 +26,7 @@ def forget(): names.clear()
 def link(): node.next = node
 def mark(): Node.kinds.append(1)
 def name(): Node.later = 1
+def warn(): warnings.warn("nothing stays but the note that it was said")
 def nothing(): return sorted([*made, *table]) if os.sep == "" else [count, len(names), node.next]
 """
 
@@ -52,6 +53,16 @@ def test_what_stays_behind_is_noticed(module, leaves):
     getattr(module, leaves)()
     assert state.changed()
     state.mark()
+    assert not state.changed()
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_warning_is_no_change(module):
+    state = State([str(Path(module.__file__).resolve())])
+    state.mark()
+    with pytest.warns(UserWarning, match="nothing stays"):
+        module.warn()
+    assert vars(module)["__warningregistry__"]
     assert not state.changed()
 
 

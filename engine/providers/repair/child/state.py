@@ -31,6 +31,8 @@ class State:
             path = getattr(module, "__file__", None)
             if isinstance(path, str) and os.path.realpath(path) in wanted:
                 space = vars(module)
+                # The first warning of a module makes this; made beforehand, no trial is held to have left it.
+                space.setdefault("__warningregistry__", {})
                 self._spaces.append(space)
                 for value in list(space.values())[:_MOST]:
                     if isinstance(value, type) and value.__module__ == space.get("__name__"):

@@ -22,6 +22,8 @@ from .steps import Steps
 from .trace import Tracer
 
 MOST_ENDLESS = 2  # in one trial: a third endless test says no more, and each costs as much as a hundred others
+_TOO_DEEP = "RecursionError"
+_PATIENT = 20.0  # times as long, by the clock; a trial may be given more steps than that
 
 
 class Trials:
@@ -208,8 +210,10 @@ class Trials:
             ending = self._end_of(at, trial["factor"])
             answer["ends"][at] = ending.sign()
             better = better or ending.code == PASSED or self._gets_further(at, ending)
-            endless += ending.code == ENDLESS
-            if self.runner.dirty or (not better and (nth + 1 >= trial["probe"] or endless >= MOST_ENDLESS)):
+            # What the clock had to end takes longest of all: one such test will do.
+            endless += MOST_ENDLESS if ending.kind == "TimeUp" else ending.code == ENDLESS or ending.kind == _TOO_DEEP
+            vain = not better and trial["probe"] and (nth + 1 >= trial["probe"] or endless >= MOST_ENDLESS)
+            if self.runner.dirty or vain:
                 return
         if not any(sign[0] == PASSED for sign in answer["ends"].values()):
             return
@@ -226,7 +230,7 @@ class Trials:
             return self._end_of_file(at)
         seconds, room = self._limits.get(at, (2.0, 200_000))
         return self.runner.run(
-            item, seconds * factor, int(room * factor), self.items.get(-1 if after is None else after)
+            item, seconds * min(factor, _PATIENT), int(room * factor), self.items.get(-1 if after is None else after)
         )
 
     def _end_of_file(self, at: int) -> Ending:

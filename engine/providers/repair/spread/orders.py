@@ -26,6 +26,7 @@ class Order:
     root : where the project lies on the machine that asks; paths below it mean something else on a worker.
     cwd : where pytest runs, relative to the root.
     sealed : candidates are confined on the machine that asks, so they have to be on a worker too.
+    scratch : the search's own folder for copies, on the machine that asks; empty: it has none.
     """
 
     machine: str
@@ -40,10 +41,17 @@ class Order:
     test_timeout_s: float
     patience: float
     confinement: Confinement | None
+    scratch: str = ""
 
     @property
     def sealed(self) -> bool:
         return self.confinement is not None and self.confinement.seals
+
+    @property
+    def here(self) -> Path | None:
+        """Where copies go, so that who cleans up after the search finds them; None: the system's temporary folder."""
+        near = self.machine == this_machine() and self.scratch and Path(self.scratch).is_dir()
+        return Path(self.scratch) if near else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,7 @@ def order_of(task: RepairTask, run: str, patience: float) -> Order:
         task.test_timeout_s,
         patience,
         task.confinement,
+        str(task.scratch or ""),
     )
 
 

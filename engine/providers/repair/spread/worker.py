@@ -34,7 +34,7 @@ class Place:
 
     def __init__(self, order: Order, parcel: bytes) -> None:
         check_python(order)
-        self._home = Path(tempfile.mkdtemp(prefix="bitnet-tui-spread-")).resolve()
+        self._home = Path(tempfile.mkdtemp(prefix="bitnet-tui-spread-", dir=order.here)).resolve()
         root = self._home / "original"
         root.mkdir()
         unpack(parcel, root)

@@ -191,7 +191,32 @@ def shapes(view: View) -> Iterator[Swap]:
             yield replaced(view, node, f"{view.text(node.value)}[:, {view.text(node.slice)}]", 2)
 
 
+def put_around(view: View) -> Iterator[Swap]:
+    """A function of arrays put around a value, a rest of a shape left to be found out, bytes read as another type."""
+    np = view.words.numpy
+    for node in view.expressions(ast.Name, ast.BinOp, ast.Call, ast.Subscript) if np else ():
+        holder = view.parent(node)
+        if isinstance(holder, (ast.Attribute, ast.keyword)) or getattr(holder, "func", None) is node:
+            continue
+        if isinstance(node, ast.Name) and node.id in view.words.imported:
+            continue
+        for name in ("sqrt", "abs", "rint", "square"):
+            if not (isinstance(node, ast.Call) and called(node) == name):
+                yield replaced(view, node, f"{np}.{name}({view.text(node)})", 2)
+        if isinstance(node, ast.Call) and called(node) == "reshape" and isinstance(node.func, ast.Attribute):
+            shape = node.args[is_array_function(view, node.func) :]
+            if shape and not any(isinstance(part, (ast.Tuple, ast.Starred)) for part in shape):
+                inside = view.source.text[view.span(shape[0])[0] : view.span(shape[-1])[1]]
+                span = (view.span(shape[0])[0], view.span(shape[-1])[1])
+                for text in (f"{inside}, -1", f"-1, {inside}"):
+                    yield Swap(span, text, 1.2, f"the shape `{brief(inside)}` became `{brief(text)}`")
+        if isinstance(node, ast.Call):
+            for kind in ("uint8", "int8", "uint32", "float32"):
+                yield replaced(view, node, f"{view.text(node)}.view({np}.{kind})", 2.2)
+
+
 TEMPLATES = (
+    Template("array function put around", 2, put_around),
     Template("array function", 1, relatives),
     Template("element type", 1, element_types),
     Template("axis", 1, axes),

@@ -50,6 +50,7 @@ _FAMILIES: tuple[tuple[str, ...], ...] = (
     ("isfinite", "isnan", "isinf"),
 )
 _AROUND = ("abs", "int", "round", "float", "len", "sorted", "list", "tuple", "set", "sum", "min", "max", "str", "bool")
+_PLAIN = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.[]-")
 _AROUND_TOO = ("reversed", "enumerate", "bin")
 
 
@@ -131,6 +132,34 @@ def arguments(view: View) -> Iterator[Swap]:
                 yield replaced(view, node, f"{view.text(node.func)}({joined}{comma}{word})", 2.2)
 
 
+def missing_arguments(view: View) -> Iterator[Swap]:
+    """An argument put in at any place: of a function of the file that takes more, or a variable before the others."""
+    for node in view.expressions(ast.Call):
+        assert isinstance(node, ast.Call)
+        texts = [view.text(part) for part in node.args]
+        if any(isinstance(part, (ast.GeneratorExp, ast.Starred)) for part in node.args):
+            continue
+        rest = [view.text(word) for word in node.keywords]
+        takes = view.words.functions.get(_called(node.func))
+        lacks = takes is not None and takes > len(texts) + len(rest)
+        pool: list[str] = [name for name in view.locals if name not in ("self", "cls")][:10]
+        if lacks:
+            # What the function itself handles: fields, elements and numbers too.
+            pool += [*[text for text in view.ingredients if _handy(text)][:16], "0", "1", "None"]
+        elif takes is not None or not texts:
+            continue
+        for place in range(len(texts) + lacks):
+            for name in pool:
+                given = ", ".join([*texts[:place], name, *texts[place:], *rest])
+                cost = 1.4 if lacks else 2.6
+                yield replaced(view, node, f"{view.text(node.func)}({given})", cost, f"`{name}` is given as well")
+
+
+def _handy(text: str) -> bool:
+    """An attribute, an element or a constant, however deep."""
+    return not set(text) - _PLAIN and not text.isidentifier()
+
+
 def keywords(view: View) -> Iterator[Swap]:
     """A keyword by its right name, as the functions and classes of the file have it."""
     for node in view.expressions(ast.Call):
@@ -204,5 +233,6 @@ TEMPLATES = (
     Template("call around both sides", 2, both_sides),
     Template("call taken off", 2, unwrapped),
     Template("call put around", 2, wrapped),
+    Template("missing argument", 2, missing_arguments),
     Template("arguments", 3, arguments),
 )

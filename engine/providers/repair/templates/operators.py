@@ -130,7 +130,11 @@ def negation(view: View) -> Iterator[Swap]:
 
 def _is_condition(view: View, node: ast.expr) -> bool:
     holder = view.parent(node)
-    return isinstance(holder, (ast.If, ast.While, ast.IfExp)) and holder.test is node
+    if isinstance(holder, ast.comprehension):
+        return node in holder.ifs
+    return isinstance(holder, ast.BoolOp) or (
+        isinstance(holder, (ast.If, ast.While, ast.IfExp)) and holder.test is node
+    )
 
 
 def _is_value(view: View, node: ast.expr) -> bool:

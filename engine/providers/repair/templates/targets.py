@@ -114,8 +114,21 @@ def not_in_place(view: View) -> Iterator[Swap]:
         )
 
 
+def in_place(view: View) -> Iterator[Swap]:
+    """``out = x`` leaves what the caller gave as it was; ``out[:] = x`` fills it."""
+    here = view.statement
+    if isinstance(here, ast.Assign) and len(here.targets) == 1 and isinstance(here.targets[0], ast.Name):
+        name, end = here.targets[0].id, view.span(here.targets[0])[1]
+        spec = view.function.args if view.function is not None else None
+        given = [arg.arg for arg in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)] if spec is not None else []
+        again = isinstance(here.value, (ast.Constant, ast.Lambda))  # a default, most likely
+        if name in given and not again:
+            yield Swap((end, end), "[:]", 1.6, f"`{name}` is filled, not bound to something else")
+
+
 TEMPLATES = (
     Template("result kept", 1, kept),
+    Template("filled in place", 1, in_place),
     Template("target", 1, other_targets),
     Template("best so far", 2, best_so_far),
     Template("new object", 2, not_in_place),
