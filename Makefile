@@ -21,7 +21,7 @@ demo: $(VENV)/.run
 	@$(BIN)/bitnet-tui demo $(ARGS)
 
 test: $(VENV)/.dev
-	@echo "» running the tests (25 minutes on two cores; GPU tests are skipped where there is no device)"
+	@echo "» running the tests (20 minutes on two cores; GPU tests are skipped where there is no device)"
 	@$(BIN)/python -m pytest -q $(WORKERS) $(ARGS)
 
 check: $(VENV)/.dev format lint types arrows tests

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from tui.curtain import Curtain
 
 PAINT_S = 1 / 20  # at most this often, and never more than a quarter of the time
+KEY_S = 1 / 30  # a key is answered within this, if nothing else is drawn meanwhile
+LATEST_S = 1 / 4  # however many keys come
 LEAVE_S = 8.0  # a child is killed after 3 s; more than this nobody waits
 
 Folder = Path | Callable[[], Path | None] | None
@@ -200,8 +202,11 @@ class BitnetApp(App[Exit]):
             self.call_later(self.paint)
 
     def paint(self) -> None:
-        self._paint_due = False
         begun = time.monotonic()
+        if begun < min(self._typed.at + KEY_S, self._painted_at + LATEST_S):  # what a key changed is drawn first
+            self.set_timer(KEY_S, self.paint)
+            return
+        self._paint_due = False
         view = self.view
         for screen in self.screen_stack:
             show = getattr(screen, "show", None)

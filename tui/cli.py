@@ -125,6 +125,7 @@ def _dashboard(make: Callable[[], Any], *, ask: bool) -> int:
 
     curtain = Curtain()
     try:
+        curtain.draw()
         return _behind(curtain, make, ask=ask)
     finally:
         curtain.lift()

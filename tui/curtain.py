@@ -32,7 +32,13 @@ class Curtain:
     """Drawn where a terminal is large enough; the program's own screen takes its place, or it is lifted."""
 
     def __init__(self) -> None:
-        self.down = _write(_here())
+        self.down = False
+
+    def draw(self) -> None:
+        """Draw it, where there is room. Ctrl-C may come at any moment of this."""
+        text = _here()
+        self.down = bool(text)
+        self.down = _write(text)
 
     def lift(self) -> None:
         """Give the terminal back as it was, unless the program has it by now."""

@@ -7,6 +7,7 @@ would filter nothing and accept a decision.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -34,9 +35,11 @@ class Queue:
         self._handle = handle
         self._waiting: deque[Typed] = deque()
         self._busy = False
+        self.at = 0.0  # when the last one came
 
     async def add(self, event: Typed) -> None:
         """Handle a key now, or after those before it."""
+        self.at = time.monotonic()
         self._waiting.append(event)
         if not self._busy:
             await self._next()

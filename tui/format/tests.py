@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
+from itertools import chain
+from operator import attrgetter
 from typing import NamedTuple
 
 from rich.cells import cell_len
@@ -89,29 +92,28 @@ def items(
         return [*_suite_heads(state), Item("sentence", "", text=empty(state))]
     red: dict[str, list[TestRow]] = {}
     skipped: dict[str, list[TestRow]] = {}
-    held: dict[str, int] = {}
     fixed: list[TestRow] = []
     holding: list[TestRow] = []
     keymap = keymap or Keymap()
     fold = keymap.written("item.open")
     needle, audited = needle.casefold(), state.audit is not None
+    passed, hidden, mended = TestOutcome.PASSED, Label.UNCOLLECTABLE, Label.RED
     for row in state.tests.values():  # of a flood of results, this is what costs: nothing is looked up twice
         shown, label = row.latest, row.label
-        if shown is None or (label is Label.UNCOLLECTABLE and row.opened):
+        if shown is None or (label is hidden and row.opened):
             continue
         if needle and needle not in row.nodeid.casefold():
             continue
         outcome = shown.outcome
-        if outcome in RED:
+        if outcome is not passed and outcome in RED:  # a set asks an outcome for its hash, which is slow
             red.setdefault(row.suite, []).append(row)
         elif outcome is TestOutcome.SKIPPED:
             skipped.setdefault(row.suite, []).append(row)
-        elif label is Label.RED or (label is None and audited):
+        elif label is mended or (label is None and audited):
             fixed.append(row)
         else:
             holding.append(row)
-    for row in (*fixed, *holding):
-        held[row.suite] = held.get(row.suite, 0) + 1
+    held = Counter(map(attrgetter("suite"), chain(fixed, holding)))
     rows: list[Item] = []
     for name in dict.fromkeys([*state.suites, *red, *skipped, *held]):
         suite = state.suites.get(name, SuiteRow(name))
