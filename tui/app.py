@@ -197,16 +197,20 @@ class BitnetApp(App[Exit]):
         self._paint_due = True
         wait = self._painted_at + max(PAINT_S, 4 * self._paint_cost) - time.monotonic()
         if wait > 0:
-            self.set_timer(wait, self.paint)
+            self.set_timer(wait, self._paint_or_wait)
         else:
-            self.call_later(self.paint)
+            self.call_later(self._paint_or_wait)
+
+    def _paint_or_wait(self) -> None:
+        """Paint, but not into the way of a key: what that changed is drawn first."""
+        if time.monotonic() < min(self._typed.at + KEY_S, self._painted_at + LATEST_S):
+            self.set_timer(KEY_S, self._paint_or_wait)
+        else:
+            self.paint()
 
     def paint(self) -> None:
-        begun = time.monotonic()
-        if begun < min(self._typed.at + KEY_S, self._painted_at + LATEST_S):  # what a key changed is drawn first
-            self.set_timer(KEY_S, self.paint)
-            return
         self._paint_due = False
+        begun = time.monotonic()
         view = self.view
         for screen in self.screen_stack:
             show = getattr(screen, "show", None)
