@@ -6,12 +6,15 @@ The lock protects the two queues and the wake-up flag, nothing else.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 
 from engine.events import Record
 
 OUTPUT_LINES = 2000
+TURN = 512
+"""After so many items the engine's thread lets others go on: a flood of them would halve what a screen can draw."""
 DRAIN = 100
 
 
@@ -32,6 +35,7 @@ class Feed:
         self._lines: deque[str] = deque()
         self._dropped = 0
         self._woken = False
+        self._given = 0
 
     def publish(self, record: Record) -> None:
         """Queue an event; events are never dropped."""
@@ -67,6 +71,9 @@ class Feed:
         return records, lines, dropped
 
     def _call(self) -> None:
+        self._given += 1
+        if self._given % TURN == 0:
+            time.sleep(0)
         with self._lock:
             if self._woken:
                 return
