@@ -19,6 +19,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import tui  # noqa: F401  # before Textual, as in the program: it says how often that may draw
+
+# isort: split
 from textual import events
 from textual._compositor import CompositorUpdate
 
