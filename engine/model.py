@@ -58,14 +58,14 @@ class TestOutcome(StrEnum):
     @property
     def red(self) -> bool:
         """Does not hold now and could hold after a change."""
-        return self in _RED
+        return self in RED
 
     @property
     def passed(self) -> bool:
         return self is TestOutcome.PASSED
 
 
-_RED = frozenset({TestOutcome.FAILED, TestOutcome.ERROR, TestOutcome.TIMEOUT, TestOutcome.CRASHED})
+RED = frozenset({TestOutcome.FAILED, TestOutcome.ERROR, TestOutcome.TIMEOUT, TestOutcome.CRASHED})
 
 
 class Label(StrEnum):

@@ -328,12 +328,16 @@ def _play(target: Path, run: str, speed: float | None, *, lines: bool, as_json: 
 
         play = Playback(recorded.records, recorded.folder, speed=speed or AT_ONCE)
         code = run_headless(play, as_json=as_json)
+        if play.error is not None:
+            return int(play.error.exit)
         return int(Exit.INTERRUPTED if code is Exit.INTERRUPTED and not play.ended else Exit.OK)
     from tui.app import BitnetApp
 
     theme, glyphs, keymap = _looks(target)
     play = Playback(recorded.records, recorded.folder, speed=speed or SPEED)
     left = BitnetApp(play, theme=theme, glyphs=glyphs, ask=False, keymap=keymap).run()
+    if play.error is not None:
+        raise play.error
     return int(Exit.DEFECT if left is None else left)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from engine import events as ev
-from engine.errors import BitnetError, Stopped
+from engine.errors import BitnetError, EnvironmentFailure, Stopped
 from engine.feed import Feed
 from engine.model import Exit
 from engine.session import Steering
@@ -137,6 +137,10 @@ class Playback:
                     self._skipping = False
         except Stopped:
             return Exit.INTERRUPTED
+        except EnvironmentFailure as error:  # the journal went away, or was written into, while it was played
+            self.error = error
+            feed.output(f"the replay ends here: {self.redact.text(error.message)}")
+            return error.exit
         for line in last_lines(self.folder / "run.log"):
             feed.output(line)
         self.ended = True

@@ -19,6 +19,7 @@ from engine.errors import EnvironmentFailure
 from engine.feed import Feed
 from engine.headless import run_headless
 from engine.model import Exit, Route, RouteKind, Step
+from engine.records.journal import Journal, Tape
 from engine.records.redact import Redactor
 from engine.session import Session
 from engine.state import RunState, fold_all
@@ -117,6 +118,26 @@ def test_a_stop_is_heard_in_the_longest_wait(tmp_path: Path) -> None:
     session.send(Stop(now=True))
     assert session.join(20) is Exit.INTERRUPTED
     assert len(feed.drain()[0]) <= 1
+
+
+@pytest.mark.parametrize(("left", "says"), [(None, "No such file"), ("{}\n", "journal.jsonl:1: ")])
+def test_a_journal_that_is_lost_or_damaged_meanwhile_ends_the_replay_and_says_why(
+    taped: list[ev.Record], tmp_path: Path, left: str | None, says: str
+) -> None:
+    path = tmp_path / "journal.jsonl"
+    writer = Journal(path)
+    for record in taped:
+        writer.append(record.event)
+    writer.close()
+    playback = Playback(Tape(path), tmp_path, speed=AT_ONCE)
+    kept = path.read_text(encoding="utf-8")
+    path.unlink()
+    if left is not None:
+        path.write_text(left + kept, encoding="utf-8")
+    session, feed = play(playback)
+    assert session.join(20) is Exit.ENVIRONMENT
+    assert says in str(playback.error)
+    assert [line for line in feed.drain()[1] if "the replay ends here" in line]
 
 
 def test_the_speed_stays_within_reason(tmp_path: Path) -> None:

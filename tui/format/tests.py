@@ -12,7 +12,7 @@ from typing import NamedTuple
 from rich.cells import cell_len
 from textual.content import Content
 
-from engine.model import Ended, Label, TestOutcome, TestResult
+from engine.model import RED, Ended, Label, TestOutcome, TestResult
 from engine.state import RunState, SuiteRow, TestRow
 from tui.format.status import round_words, suite_progress
 from tui.format.text import clean, cut, fit, line, took
@@ -20,7 +20,6 @@ from tui.glyphs import Glyphs
 from tui.keymap import Keymap
 from tui.theme import ALIVE, BAD, GOOD, MUTED, STRONG, WANTS
 
-RED = frozenset(o for o in TestOutcome if o.red)
 SKIPPED_SHOWN = 2
 FIXED_SHOWN = 6
 NAME_CELLS = 48
@@ -72,12 +71,14 @@ def _fold_away(
     key: str, rows: list[TestRow], shown: int, word: str, expanded: Collection[str], fold: str
 ) -> list[Item]:
     """``rows``, all but the first ``shown`` behind one line that opens them; ``fold``: the key that does."""
-    if key in expanded or len(rows) <= shown:
-        items = [Item("test", r.key, r) for r in rows]
-        return (
-            items if len(rows) <= shown else [*items, Item("more", key, text=f"all {len(rows)} {word}, {fold} folds")]
-        )
-    return [*(Item("test", r.key, r) for r in rows[:shown]), Item("more", key, text=f"+{len(rows) - shown} {word}")]
+    if len(rows) <= shown:
+        more, said = len(rows), ""
+    elif key in expanded:
+        more, said = len(rows), f"all {len(rows)} {word}, {fold} folds"
+    else:
+        more, said = shown, f"+{len(rows) - shown} {word}"
+    items = [Item("test", r.key, r) for r in rows[:more]]
+    return [*items, Item("more", key, text=said)] if said else items
 
 
 def items(

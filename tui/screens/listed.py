@@ -26,8 +26,7 @@ class BlockList(RowList):
         heads = [key if not n or found[n - 1][0] != key else "" for n, (key, _) in enumerate(found)]
         self.set_rows(heads, lambda row, _width: found[row][1])
 
-    def on_resize(self) -> None:
-        super().on_resize()
+    def on_resize(self) -> None:  # and then its parent's: Textual calls both
         self.draw()
 
 
