@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import stat
 import sys
-import tokenize
+from codecs import BOM_UTF8
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 
 from engine.errors import DiskFull, no_room
+from engine.workspace.encoding import declared
 from engine.workspace.regular import open_below
 from engine.workspace.scope import of_git
 
@@ -122,12 +122,7 @@ class Area:
         data = self.read_bytes(relative, READ_LIMIT)
         if b"\0" in data:
             raise Refused(f"{relative} is a binary file")
-        encoding = "utf-8-sig" if data.startswith(b"\xef\xbb\xbf") else "utf-8"
-        if relative.endswith(".py") and encoding == "utf-8":
-            try:
-                encoding = tokenize.detect_encoding(BytesIO(data).readline)[0]
-            except SyntaxError:
-                encoding = "utf-8"
+        encoding = declared(data) if relative.endswith(".py") else "utf-8-sig" if data.startswith(BOM_UTF8) else "utf-8"
         try:
             text = data.decode(encoding)
         except UnicodeDecodeError as error:

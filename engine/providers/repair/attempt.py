@@ -40,10 +40,11 @@ class Plausible:
     shadowed: bool = False
 
     @property
-    def rank(self) -> tuple[bool, bool, bool, int, float, int]:
-        """Lower is better."""
+    def rank(self) -> tuple[bool, bool, bool, int, float, int, int]:
+        """Lower is better; of two as likely, the one that leaves less to read: `x` before `x + 1` for `x - 1`."""
         cost = sum(candidate.cost for candidate in self.candidates)
-        return (self.shadowed, not self.full, not self.whole, -len(self.mended), cost, self.index)
+        growth = sum(candidate.growth for candidate in self.candidates)
+        return (self.shadowed, not self.full, not self.whole, -len(self.mended), cost, growth, self.index)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,11 @@ class Candidate:
     early: bool
     unit: str
 
+    @property
+    def growth(self) -> int:
+        """Characters it adds to the file, or takes away."""
+        return len(self.text) - (self.end - self.start)
+
     def applied(self, text: str) -> str:
         return text[: self.start] + self.text + text[self.end :]
 

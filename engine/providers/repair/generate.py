@@ -84,7 +84,7 @@ class Quarry:
                 continue
             for swap in template.propose(view):
                 start, end = swap.span
-                if source.text[start:end] == swap.text:
+                if source.text[start:end] == swap.text or not source.holds(swap.text):
                     continue
                 start, end = _with_idle_parentheses(source, start, end, swap.text)
                 yield Candidate(

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from engine.providers.repair.task import RepairTask
 from engine.workspace.area import Area
+from engine.workspace.encoding import encoded
 from engine.workspace.regular import content
 
 MOST_SAID = 200_000_000
@@ -46,7 +47,7 @@ class Scratch:
         for name, text in sources.items():
             for path in (*reversed(PurePosixPath(name).parents[:-1]), PurePosixPath(name)):
                 self._clear(self.root / path, folder=str(path) != name)
-            area.write(name, text.encode("utf-8"))
+            area.write(name, encoded(text))
 
     def _clear(self, path: Path, *, folder: bool) -> None:
         try:

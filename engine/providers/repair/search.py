@@ -30,6 +30,7 @@ from engine.providers.repair.source import Source, Unreadable
 from engine.providers.repair.synth.synthesis import Synthesis
 from engine.providers.repair.task import RepairResult, RepairTask, SearchProgress
 from engine.providers.repair.zygote import Gone
+from engine.workspace.encoding import decoded
 
 _TRACE_SHARE = 0.3  # of the budget, at most, to watch the green tests
 
@@ -134,7 +135,7 @@ class Quest:
         """The text of each file with a red test."""
         for name in dict.fromkeys(key.split("::")[0] for key in self._failing.values()):
             with contextlib.suppress(OSError, UnicodeDecodeError):
-                yield (self._task.root / name).read_text(encoding="utf-8")
+                yield decoded((self._task.root / name).read_bytes())
 
     def _worth_it(self) -> bool:
         if not self._failing:

@@ -10,6 +10,8 @@ from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
+from engine.workspace.encoding import decoded, encoding_of
+
 BOM = "\ufeff"
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 Span = tuple[int, int]
@@ -63,12 +65,26 @@ class Source:
     def read(cls, root: Path, path: str) -> Source:
         """The file as it is on disk."""
         try:
-            text = (root / path).read_bytes().decode("utf-8")
+            text = decoded((root / path).read_bytes())
         except OSError as error:
             raise Unreadable(f"{path}: {error.strerror}") from error
         except UnicodeDecodeError as error:
-            raise Unreadable(f"{path}: it is not UTF-8") from error
+            raise Unreadable(f"{path}: it is not {error.encoding}") from error
         return cls(path, text)
+
+    def holds(self, text: str) -> bool:
+        """Whether the encoding of the file can write this."""
+        if text.isascii():
+            return True
+        try:
+            text.encode(self._encoding)
+        except UnicodeEncodeError:
+            return False
+        return True
+
+    @cached_property
+    def _encoding(self) -> str:
+        return encoding_of(self.text)
 
     def offset(self, line: int, column: int) -> int:
         """Where a line (from 1) and a column in UTF-8 bytes, as trees have them, lie in the text."""

@@ -2,6 +2,9 @@
 
 import pytest
 
+from engine.providers.repair.source import Source
+from engine.workspace.encoding import decoded, encoded
+
 # name: source, the text of its slip's right form, tests
 MANNERS = {
     "files": (
@@ -82,13 +85,32 @@ MANNERS = {
         "return -1\n",
         "from spaces import sign\ndef test_plus(): assert sign(2) == 1\ndef test_minus(): assert sign(-2) == -1\n",
     ),
+    "western": (
+        b'# -*- coding: latin-1 -*-\ndef open_at(day):\n    """Whether the caf\xe9 is open."""\n'
+        b"    return day == 'f\xeate' and day > 'a'\n",
+        "day != 'f\xeate' and day > 'a'",
+        "from western import open_at\ndef test_a_feast(): assert not open_at('f\\xeate')\n"
+        "def test_a_day(): assert open_at('monday')\ndef test_none(): assert not open_at('')\n",
+    ),
 }
+
+
+def test_an_edit_keeps_to_the_encoding_its_file_declares():
+    western, plain = Source("a.py", "# coding: latin-1\nx = 'é'\n"), Source("b.py", "x = 'é'\n")
+    assert western.holds("'ü'")
+    assert not western.holds("'ł'")
+    assert plain.holds("'ł'")
+    assert [encoded(source.text)[-4:] for source in (western, plain)] == [b"'\xe9'\n", b"\xc3\xa9'\n"]
+    marked = b"\xef\xbb\xbfx = 1\n"
+    assert encoded(decoded(marked)) == marked
 
 
 @pytest.mark.slow
 def test_slips_among_bad_manners(project):
     for name, (source, _, test) in MANNERS.items():
-        project.file(f"{name}.py", source.encode()).file(f"tests/test_{name}.py", test)
+        project.file(f"{name}.py", source if isinstance(source, bytes) else source.encode()).file(
+            f"tests/test_{name}.py", test
+        )
     project.file("latin.py", "# é\nx = 'é'\n".encode("latin-1")).file("broken.py", "def f(:\n")
     done = project.pytest("-rA", "--tb=no")
     rows = [line.partition(" ")[::2] for line in done.stdout.splitlines()]
@@ -100,5 +122,5 @@ def test_slips_among_bad_manners(project):
     for name, (_, right, _) in MANNERS.items():
         assert right in result.files.get(f"{name}.py", ""), (name, result.note)
     assert result.files["spaces.py"].count("\f") == 2
-    assert "latin.py: it is not UTF-8" in result.note
+    assert "latin.py: it is not utf-8" in result.note
     assert "broken.py" in result.note
