@@ -83,7 +83,7 @@ $(VENV)/.dev: requirements/dev.lock pyproject.toml | $(VENV)/bin/python
 
 lock:
 	uv pip compile --quiet --no-strip-extras pyproject.toml --extra build --extra specialists --universal --python-version 3.11 --generate-hashes --no-header -o requirements/run.lock
-	uv pip compile --quiet --no-strip-extras pyproject.toml --extra build --extra specialists --extra dev -c requirements/run.lock --universal --python-version 3.11 --generate-hashes --no-header -o requirements/dev.lock
+	uv pip compile --quiet --no-strip-extras pyproject.toml --extra build --extra specialists --extra dask --extra dev -c requirements/run.lock --universal --python-version 3.11 --generate-hashes --no-header -o requirements/dev.lock
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* .import_linter_cache

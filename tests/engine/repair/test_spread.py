@@ -4,6 +4,7 @@ import importlib.util
 import os
 import pickle
 import socket
+import sys
 import tarfile
 
 import pytest
@@ -65,8 +66,8 @@ def test_a_worker_has_its_own_paths_and_no_callables(project, tmp_path):
     assert theirs.cwd == tmp_path / "there"
 
 
-@pytest.mark.skipif(DASK, reason="distributed is installed")
-def test_without_dask_it_says_what_to_install():
+def test_without_dask_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ConfigError, match="needs Dask") as caught:
         Cluster("local", 1)
     assert "bitnet-tui[dask]" in caught.value.hint
