@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import io
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from tui import kernels
 
 _GIT_NAMES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_CONFIG")
-
-if TYPE_CHECKING:
-    from tui.curtain import Curtain
-    from tui.keymap import Keymap
 
 
 class RunGroup(click.Group):
@@ -88,114 +81,9 @@ def _run_options(command: Any) -> Any:
 @_run_options
 def run(target: Path, **given: Any) -> None:
     """Run on TARGET (the default command)."""
-    sys.exit(_start(target, given))
+    from tui.start import start
 
-
-def _start(target: Path, given: dict[str, Any], resume: str = "") -> int:
-    from engine.flow.guard import guard
-
-    as_json = given.get("as_json", False)
-    flow, allowed = guard(os.environ)
-    if not allowed:
-        return _out_of_scope(flow, as_json)
-    if given.get("no_tui") or as_json or not _terminal():
-        from engine.headless import run_headless
-
-        return int(run_headless(_run(target, given, resume), as_json=as_json))
-    return _dashboard(lambda: _run(target, given, resume), ask=not given.get("yes"))
-
-
-def _terminal() -> bool:
-    """Whether somebody sees one: in a terminal, or in the browser that `serve` drives."""
-    # The screen is drawn through stderr; with any of the three elsewhere there is no terminal.
-    terminal = all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
-    return terminal or os.environ.get("TEXTUAL_DRIVER", "").endswith(":WebDriver")
-
-
-def _run(target: Path, given: dict[str, Any], resume: str) -> Any:
-    from engine.launch import prepare
-    from engine.run import Run
-
-    return Run(prepare(_options(target, given), dict(os.environ)), resume=resume)
-
-
-def _dashboard(make: Callable[[], Any], *, ask: bool) -> int:
-    gc.disable()  # until the first paint: a quarter of the time to it goes into looking for garbage
-    from tui.curtain import Curtain
-
-    curtain = Curtain()
-    try:
-        curtain.draw()
-        return _behind(curtain, make, ask=ask)
-    finally:
-        curtain.lift()
-
-
-def _behind(curtain: Curtain, make: Callable[[], Any], *, ask: bool) -> int:
-    from engine.model import Exit
-    from tui.app import BitnetApp
-    from tui.opening import Opening
-
-    keymaps: list[Keymap] = []
-
-    def prepared() -> Any:
-        from engine.config import of_the_screen
-        from tui.keymap import checked
-
-        run = make()
-        plan = run.plan
-        keymaps.append(checked(plan.config.tui.keys, of_the_screen(plan.config_source)))
-        return run
-
-    opening = Opening(prepared)
-    app = BitnetApp(opening, ask=ask, curtain=curtain)
-    opening.ready = lambda plan: app.call_later(app.dress, plan.config.tui.theme, plan.config.tui.glyphs, keymaps[0])
-    code = app.run()
-    if opening.error is not None:
-        raise opening.error
-    code = Exit.DEFECT if code is None else code
-    from engine.headless import closing
-
-    folder = opening.folder
-    with contextlib.suppress(OSError):  # the terminal may have been closed
-        if app.faults:
-            click.echo(f"parts of the screen failed; the run did not: {_kept(chr(10).join(app.faults))}", err=True)
-        click.echo(closing(app.bridge.state, code, folder if folder is not None and folder.is_dir() else None))
-    return int(code)
-
-
-def _options(target: Path, given: dict[str, Any]) -> Any:
-    from engine.launch import Options
-
-    providers = tuple(p.strip() for p in (given.get("provider") or "").split(",") if p.strip())
-    return Options(
-        target=target,
-        config=given.get("config"),
-        providers=providers,
-        agent=given.get("agent") or "",
-        suites=given.get("suites") or (),
-        tests=given.get("tests") or (),
-        script=given.get("script"),
-        apply=given.get("apply", False),
-        publish={None: "", True: "on", False: "off"}[given.get("publish")],
-        max_retries=given.get("max_retries"),
-        max_usd=given.get("max_usd"),
-        max_minutes=given.get("max_minutes"),
-        max_turns=given.get("max_turns"),
-    )
-
-
-def _out_of_scope(flow: str, as_json: bool) -> int:
-    import json
-
-    from engine.plain import safe
-    from engine.result import guarded
-
-    if as_json:
-        click.echo(json.dumps(guarded(flow)))
-    else:
-        click.echo(safe(f"generative:gate:guard = skipped (out-of-scope)\nCURRENT_FLOW is {flow}, not generative"))
-    return 0
+    sys.exit(start(target, given))
 
 
 @cli.command()
@@ -208,12 +96,13 @@ def _out_of_scope(flow: str, as_json: bool) -> int:
 def demo(no_tui: bool, as_json: bool, keep: bool, yes: bool) -> None:
     """Copy a small failing kernel project to a temporary folder and mend it there, offline."""
     from tui.demo import copy_project, show_end
+    from tui.start import start
 
     target = copy_project()
     if not as_json:
         click.echo(f"demo project: {target}")
     given = {"provider": "repair", "no_tui": no_tui, "as_json": as_json, "yes": yes}
-    code = _start(target, given)
+    code = start(target, given)
     if not as_json:
         show_end(target)
     sys.exit(code)
@@ -279,10 +168,11 @@ def apply(run: str, target: Path, unverified: bool, with_removed: bool) -> None:
 def resume(run: str, target: Path, **given: Any) -> None:
     """Go on with RUN where it was interrupted (default: the newest)."""
     from tui import history
+    from tui.start import start
 
     name = history.resumable(target, run)
     same = {k: v for k, v in history.choices(target, name).items() if given.get(k) is None}
-    sys.exit(_start(history.project(target, name), given | same, resume=name))
+    sys.exit(start(history.project(target, name), given | same, resume=name))
 
 
 @cli.command()
@@ -309,49 +199,14 @@ def replay(run: str, target: Path, speed: float | None, engine: bool, no_tui: bo
     replayed.
     """
     if not engine:
-        sys.exit(_play(target, run, speed, lines=no_tui or as_json, as_json=as_json))
+        from tui.playing import play
+
+        sys.exit(play(target, run, speed, lines=no_tui or as_json, as_json=as_json))
     if no_tui or speed is not None:
         raise click.UsageError("--engine makes the run again and shows no screens: leave out --speed and --no-tui")
     from tui.replay import report
 
     sys.exit(report(target, run, as_json=as_json))
-
-
-def _play(target: Path, run: str, speed: float | None, *, lines: bool, as_json: bool) -> int:
-    from engine.model import Exit
-    from tui.playback import AT_ONCE, SPEED, Playback
-    from tui.recorded import find, load
-
-    recorded = load(find(target, run))
-    if lines or not _terminal():
-        from engine.headless import run_headless
-
-        play = Playback(recorded.records, recorded.folder, speed=speed or AT_ONCE)
-        code = run_headless(play, as_json=as_json)
-        if play.error is not None:
-            return int(play.error.exit)
-        return int(Exit.INTERRUPTED if code is Exit.INTERRUPTED and not play.ended else Exit.OK)
-    from tui.app import BitnetApp
-
-    theme, glyphs, keymap = _looks(target)
-    play = Playback(recorded.records, recorded.folder, speed=speed or SPEED)
-    left = BitnetApp(play, theme=theme, glyphs=glyphs, ask=False, keymap=keymap).run()
-    if play.error is not None:
-        raise play.error
-    return int(Exit.DEFECT if left is None else left)
-
-
-def _looks(target: Path) -> tuple[str, str, Keymap]:
-    """Theme, glyphs and keys; what keeps a run from starting does not keep one from being looked at."""
-    from engine.config import Config, discover, of_the_screen
-    from engine.errors import BitnetError
-    from tui.keymap import Keymap, checked
-
-    try:
-        config, source = discover(target)
-        return config.tui.theme, config.tui.glyphs, checked(config.tui.keys, of_the_screen(source))
-    except BitnetError:
-        return Config().tui.theme, Config().tui.glyphs, Keymap()
 
 
 @cli.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": True})
@@ -472,52 +327,11 @@ def main(argv: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except Exception as error:  # noqa: BLE001  # the last edge: no bare traceback reaches a person
-        said = _sayable(error)
-        _say(said, "--json" in (argv if argv is not None else sys.argv))
+        from tui.last_words import say, sayable
+
+        said = sayable(error)
+        say(said, "--json" in (argv if argv is not None else sys.argv))
         sys.exit(int(said.exit))
-
-
-def _sayable(error: Exception) -> Any:
-    """An error of ours as it is; any other as the defect it is, with its traceback in a file."""
-    import traceback
-
-    from engine.errors import BitnetError
-    from engine.records.redact import Redactor
-
-    redact = Redactor.of(os.environ).text
-    if isinstance(error, BitnetError):
-        error.message, error.hint = redact(error.message), redact(error.hint)
-        return error
-    kept = _kept("".join(traceback.format_exception(error)))
-    return BitnetError(f"a defect of bitnet-tui: {type(error).__name__}: {redact(str(error))}", hint=kept)
-
-
-def _kept(text: str) -> str:
-    """Tracebacks in a file, and where it is; the text itself where there is no room for one."""
-    import tempfile
-
-    from engine.records.redact import Redactor
-
-    text = Redactor.of(os.environ).text(text)
-    try:
-        with tempfile.NamedTemporaryFile("w", prefix="bitnet-tui-crash-", suffix=".txt", delete=False) as file:
-            file.write(text)
-    except OSError:
-        return text
-    return f"the traceback is in {file.name}"
-
-
-def _say(error: Any, as_json: bool) -> None:
-    from engine.plain import safe
-
-    click.echo(safe(f"bitnet-tui: {error}"), err=True)
-    if as_json:
-        import json
-
-        from engine.result import result
-        from engine.state import RunState
-
-        click.echo(json.dumps(result(RunState(), error.exit, None, error=error.message, hint=error.hint)))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ from engine.policy import impl_passes
 from engine.records import journal
 from engine.state import RunState, fold, fold_all
 from engine.workspace.home import REPLAYS, Home
-from engine.workspace.repository import Repository, remove_tree
+from engine.workspace.repository import Repository
+from engine.workspace.worktrees import remove_tree
 
 
 def _home(target: Path) -> tuple[Repository, Home]:

@@ -24,7 +24,7 @@ from engine.records.receipt import PROGRAM
 from engine.records.redact import Redactor
 from engine.session import Steering
 from engine.workspace.home import new_run_id
-from engine.workspace.repository import remove_tree
+from engine.workspace.worktrees import remove_tree
 
 
 @dataclass(slots=True)

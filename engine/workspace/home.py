@@ -15,7 +15,8 @@ from pathlib import Path
 
 from engine.errors import EnvironmentFailure
 from engine.suites.remains import name_of, processes_of
-from engine.workspace.repository import STATE, Repository, remove_tree
+from engine.workspace.repository import STATE, Repository
+from engine.workspace.worktrees import remove_tree
 
 REPLAYS = "replays"  # records of runs that were made again
 _FIRST_LINE = 1_000_000  # bytes; the first line of a journal is shorter

@@ -1,4 +1,4 @@
-"""Git, through GitPython: snapshots, trees, worktrees and branches, without touching the user's index or files."""
+"""A repository: snapshots, trees, commits and branches, without touching the user's index or files."""
 
 from __future__ import annotations
 
@@ -7,62 +7,18 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import git
 
-from engine.cancel import CancelToken
-from engine.errors import DiskFull, EnvironmentFailure
-from engine.suites.process import Exited, run_child
+from engine.errors import EnvironmentFailure
+from engine.workspace.git_calls import FSCK, IDENTITY
+from engine.workspace.worktrees import Worktrees
 
-_NO_ROOM = 2**18  # bytes; less is no room for a file and its folder
-# A repository may bring hooks and helpers of its own; none of them runs for us.
-_QUIET = (
-    "-c",
-    "core.hooksPath=/dev/null",
-    "-c",
-    "core.fsmonitor=false",
-    "-c",
-    "gc.auto=0",
-    "-c",
-    "core.quotePath=false",
-    # A warning before it is too late; from a snapshot the files come back as they went in.
-    "-c",
-    "core.safecrlf=false",
-    # The journal names trees and commits: what it names must outlive a power loss as it does.
-    "-c",
-    "core.fsync=objects,reference",
-    "-c",
-    "core.fsyncMethod=batch",
-)
-_IDENTITY = {
-    "GIT_AUTHOR_NAME": "bitnet-tui",
-    "GIT_AUTHOR_EMAIL": "bitnet-tui@localhost",
-    "GIT_COMMITTER_NAME": "bitnet-tui",
-    "GIT_COMMITTER_EMAIL": "bitnet-tui@localhost",
-}
-_FSCK = "objects of the repository are missing: `git fsck` names them; fetch them, or clone it again"
-# What git complains of, and what a person can do about it.
-_HINTS = (
-    (
-        r"filter '.*' failed|remote end hung up",  # the second is a filter that runs as a process
-        "a filter of .gitattributes does not work here: install it, or switch it off with "
-        "`git config filter.NAME.required false` and `git config filter.NAME.smudge cat` (and .clean, and .process '')",
-    ),
-    (r"index file|bad signature|bad index", "git's index is damaged: `rm .git/index && git reset` makes a new one"),
-    (r"unable to read [0-9a-f]{7}|bad object|missing blob|invalid object|object file .* is empty", _FSCK),
-    (r"Permission denied", "make it readable, or leave it out: .git/info/exclude"),
-    (r"File name too long", "paths are longer below .bitnet-tui/: clone to a folder with a shorter name"),
-)
-_LOCKED = re.compile(r"Unable to create '(.+?\.lock)': File exists")
 _UNBORN = re.compile(r"'(.+?)/?' does not have a commit checked out")
-_WHOLE = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_KEPT_BYTES = 16_000_000
 STATE = ".bitnet-tui"
 EMPTY_SHA = "0" * 40
 
@@ -88,7 +44,7 @@ class Entry:
     path: str
 
 
-class Repository:
+class Repository(Worktrees):
     """A git repository with at least one commit.
 
     Parameters
@@ -96,13 +52,6 @@ class Repository:
     root
         Top of the working tree.
     """
-
-    run_id = ""  # whose children git's processes are: the next start finds them, should we be killed
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self._git = git.Git(str(root))
-        self._kept: dict[tuple[str, ...], bytes] = {}
 
     @classmethod
     def open(cls, target: Path) -> Repository:
@@ -146,7 +95,7 @@ class Repository:
         repository = cls(root)
         if not repository.succeeds("rev-parse", "--verify", "--quiet", "HEAD^{commit}"):
             if repository.succeeds("rev-parse", "--verify", "--quiet", "HEAD"):
-                raise EnvironmentFailure(f"{root} lacks the commit of its HEAD", hint=_FSCK)
+                raise EnvironmentFailure(f"{root} lacks the commit of its HEAD", hint=FSCK)
             raise EnvironmentFailure(f"{root} has no commit yet", hint="commit once: git add -A && git commit")
         return repository
 
@@ -156,100 +105,10 @@ class Repository:
         here = cls(root)
         here.run("init", "--quiet", "--initial-branch", "main")
         here.run("add", "-A")
-        here.run("commit", "--quiet", "--no-gpg-sign", "-m", message, env=_IDENTITY)
+        here.run("commit", "--quiet", "--no-gpg-sign", "-m", message, env=IDENTITY)
         return here
 
-    # -- plumbing -----------------------------------------------------------------------------------------------------
-
-    def run(self, *args: str, env: Mapping[str, str] | None = None, data: bytes | None = None) -> str:
-        """Run git and return what it printed.
-
-        Raises
-        ------
-        EnvironmentFailure
-            Git failed; its own words are in the message.
-        """
-        return self.run_bytes(*args, env=env, data=data).decode("utf-8", "surrogateescape").rstrip("\n")
-
-    def run_bytes(
-        self, *args: str, env: Mapping[str, str] | None = None, data: bytes | None = None, again: bool = True
-    ) -> bytes:
-        full = self._environment()
-        try:
-            with _stdin(data) as stream:
-                done = self._git.execute(
-                    ["git", *_QUIET, *args],
-                    env={**full, **(env or {})},
-                    istream=stream,
-                    stdout_as_string=False,
-                    strip_newline_in_stdout=False,
-                    start_new_session=True,  # Ctrl-C in the terminal is for us, not for git
-                )
-        except git.GitCommandError as error:
-            if again and error.status == -signal.SIGINT:  # Ctrl-C came before it had left our session: it did nothing
-                return self.run_bytes(*args, env=env, data=data, again=False)
-            said = str(error.stderr).strip().removeprefix("stderr: ").strip("'") or f"status {error.status}"
-            lines = [line.strip() for line in said.splitlines() if not line.startswith("hint:")]
-            raise self._failure(f"git {args[0]}: {'; '.join(lines[-2:])}", said) from error
-        return done if isinstance(done, bytes) else str(done).encode()
-
-    def first_lines(
-        self, *args: str, most: int, cancel: CancelToken, deadline_s: float, env: Mapping[str, str] | None = None
-    ) -> tuple[list[str], Exited]:
-        """The first lines of what git prints, and how it ended: it is not kept from ending early, or late.
-
-        Raises
-        ------
-        Stopped
-            The token was cancelled.
-        """
-        lines: list[str] = []
-        done = run_child(
-            ["git", *_QUIET, *args],
-            cwd=self.root,
-            env={**os.environ, **self._environment(), **(env or {})},
-            cancel=cancel,
-            deadline_s=deadline_s,
-            on_line=lambda line: lines.append(line) if len(lines) < most else None,
-            silent=lambda: len(lines) >= most,
-        )
-        cancel.check()
-        return lines, done
-
-    def _environment(self) -> dict[str, str]:
-        full = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_LFS_SKIP_SMUDGE": "1", "LC_ALL": "C"}
-        return full | {"BITNET_TUI_RUN": self.run_id} if self.run_id else full
-
-    def _failure(self, message: str, said: str) -> EnvironmentFailure:
-        """What kept git from working, where it can be told; git itself names only the file it could not write."""
-        folder = Path(self._git.working_dir or ".")
-        if "No space left" in said or "Out of diskspace" in said:
-            return DiskFull(message)
-        if shutil.disk_usage(folder).free < _NO_ROOM and ("write" in said or "create" in said):
-            return DiskFull(f"{message} (the disk of {folder} is full)")
-        if held := _LOCKED.search(said):
-            why = f"{held[1]} is there: another git works in this repository, or was killed while it did"
-            hint = f"if no git runs there: rm {shlex.quote(held[1])}"
-            return EnvironmentFailure(f"{message.split(':')[0]}: {why}", hint=hint)
-        inner = folder / ".git"
-        if inner.exists() and not os.access(inner, os.W_OK):
-            hint = "snapshots and results are kept in the repository: make it writable, or clone it"
-            return EnvironmentFailure(f"{message} ({inner} is write-protected)", hint=hint)
-        return EnvironmentFailure(message, hint=next((hint for word, hint in _HINTS if re.search(word, said)), ""))
-
-    def succeeds(self, *args: str) -> bool:
-        """Whether git ends with 0."""
-        try:
-            self.run(*args)
-        except EnvironmentFailure:
-            return False
-        return True
-
     # -- reading ------------------------------------------------------------------------------------------------------
-
-    @property
-    def git_dir(self) -> Path:
-        return (self.root / self.run("rev-parse", "--git-dir")).resolve()
 
     def entries(self, tree: str) -> list[Entry]:
         """Every file of a tree; submodules are left out."""
@@ -259,28 +118,15 @@ class Repository:
         """Folders of a tree that are repositories of their own."""
         return tuple(entry.path for kind, entry in self._listed(tree) if kind == "commit")
 
-    def _once(self, *args: str, of: Sequence[str]) -> bytes:
-        """What git prints, asked once: objects named by their whole hash never change, and a process costs 5 ms."""
-        if not all(map(_WHOLE.fullmatch, of)):
-            return self.run_bytes(*args)
-        said = self._kept.pop(args, None)
-        if said is None:
-            said = self.run_bytes(*args)
-        if len(said) <= _KEPT_BYTES // 8:
-            self._kept[args] = said  # the last to go
-            while sum(map(len, self._kept.values())) > _KEPT_BYTES:
-                del self._kept[next(iter(self._kept))]
-        return said
-
     def _listed(self, tree: str) -> Iterator[tuple[str, Entry]]:
-        for line in self._once("ls-tree", "-r", "-z", "--full-tree", tree, of=[tree]).split(b"\0"):
+        for line in self.once("ls-tree", "-r", "-z", "--full-tree", tree, of=[tree]).split(b"\0"):
             if line:
                 head, path = line.split(b"\t", 1)
                 mode, kind, sha = head.decode().split()
                 yield kind, Entry(mode, sha, path.decode("utf-8", "surrogateescape"))
 
     def blob(self, tree: str, path: str) -> bytes:
-        return self._once("cat-file", "blob", f"{tree}:{path}", of=[tree])
+        return self.once("cat-file", "blob", f"{tree}:{path}", of=[tree])
 
     def patch(self, before: str, after: str) -> str:
         """Unified diff of two trees, as `git apply` takes it."""
@@ -292,12 +138,21 @@ class Repository:
     def numstat(self, before: str, after: str) -> list[tuple[str, int, int]]:
         """Changed files with their added and removed lines."""
         rows = []
-        said = self._once("diff", "--numstat", "--no-renames", "-z", before, after, of=[before, after])
+        said = self.once("diff", "--numstat", "--no-renames", "-z", before, after, of=[before, after])
         for line in said.decode("utf-8", "surrogateescape").split("\0"):
             if line:
                 added, removed, path = line.split("\t", 2)
                 rows.append((path, int(added) if added != "-" else 0, int(removed) if removed != "-" else 0))
         return rows
+
+    def folders(self) -> list[Path]:
+        """Where its files lie and what git reads: not all of it has to be in one place."""
+        found = [self.root, self.common_dir()]
+        borrowed = found[-1] / "objects" / "info" / "alternates"
+        with contextlib.suppress(OSError):
+            lines = borrowed.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+            found += [(borrowed.parents[1] / line).resolve() for line in lines if line and line[0] not in '#"']
+        return found
 
     # -- snapshot -----------------------------------------------------------------------------------------------------
 
@@ -322,7 +177,7 @@ class Repository:
         tree = self._tree_of_files(scratch)
         commit, dirty, untracked = head, 0, 0
         if tree != self.run("rev-parse", "HEAD^{tree}"):
-            commit = self._commit(tree, [head], "bitnet-tui: the working tree as it was", _IDENTITY)
+            commit = self._commit(tree, [head], "bitnet-tui: the working tree as it was", IDENTITY)
             for line in self.run("diff-tree", "-r", "--name-status", "--no-renames", head, commit).splitlines():
                 dirty += not line.startswith("A")
                 untracked += line.startswith("A")
@@ -411,7 +266,7 @@ class Repository:
     def commit(self, tree: str, parent: str, message: str) -> str:
         """A commit under the user's identity, or ours where git knows none."""
         known = self.succeeds("config", "user.name") and self.succeeds("config", "user.email")
-        return self._commit(tree, [parent], message, {} if known else _IDENTITY)
+        return self._commit(tree, [parent], message, {} if known else IDENTITY)
 
     def _commit(self, tree: str, parents: list[str], message: str, env: Mapping[str, str]) -> str:
         args = [a for p in parents for a in ("-p", p)]
@@ -419,7 +274,7 @@ class Repository:
 
     def scratch_commit(self, tree: str, parent: str) -> str:
         """A commit to check a tree out from; no ref points at it."""
-        return self._commit(tree, [parent], "bitnet-tui: under verification", _IDENTITY)
+        return self._commit(tree, [parent], "bitnet-tui: under verification", IDENTITY)
 
     def first_commit(self, branch: str, base: str, tree: str) -> str:
         """The commit with this tree that a branch has on top of ``base``; empty: there is none yet.
@@ -445,62 +300,6 @@ class Repository:
     def delete_ref(self, ref: str) -> None:
         if self.succeeds("rev-parse", "--verify", "--quiet", ref):
             self.run("update-ref", "-d", ref)
-
-    # -- worktrees ----------------------------------------------------------------------------------------------------
-
-    def add_worktree(self, path: Path, commit: str) -> None:
-        """Check a commit out into a new linked worktree at ``path``."""
-        self.remove_worktree(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self.run("worktree", "add", "--detach", "--force", "--quiet", str(path), commit)
-        except EnvironmentFailure:
-            self.forget_worktree(path)  # git cleans up after itself, but for the folder of its records
-            raise
-
-    def remove_worktree(self, path: Path) -> None:
-        """Remove a worktree of ours with its record; one that is not there is fine."""
-        known = f"worktree {path}" in self.run("worktree", "list", "--porcelain").splitlines()
-        removed = known and self.succeeds("worktree", "remove", "--force", "--force", str(path))
-        if path.exists():
-            remove_tree(path)
-        if known and not removed:
-            self.forget_worktree(path)
-
-    def forget_worktree(self, path: Path) -> None:
-        """Delete git's record of one worktree. Never `git worktree prune`: it forgets the user's, too.
-
-        Theirs may be on a disk that is not mounted just now.
-        """
-        records = self._common() / "worktrees"
-        for record in records.iterdir() if records.is_dir() else ():
-            try:
-                link = (record / "gitdir").read_text(encoding="utf-8", errors="surrogateescape").strip()
-            except OSError:
-                link = ""
-            # Without a link git was ended before it wrote one; git itself no longer lists such a record.
-            unfinished = not link and record.name.rstrip("0123456789") == path.name
-            if unfinished or os.path.normpath(record / link) == str(path / ".git"):  # git may write it relative
-                remove_tree(record)
-        with contextlib.suppress(OSError):
-            records.rmdir()  # as git does with the last one
-
-    def unlock(self, refs: Iterable[str]) -> None:
-        """Remove the lock files of refs of ours that nobody writes any more."""
-        for ref in refs:
-            (self._common() / f"{ref}.lock").unlink(missing_ok=True)
-
-    def _common(self) -> Path:
-        return (self.root / self.run("rev-parse", "--git-common-dir")).resolve()
-
-    def folders(self) -> list[Path]:
-        """Where its files lie and what git reads: not all of it has to be in one place."""
-        found = [self.root, self._common()]
-        borrowed = found[-1] / "objects" / "info" / "alternates"
-        with contextlib.suppress(OSError):
-            lines = borrowed.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-            found += [(borrowed.parents[1] / line).resolve() for line in lines if line and line[0] not in '#"']
-        return found
 
     def apply(self, *patches: Path) -> bool:
         """Apply patches to the user's files, each on the one before; where they changed, merge, or change nothing.
@@ -535,31 +334,3 @@ class Repository:
             if merged:
                 self.run(*plain, "-", data=merged.encode("utf-8", "surrogateescape"))
             return bool(merged)
-
-
-@contextlib.contextmanager
-def _stdin(data: bytes | None) -> Iterator[BinaryIO | None]:
-    """A file git can read its input from."""
-    if data is None:
-        yield None
-        return
-    with tempfile.TemporaryFile() as file:
-        file.write(data)
-        file.seek(0)
-        yield cast(BinaryIO, file)
-
-
-def remove_tree(path: Path) -> None:
-    """Delete a folder of ours, read-only parts too; children may have changed modes."""
-    if path.is_symlink():  # a child put it there: where it leads is not ours
-        path.unlink()
-        return
-    shutil.rmtree(path, ignore_errors=True)
-    if path.exists():
-        for folder, _, _ in os.walk(path):
-            with contextlib.suppress(OSError):  # a child that still ends takes its own away
-                Path(folder).chmod(0o700)
-        shutil.rmtree(path, ignore_errors=True)
-
-
-__all__ = ["STATE", "Entry", "Repository", "Snapshot", "remove_tree"]

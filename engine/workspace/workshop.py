@@ -12,8 +12,9 @@ import pathspec
 from engine.suites.layout import import_roots
 from engine.suites.runner import Place
 from engine.workspace.home import Home
-from engine.workspace.repository import Repository, Snapshot, remove_tree
+from engine.workspace.repository import Repository, Snapshot
 from engine.workspace.scope import Scope
+from engine.workspace.worktrees import remove_tree
 
 
 @dataclass(slots=True)

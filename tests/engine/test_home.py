@@ -10,7 +10,8 @@ import pytest
 from support import CALC, git, make_repo
 
 from engine.workspace.home import Home
-from engine.workspace.repository import Repository, remove_tree
+from engine.workspace.repository import Repository
+from engine.workspace.worktrees import remove_tree
 
 GIT = "#!/bin/sh\ntrap 'rm -f base.lock; exit' TERM\ntouch base.lock\necho there\nwhile :; do sleep 0.1; done\n"
 

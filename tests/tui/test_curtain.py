@@ -69,9 +69,8 @@ def test_the_terminal_is_entered_once_and_given_back_once(tmp_path: Path, size: 
 
 def test_what_ends_it_before_there_is_a_screen_lifts_it() -> None:
     """Ctrl-C while the rest is imported."""
-    begin = (
-        "import sys, time; import tui.cli as c; c._behind = lambda *a, **k: time.sleep(30); sys.argv = ['x']; c.main()"
-    )
+    waits = "tui.start._behind = lambda *a, **k: time.sleep(30)"
+    begin = f"import sys, time, tui.start; from tui.cli import main; {waits}; sys.argv = ['x']; main()"
     code, got = seen([sys.executable, "-c", begin], 120, 40, (b"bitnet-tui", b"\x03"))
     assert code == 130
     assert got.count(b"\x1b[?1049h") == got.count(b"\x1b[?1049l") == 1
