@@ -13,7 +13,7 @@ from pathlib import Path
 from engine.errors import EnvironmentFailure
 
 PLUGIN = "bitnet_tui_plugin"
-_OURS = (PLUGIN, "bitnet_tui_ran", "bitnet_tui_worlds")
+_OURS = (PLUGIN, "bitnet_tui_control", "bitnet_tui_ran", "bitnet_tui_wires", "bitnet_tui_worlds")
 _CHILD = Path(__file__).parent / "child"
 _LENT = ("pytest-json-report", "pytest-metadata")
 _IGNORE = shutil.ignore_patterns("__pycache__")

@@ -56,7 +56,8 @@ PROTECTED = (
 # What Python and pytest import for themselves; a module of such a name at an import root comes before theirs.
 _RUNNERS = """
 pytest _pytest pluggy iniconfig packaging pygments exceptiongroup tomli colorama xdist execnet
-pytest_jsonreport pytest_metadata bitnet_tui_plugin bitnet_tui_ran bitnet_tui_worlds
+pytest_jsonreport pytest_metadata bitnet_tui_plugin bitnet_tui_control bitnet_tui_ran
+bitnet_tui_wires bitnet_tui_worlds
 """
 _FIRST = sys.stdlib_module_names | set(_RUNNERS.split())
 _SHORT_GIT = re.compile(r"(?:^|/)git~\d+(?:/|$)")

@@ -4,7 +4,6 @@ It streams one JSON line per event over an inherited descriptor, bounds each tes
 says which files were really imported. Python 3.8 syntax, standard library and pytest only.
 """
 
-import json
 import os
 import random
 import re
@@ -13,56 +12,13 @@ import sys
 
 import bitnet_tui_worlds
 import pytest
+from bitnet_tui_control import control, die_with_parent
 from bitnet_tui_ran import Recorder
+from bitnet_tui_wires import Peeks, Wires
 
-_dumps, _write, _Random, _getframe = (
-    json.dumps,
-    os.write,
-    random.Random,
-    sys._getframe,
-)  # ours, whatever code under test makes of them
+_Random = random.Random  # ours, whatever code under test makes of it
 LINE = 300
 HEAD, TAIL, CAPTURED = 2500, 5000, 1500
-
-
-class _Control:
-    """What the engine told us through the pipe, taken off the environment before any other code could look."""
-
-    def __init__(self, fd_in, fd_out):
-        with os.fdopen(fd_in, "r", encoding="utf-8") as pipe:
-            self.__dict__.update(json.loads(pipe.read()))
-        os.set_inheritable(fd_out, False)
-        self.fd_out = fd_out
-
-    def send(self, event, **data):
-        data["event"] = event
-        line = _dumps(data, ensure_ascii=True).encode("ascii") + b"\n"
-        while line:
-            try:
-                line = line[_write(self.fd_out, line) :]
-            except OSError:  # the engine is gone; it would have killed us next
-                os._exit(70)
-
-
-def _die_with_parent():
-    """Have the kernel kill this process when the engine is killed (Linux; elsewhere the deadline does)."""
-    if not sys.platform.startswith("linux"):
-        return
-    try:
-        import ctypes
-
-        ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL, 0, 0, 0)
-    except (ImportError, OSError, AttributeError):
-        pass
-
-
-def _control():
-    given = os.environ.pop("BITNET_TUI_CONTROL", "")
-    if not given:
-        return None
-    fd_in, fd_out = (int(n) for n in given.split(","))
-    _die_with_parent()
-    return _Control(fd_in, fd_out)
 
 
 def _shorten(text, head=HEAD, tail=TAIL):
@@ -70,149 +26,6 @@ def _shorten(text, head=HEAD, tail=TAIL):
         return text
     cut = len(text) - head - tail
     return text[:head] + f"\n… {cut} characters left out …\n" + text[-tail:]
-
-
-class _Wires:
-    """Notices when code under test replaces a part of pytest that turns a call into its outcome.
-
-    Plug-ins do so rightfully; they live in the interpreter's own folders. Code that puts everything back
-    between two looks is not seen.
-    """
-
-    WATCHED = (
-        ("_pytest.reports", "TestReport", "from_item_and_call __init__ failed passed skipped"),
-        ("_pytest.runner", "CallInfo", "from_call"),
-        ("_pytest.runner", "", "call_and_report call_runtest_hook runtestprotocol pytest_runtest_makereport"),
-        ("_pytest.python", "Function", "runtest"),
-        ("pluggy", "HookCaller", "__call__"),
-        ("_pytest.main", "Session", "_collectfile"),
-    )
-
-    LATER = (
-        ("unittest.case", "TestCase", "assert fail run __call__ subTest"),
-        ("unittest.case", "_AssertRaisesContext", "__exit__"),
-        ("_pytest.raises", "RaisesExc", "__exit__ matches"),
-        ("_pytest.python_api", "RaisesContext", "__exit__"),
-        ("_pytest.python_api", "ApproxScalar", "__eq__"),  # before pytest 9.1
-        ("_pytest.approx", "ApproxScalar", "__eq__"),
-        ("_pytest.approx", "ApproxBase", "__eq__"),
-        (
-            "builtins",
-            "",
-            "abs all any bool dict float int isinstance len list max min repr round set sorted str sum type",
-        ),
-        ("math", "", "isclose isnan fabs"),
-        ("operator", "", "eq ne"),
-        ("numpy.testing", "", "assert"),
-    )
-    """What tests decide by, loaded or not: where its code lies is looked at. ``assert``: all that begins so."""
-
-    def __init__(self):
-        self.places = {}  # whether a file is the interpreter's own
-        self.before = []
-        for module, owner, names in self.WATCHED:
-            home = sys.modules.get(module)
-            home = getattr(home, owner, None) if owner else home
-            there = [n for n in names.split() if home is not None and hasattr(home, n)]
-            self.before += [(home, name, getattr(home, name)) for name in there]
-        self.own = tuple(os.path.realpath(p) + os.sep for p in {sys.prefix, sys.base_prefix})
-
-    def replaced(self):
-        """Names of what code from outside the interpreter's folders has replaced."""
-        found = []
-        for home, name, old in self.before:
-            new = getattr(home, name)
-            if new == old:
-                continue
-            code = getattr(getattr(new, "__func__", getattr(new, "fget", new)), "__code__", None)
-            if code is None or not self._own(code):
-                found.append(getattr(home, "__name__", "") + "." + name)
-        return found + list(self._later())
-
-    def _later(self):
-        for module, owner, names in self.LATER:
-            home = sys.modules.get(module)
-            home = getattr(home, owner, None) if owner else home
-            if home is None:
-                continue
-            there = vars(home)
-            for name in names.split():
-                wanted = [n for n in there if n.startswith("assert")] if name == "assert" else [name]
-                for each in wanted:
-                    code = getattr(there.get(each), "__code__", None)
-                    if code is not None and not self._own(code):
-                        yield (owner or module) + "." + each
-
-    def _own(self, code):
-        name = code.co_filename
-        if name not in self.places:
-            self.places[name] = os.path.realpath(name).startswith(self.own)
-        return self.places[name]
-
-
-class _Peeks:
-    """Notices when code under test reads the tests, or looks at frames, all objects, or the code of functions.
-
-    What Python audits cannot be hidden by how it is spelt. Only what code of the worktree asks for itself counts:
-    logging looks at frames for everybody.
-    """
-
-    WATCHED = frozenset(
-        ("open", "sys._getframe", "sys._current_frames", "gc.get_objects", "gc.get_referrers", "object.__setattr__")
-    )
-
-    def __init__(self, worktree):
-        self.root = worktree + os.sep
-        self.found = set()
-        self.looking = False
-
-    def hook(self, event, args):
-        if event not in self.WATCHED or self.looking:
-            return
-        self.looking = True  # to find out who asks, frames are looked at
-        try:
-            self._note(event, args)
-        finally:
-            self.looking = False
-
-    def _note(self, event, args):
-        if event == "open":
-            path = args[0]
-            if not isinstance(path, str) or not path.endswith(".py") or not self._judges(os.path.realpath(path)):
-                return
-            who = self._asker(50)
-            what = "read " + os.path.basename(path)
-        elif event == "object.__setattr__":
-            if len(args) < 2 or args[1] != "__code__":
-                return
-            who, what = self._asker(1), "replaced the code of a function"
-        else:
-            who, what = self._asker(1), "called " + event
-        if who:
-            self.found.add(who + " " + what)
-
-    def _judges(self, path):
-        """Whether a file is of the tests, by its name."""
-        if not path.startswith(self.root):
-            return False
-        name = os.path.basename(path)  # other files beside the tests are their data
-        return name.startswith("test_") or name.endswith("_test.py") or name == "conftest.py"
-
-    def _asker(self, depth):
-        """The production file that asks: the nearest frame of the worktree, within so many; empty if it judges."""
-        frame = _getframe(3)
-        while frame is not None and depth:
-            name = frame.f_code.co_filename
-            if name.startswith("<"):
-                if depth == 1 and not name.startswith("<frozen"):
-                    return "code out of a string"
-                frame = frame.f_back
-                continue
-            path = os.path.realpath(name)
-            if path.startswith(self.root):
-                return "" if self._judges(path) else path[len(self.root) :]
-            frame, depth = frame.f_back, depth - 1
-        return ""
 
 
 class Plugin:
@@ -224,9 +37,9 @@ class Plugin:
         self.pending = {}
         self.timed_out = set()
         self.causes = {}
-        self.wires = _Wires()
+        self.wires = Wires()
         self.replaced = set()
-        self.peeks = _Peeks(self.worktree)
+        self.peeks = Peeks(self.worktree)
         if hasattr(sys, "addaudithook"):
             sys.addaudithook(self.peeks.hook)
         self.marks = {}  # of tests under way: the marks a skip or an expected failure may come from
@@ -563,7 +376,7 @@ if hasattr(pytest, "version_tuple"):  # pytest 7; before, the hook has another a
         return True if _leads_up(str(collection_path)) else None
 
 
-_given = _control()
+_given = control()
 if _given is not None:
     if _given.block:
         sys.meta_path.insert(0, _Blocker(_given.block))
@@ -571,7 +384,7 @@ if _given is not None:
     @pytest.hookimpl(tryfirst=True)
     def pytest_load_initial_conftests(early_config, parser, args):
         if _given.worlds:  # here plug-ins have been imported, which takes its time, and nothing of the project yet
-            bitnet_tui_worlds.part(_given, _die_with_parent)
+            bitnet_tui_worlds.part(_given, die_with_parent)
         early_config.pluginmanager.register(Plugin(_given), "bitnet-tui")
 
 else:
