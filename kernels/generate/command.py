@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 import unicodedata
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
@@ -59,10 +58,6 @@ def main(arguments: list[str]) -> int:
                 sys.stdout.flush()
     except KeyboardInterrupt:
         interrupted, generation.ended = True, "interrupted"
-    except BrokenPipeError:  # the reader has seen enough
-        with suppress(OSError):
-            sys.stdout.close()
-        return 0
     _note("")
     if asked.json:
         said = asdict(generation) | {
