@@ -57,7 +57,10 @@ def _wanted(asked: argparse.Namespace) -> tuple[Wanted, str]:
     sha256, size, token = asked.sha256, None, _token(asked)
     if "://" in asked.model:
         url = asked.model
-        name = unquote(urlsplit(url).path.rpartition("/")[2])
+        try:
+            name = unquote(urlsplit(url).path.rpartition("/")[2])
+        except ValueError as error:
+            raise InputError(f"{plain(url)} is no address: {error}", "is it written right?") from None
     else:
         entry = _entry(asked.lock, asked.model)
         sha256, size = sha256 or entry.get("sha256", ""), entry.get("size")

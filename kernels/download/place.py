@@ -6,7 +6,9 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -35,6 +37,21 @@ class Source:
     url: str
     tag: str
     size: int | None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.url, str) or not isinstance(self.tag, str) or not isinstance(self.size, int | None):
+            raise TypeError(f"no source: {self}")
+
+
+def is_strong(tag: str) -> bool:
+    """Whether a tag names bytes, and can be sent back.
+
+    Examples
+    --------
+    >>> [is_strong(tag) for tag in ('"a1"', 'W/"a1"', '', '"\N{SNOWMAN}"')]
+    [True, False, False, False]
+    """
+    return re.fullmatch("(?!W/)[!-~]+", tag) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +97,28 @@ class Place:
         finally:
             os.close(handle)
 
+    def holds(self, sha256: str, progress: Progress) -> bool:
+        """Whether the file is there and has this hash.
+
+        Raises
+        ------
+        DownloadError
+            Something else is there, which is neither read nor replaced.
+        """
+        try:
+            found = self.goal.stat()
+        except FileNotFoundError:
+            return False
+        if not stat.S_ISREG(found.st_mode):
+            raise DownloadError(f"{self.goal} is no regular file", "move it away, or name another folder with --to")
+        return sha256_of(self.goal, progress) == sha256
+
     def known(self) -> Source | None:
         """What the part is a part of; None where there is no part to go on with."""
         try:
             source = Source(**json.loads(self.note.read_text()))
-            return source if self.part.stat().st_size and source.tag else None
-        except (OSError, ValueError, TypeError):
+            return source if self.part.stat().st_size and is_strong(source.tag) else None
+        except (OSError, ValueError, TypeError, RecursionError):
             return None
 
     def begin(self, source: Source) -> None:

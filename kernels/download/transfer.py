@@ -15,7 +15,8 @@ from pathlib import Path
 import httpx2 as httpx
 
 from kernels.download.errors import DownloadError, Retryable
-from kernels.download.place import Place, Progress, Source, sha256_of
+from kernels.download.place import Place, Progress, Source, is_strong, sha256_of
+from kernels.gguf.errors import plain
 
 RETRIES = 6
 """Times in a row without a new byte after which nothing more is tried."""
@@ -27,6 +28,7 @@ TIMEOUT = httpx.Timeout(30.0)
 
 _AGAIN = {408, 425, 429, 500, 502, 503, 504}
 _HEX = re.compile("[0-9a-f]{64}")
+_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,9 @@ class Wanted:
     def __post_init__(self) -> None:
         if not _HEX.fullmatch(self.sha256):
             raise DownloadError(f"sha256 {self.sha256!r}", "want 64 digits of hex, in small letters")
-        _check(httpx.URL(self.url))
+        if not (self.token.isascii() and self.token.isprintable()):  # it is not shown, whatever it is
+            raise DownloadError("the token has characters that no token has", "look at HF_TOKEN, or --token-file")
+        _address(self.url)
 
 
 def fetch(
@@ -72,28 +76,35 @@ def fetch(
     DownloadError
         It is not to be had. A part that can be gone on with stays.
     """
-    place = Place(goal)
-    if goal.exists() and sha256_of(goal, progress) == wanted.sha256:
+    try:
+        return _fetched(wanted, Place(goal), offline, progress, pause)
+    except OSError as error:
+        if isinstance(error, DownloadError):
+            raise
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            said = f"no room for more of {goal}: {error.strerror}"
+            raise DownloadError(said, "make room and give the same command: it goes on from there") from None
+        said = f"{error.filename or goal}: {error.strerror or error}"
+        raise DownloadError(said, "move it away, or name another folder with --to") from None
+
+
+def _fetched(wanted: Wanted, place: Place, offline: bool, progress: Progress, pause: Callable[[float], object]) -> Path:
+    goal = place.goal
+    if place.holds(wanted.sha256, progress):
         return goal
     if offline:
         said = "has another hash than it should" if goal.exists() else "is not there"
         raise DownloadError(f"{goal} {said}, and nothing may be fetched", "do without --offline once")
     with place.held():
-        if goal.exists() and sha256_of(goal, progress) == wanted.sha256:  # another process was quicker
+        if place.holds(wanted.sha256, progress):  # another process was quicker
             return goal
-        try:
-            _complete(wanted, place, progress, pause)
-            got = sha256_of(place.part, progress)
-            if got != wanted.sha256:
-                place.drop()
-                said = f"{wanted.url} gave a file with sha256 {got}; it should be {wanted.sha256}"
-                raise DownloadError(said, "nothing was kept; ask its publisher which is right")
-            place.finish()
-        except OSError as error:
-            if isinstance(error, DownloadError) or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                raise
-            said = f"no room for more of {place.part}: {error.strerror}"
-            raise DownloadError(said, "make room and give the same command: it goes on from there") from None
+        _complete(wanted, place, progress, pause)
+        got = sha256_of(place.part, progress)
+        if got != wanted.sha256:
+            place.drop()
+            said = f"{wanted.url} gave a file with sha256 {got}; it should be {wanted.sha256}"
+            raise DownloadError(said, "nothing was kept; ask its publisher which is right")
+        place.finish()
     return goal
 
 
@@ -133,7 +144,7 @@ def _ask(client: httpx.Client, wanted: Wanted, place: Place, progress: Progress)
             return
         _refuse(response, wanted)
         tag = response.headers.get("etag", "")
-        tag = "" if tag.startswith("W/") else tag
+        tag = tag if is_strong(tag) else ""
         if response.status_code == 206:
             size = _resumed(response, have, known, place)
         else:
@@ -151,15 +162,17 @@ def _ask(client: httpx.Client, wanted: Wanted, place: Place, progress: Progress)
 
 def _opened(client: httpx.Client, wanted: Wanted, headers: dict[str, str]) -> httpx.Response:
     """An answer that is no redirection; the token goes to the first host alone."""
-    url = home = httpx.URL(wanted.url)
+    url = home = _address(wanted.url)
     for _ in range(MOST_REDIRECTS + 1):
         secret = {"Authorization": f"Bearer {wanted.token}"} if wanted.token and _same(url, home) else {}
-        response = client.send(client.build_request("GET", url, headers=headers | secret), stream=True)
+        try:
+            response = client.send(client.build_request("GET", url, headers=headers | secret), stream=True)
+        except UnicodeError:  # of the name of a host
+            raise DownloadError(f"{url} names no host", "is the address right?") from None
         if response.status_code not in (301, 302, 303, 307, 308) or "location" not in response.headers:
             return response
         response.close()
-        url = url.join(response.headers["location"])
-        _check(url)
+        url = _address(response.headers["location"], url)
     raise DownloadError(f"{wanted.url} redirects more than {MOST_REDIRECTS} times", "is the address right?")
 
 
@@ -180,7 +193,7 @@ def _refuse(response: httpx.Response, wanted: Wanted) -> None:
 
 def _resumed(response: httpx.Response, have: int, known: Source | None, place: Place) -> int | None:
     """The size of the whole, of an answer that goes on where the part ends."""
-    found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", response.headers.get("content-range", ""))
+    found = _RANGE.fullmatch(response.headers.get("content-range", ""))
     tag = response.headers.get("etag", known.tag if known else "")
     if not have or known is None or not found or int(found[1]) != have or tag != known.tag:
         place.drop()
@@ -199,6 +212,8 @@ def _write(response: httpx.Response, place: Place, have: int, size: int | None, 
             if size is not None and have > size:
                 place.drop()
                 raise DownloadError(f"{response.url} sends more than the {size} bytes it said", "nothing was kept")
+            if size is None:  # it may never end
+                place.check_room(len(chunk))
             file.write(chunk)
             progress("fetching", have, size)
     if size is not None and have < size:
@@ -216,15 +231,20 @@ def _retry_after(response: httpx.Response) -> float | None:
         return float(text)
     try:
         return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
 
 
-def _check(url: httpx.URL) -> None:
-    """Refuse addresses on which others could read along."""
+def _address(text: str, base: httpx.URL | None = None) -> httpx.URL:
+    """The address a text stands for, seen from another one; refuses those on which others could read along."""
+    try:
+        url = base.join(text) if base is not None else httpx.URL(text)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise DownloadError(f"{plain(text)} is no address: {plain(str(error))}", "is it written right?") from None
     local = url.host in ("localhost", "127.0.0.1", "::1")
     if not url.host or not (url.scheme == "https" or (url.scheme == "http" and local)):
         raise DownloadError(f"{url}", "want https://, or http:// on this machine alone")
+    return url
 
 
 def _same(url: httpx.URL, home: httpx.URL) -> bool:

@@ -102,6 +102,9 @@ def got(server, folder, sha=SHA, size=None, **options):
     ([{"cut": 300_000}, {"headers": {"Content-Range": "bytes 327680-1048575/9999999"}}], 3),
     ([{"cut": 300_000}, {"status": 416}], 3),
     ([{"headers": {"Content-Length": None, "Connection": "close"}}], 1),
+    ([{"cut": 300_000}, {"headers": {"Content-Range": f"bytes 327680-1048575/{'9' * 5000}"}}], 3),
+    ([{"status": 429, "headers": {"Retry-After": "Fri, 31 Dec 99999999999999999999 23:59:59 GMT"}}], 2),
+    ([{"cut": 300_000, "headers": {"ETag": '"caf\xe9"'}}], 2),
 ])  # fmt: skip
 def test_cpu_download_gets_there(script, answers, server, tmp_path):
     server.script = list(script)
@@ -128,6 +131,42 @@ def test_cpu_download_starts_anew_where_it_cannot_be_sure(tag, server, tmp_path)
     assert ("Range" in server.seen[0]) == (tag == '"two"')
 
 
+@pytest.mark.parametrize("note", [
+    "[" * 10**5, "[]", '{"url": "URL", "tag": ["x"], "size": 5}', '{"url": "URL", "tag": "\\u2603", "size": 5}',
+])  # fmt: skip
+def test_cpu_download_believes_no_note_that_it_did_not_write(note, server, tmp_path):
+    (tmp_path / "m.gguf.part").write_bytes(b"x" * 1000)
+    (tmp_path / "m.gguf.part.json").write_text(note.replace("URL", server.url))
+    got(server, tmp_path)
+    assert "Range" not in server.seen[0]
+
+
+@pytest.mark.parametrize(("name", "make", "words"), [
+    ("m.gguf", os.mkfifo, "no regular file"), ("m.gguf", Path.mkdir, "no regular file"),
+    ("m.gguf.part", Path.mkdir, "Is a directory"), ("m.gguf.lock", Path.mkdir, "Is a directory"),
+])  # fmt: skip
+def test_cpu_download_neither_reads_nor_replaces_what_is_no_file(name, make, words, server, tmp_path):
+    make(tmp_path / name)
+    with pytest.raises(DownloadError, match=words):
+        got(server, tmp_path)
+    assert not (tmp_path / name).is_file()
+
+
+@pytest.mark.parametrize("token", ["se\ncret", "s\xe9cret", "se\0cret"])
+def test_cpu_download_a_token_that_is_none_is_not_shown(token):
+    with pytest.raises(DownloadError, match="the token has characters") as caught:
+        Wanted("https://example.com/m", SHA, token=token)
+    assert "cret" not in str(caught.value)
+
+
+def test_cpu_download_leaves_room_where_a_server_never_says_how_much(server, tmp_path, monkeypatch):
+    server.script = [{"headers": {"Content-Length": None, "Connection": "close"}}]
+    asked = []
+    monkeypatch.setattr(Place, "check_room", lambda place, needed: asked.append(needed))
+    got(server, tmp_path)
+    assert sum(asked) == len(CONTENT)
+
+
 def test_cpu_download_waits_as_long_as_it_is_asked_to_but_no_longer(server, tmp_path):
     server.script = [
         {"status": 429, "headers": {"Retry-After": "7"}},
@@ -150,6 +189,8 @@ def test_cpu_download_waits_as_long_as_it_is_asked_to_but_no_longer(server, tmp_
     ("6 times in a row", [{"status": 503}] * 9, {}),
     ("redirects", [{"status": 302, "headers": {"Location": "/again"}}] * 9, {}),
     ("https", [{"status": 302, "headers": {"Location": "http://example.com/x"}}], {}),
+    ("is no address", [{"status": 302, "headers": {"Location": "http://[::1"}}], {}),
+    ("names no host", [{"status": 302, "headers": {"Location": f"https://{'a' * 300}.com/x"}}], {}),
     ("more than", [{"cut": 300_000}, {"headers": {"Content-Length": None, "Connection": "close"},
                                        "content": CONTENT * 2}], {}),
 ])  # fmt: skip
@@ -269,7 +310,8 @@ def test_cpu_download_command_by_name(server, tmp_path, capsys, monkeypatch):
     ("it has bitnet-b1.58-2B-4T", ["nothing"]),
     ("no sha256", ["https://example.com/m.gguf"]), ("64 digits", ["https://example.com/m.gguf", "--sha256", "abc"]),
     ("names no file", ["https://example.com/"]), ("names no file", ["https://example.com/.bashrc"]),
-    ("names no file", ["https://example.com/..%2Fx"]), ("token-file", ["https://e.com/m", "--token-file", "/no/such"]),
+    ("names no file", ["https://example.com/..%2Fx"]), ("no address", ["http://[::1", "--sha256", SHA]),
+    ("token-file", ["https://e.com/m", "--token-file", "/no/such"]),
 ])  # fmt: skip
 def test_cpu_download_command_refuses(words, arguments, capsys):
     assert main(["download-model", *arguments]) == 2
