@@ -51,15 +51,7 @@ def main() -> None:
         said = {"refused": str(error)[:1000]}
     except (MemoryError, RecursionError, OverflowError):
         said = {"error": "the template writes without end"}
-    except (
-        TemplateError,
-        TypeError,
-        ValueError,
-        LookupError,
-        AttributeError,
-        ArithmeticError,
-        AssertionError,
-    ) as error:
+    except (TemplateError, *WRONG) as error:
         said = {"error": f"the template fails: {type(error).__name__}: {error}"[:1000]}
     json.dump(said, sys.stdout)
 
