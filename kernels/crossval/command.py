@@ -17,6 +17,7 @@ from kernels.crossval.ladder import TOLERANCE, Report, climb
 from kernels.crossval.reference import Reference, stored
 from kernels.errors import InputError
 from kernels.gguf import ModelFile
+from kernels.gguf.bitnet import sizes
 from kernels.gguf.command import layouts_of
 from kernels.gguf.errors import plain
 from kernels.model import Model, Rounding
@@ -37,7 +38,12 @@ PROMPT = "The quick brown fox jumps over the lazy dog."
 def main(arguments: list[str]) -> int:
     """Compare a model with references; see `EXIT_CODES`."""
     asked = _parser().parse_args(arguments)
+    if not 0 <= asked.tolerance < 1:
+        raise InputError(f"--tolerance {asked.tolerance}; want a relative distance from 0, below 1")
     file = ModelFile(asked.model)
+    context = sizes(file).context
+    if not 1 <= asked.max_tokens <= context:
+        raise InputError(f"--max-tokens {asked.max_tokens}; want 1 to {context}, the context of the model")
     options = {"layouts": layouts_of(asked.layout), "activation": asked.activation}
     rounding = Rounding.named(asked.rounding or "none")
     reports = list(_reports(asked, file, Model(file, asked.backend, rounding=rounding, **options), options))

@@ -113,10 +113,12 @@ def _chain(model: Model, reference: Reference, tolerance: float) -> Iterator[Run
             yield compare(name, _joined(name, parts, reference.tensors[name]), reference.tensors[name], tolerance)
     ours = np.concatenate(seen[LOGITS])
     if LOGITS in reference.tensors:
-        theirs = reference.tensors[LOGITS].reshape(-1, ours.shape[1])
+        theirs = reference.tensors[LOGITS]
         rung, sure = compare(LOGITS, ours, theirs, tolerance), np.ones(len(ours), bool)
-        if reference.edges and not rung.equal and theirs.shape == ours.shape:
-            rung, sure = _but_for_edges(rung, ours, theirs, tolerance)
+        if theirs.size == ours.size:
+            theirs = theirs.reshape(ours.shape)
+            if reference.edges and not rung.equal:
+                rung, sure = _but_for_edges(rung, ours, theirs, tolerance)
         yield rung
         yield _tokens("likeliest tokens", ours[sure].argmax(axis=1), theirs[sure].argmax(axis=1))
     if reference.greedy:
@@ -130,7 +132,9 @@ def _joined(name: str, parts: list[NDArray[np.float32]], expected: NDArray[np.fl
     """The pieces of a prompt as one; where a reference has more positions than are filled, with zeros for them."""
     if name.rpartition("-")[0] not in HEADS_FIRST:
         return np.concatenate(parts)
-    most = max(expected.shape[-1] if expected.ndim == 3 else 0, *(part.shape[-1] for part in parts))
+    most, tokens = max(part.shape[-1] for part in parts), sum(part.shape[1] for part in parts)
+    if expected.ndim == 3 and expected.shape[:2] == (len(parts[0]), tokens):
+        most = max(most, expected.shape[-1])
     wide = [np.pad(part, ((0, 0), (0, 0), (0, most - part.shape[-1]))) for part in parts]
     return np.concatenate(wide, axis=1)
 

@@ -35,6 +35,9 @@ def text_of(program: Path, model: Path, prompt: str, most: int) -> str:
     InputError
         It cannot be run, or ends with an error; its last words are told.
     """
+    program = (
+        program.absolute() if program.exists() else program
+    )  # a bare name of a file here is meant, not one in PATH
     command = [str(program), "-m", str(model), "-n", str(most)]
     if "simple" in program.name:
         command.append(prompt)

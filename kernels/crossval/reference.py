@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
 import os
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.errors import InputError
+from kernels.gguf.errors import plain
 
 LOGITS = "result_output"
 """What the C++ programs call them."""
 
 MOST_BYTES = 2**32
+
+DAMAGED = (
+    OSError, EOFError, ValueError, LookupError, TypeError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error,
+    lzma.LZMAError,
+)  # fmt: skip
+"""What reading a damaged archive ends with, by zipfile, by what unpacks its members, and by NumPy."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,18 +69,31 @@ def stored(path: str | os.PathLike[str], key: str = "") -> Reference:
     """
     path = Path(path)
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise InputError(f"{path}: larger than {MOST_BYTES} bytes")
-        with np.load(path, allow_pickle=False) as file:
-            if "tokens" not in file.files or (key and key not in file.files):
-                raise InputError(f"{path}: no array {key or 'tokens'!r}; it has {', '.join(file.files[:40])}")
-            names = [key] if key else [name for name in file.files if name != "tokens"]
-            arrays = {name: file[name] for name in names}
-            tokens = file["tokens"]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
-        raise InputError(f"{path}: no arrays can be read: {error}") from None
+        arrays = _arrays(path, key)
+    except (InputError, MemoryError) as error:
+        raise InputError(f"{path}: {error or 'it takes more memory than there is'}") from None
+    except DAMAGED as error:
+        raise InputError(f"{path}: no arrays can be read: {plain(str(error) or type(error).__name__, 200)}") from None
+    tokens = arrays.pop("tokens")
     known = {LOGITS if name in (key, "logits") else name: array for name, array in arrays.items()}
     return of(str(path), tokens, known)
+
+
+def _arrays(path: Path, key: str) -> dict[str, NDArray[np.generic]]:
+    """Tokens, and the array of this name or all there are."""
+    if path.is_file() and not zipfile.is_zipfile(path):
+        raise InputError("no archive of arrays", hint="numpy.savez writes one")
+    with np.load(path, allow_pickle=False) as file:
+        if sum(each.file_size for each in file.zip.infolist()) > MOST_BYTES:
+            raise InputError(f"more than {MOST_BYTES} bytes of arrays")
+        for wanted in ("tokens", key or "tokens"):
+            if wanted not in file.files:
+                raise InputError(f"no array {wanted!r}; it has {plain(', '.join(file.files[:40]), 400)}")
+        arrays = {name: file[name] for name in (["tokens", key] if key else file.files)}
+    strange = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
+    if strange:
+        raise InputError(f"{plain(strange[0])} is no array")
+    return arrays
 
 
 def of(name: str, tokens: NDArray[np.generic], tensors: Mapping[str, NDArray[np.generic]], **more: object) -> Reference:
@@ -79,8 +102,8 @@ def of(name: str, tokens: NDArray[np.generic], tensors: Mapping[str, NDArray[np.
     kept: dict[str, NDArray[np.float32]] = {}
     for each, array in tensors.items():
         if array.dtype.kind != "f":
-            faults.append(f"{each}: {array.dtype}, not floats")
-        elif not array.size or array.shape[0] == 0:
+            faults.append(f"{plain(each)}: {array.dtype}, not floats")
+        elif not array.size or not array.ndim:
             faults.append(f"{each}: no rows")
         elif not np.isfinite(array).all():
             faults.append(f"{each}: holds what is not finite")

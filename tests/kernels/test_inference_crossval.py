@@ -1,8 +1,10 @@
 """The ladder ends at the first rung that differs and names it; what is worthless never passes."""
 
+import io
 import json
 import stat
 import sys
+import zipfile
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -118,9 +120,44 @@ def test_inference_crossval_reads_only_arrays(tmp_path):
     (tmp_path / "a.npz").write_bytes(b"PK\x03\x04 nothing")
     np.savez(tmp_path / "b.npz", logits=np.ones(3))
     np.savez(tmp_path / "c.npz", tokens=np.array([{}], object), logits=np.ones(3))
-    for name in ("a.npz", "b.npz", "c.npz", "d.npz"):
-        with pytest.raises(InputError, match=name):
-            stored(tmp_path / name)
+    np.save(tmp_path / "e.npz", np.ones(3)), (tmp_path / "e.npz.npy").rename(tmp_path / "e.npz")
+    np.savez(tmp_path / "f.npz", tokens=np.ones(3, int))
+    np.savez(tmp_path / "g.npz", tokens=np.ones(3, int), logits=np.ones(3))
+    (tmp_path / "g.npz").write_bytes(damaged((tmp_path / "g.npz").read_bytes(), "(3,)", f"({10**15},)"))
+    np.savez_compressed(tmp_path / "h.npz", tokens=np.arange(999))
+    packed = bytearray((tmp_path / "h.npz").read_bytes())
+    packed[100:300] = bytes(200)
+    (tmp_path / "h.npz").write_bytes(packed)
+    with zipfile.ZipFile(tmp_path / "f.npz", "a") as file:
+        file.writestr("notes.txt", "no array")
+    for name in "abcdefgh":
+        with pytest.raises(InputError, match=f"{name}.npz: ") as caught:
+            stored(tmp_path / f"{name}.npz")
+        assert "pickle" not in str(caught.value) or name == "c"
+
+
+def damaged(content, old, new):
+    """An archive whose arrays say another shape; what checks their bytes is made to agree."""
+    given = zipfile.ZipFile(io.BytesIO(content))
+    with zipfile.ZipFile(out := io.BytesIO(), "w") as file:
+        for name in given.namelist():
+            said = given.read(name)
+            file.writestr(
+                name, said.replace(old.encode() + b", }" + b" " * (len(new) - len(old)), new.encode() + b", }")
+            )
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("array", [np.float32(1), np.ones((3, 500), np.float32), np.ones(5, np.float32)])
+def test_inference_crossval_of_logits_of_another_shape_fails(array):
+    done = report(tokens=np.array([1, 2, 3]), tensors={"result_output": np.asarray(array)})
+    assert done.status == "fail"
+    assert done.reason.startswith("result_output: ")
+
+
+def test_inference_crossval_of_attention_to_more_positions_than_it_could_takes_no_memory():
+    done = report(tokens=np.array([1, 2, 3]), tensors={"kq-0": np.ones((1, 1, 10**6), np.float32)})
+    assert done.reason == "kq-0: shape (4, 3, 3); the reference has (1, 1, 1000000)"
 
 
 def test_inference_crossval_command(capsys):
@@ -133,6 +170,9 @@ def test_inference_crossval_command(capsys):
     assert "fail (result_output" in capsys.readouterr().out
     assert main(["crossval", str(I2S), "--against", "/no/such.npz"]) == 1
     assert main(["crossval", str(I2S), "--rounding", "bitnet"]) == 2
+    for option in ("--tolerance=nan", "--tolerance=inf", "--tolerance=-1", "--max-tokens=0", "--max-tokens=9999"):
+        assert main(["crossval", str(I2S), option]) == 2
+        assert option.partition("=")[0] in capsys.readouterr().err
 
 
 def test_inference_crossval_command_skips_where_nothing_is_at_hand(capsys, monkeypatch):
@@ -148,7 +188,7 @@ def program(folder, name, text, code=0):
     return str(path)
 
 
-def test_inference_crossval_command_compares_the_text_of_a_program(tmp_path, capsys):
+def test_inference_crossval_command_compares_the_text_of_a_program(tmp_path, capsys, monkeypatch):
     tokenizer = Tokenizer.of(ModelFile(I2S))
     assert main(["generate", str(I2S), "--prompt", "t1 t2", "--max-tokens", "6"]) == 0
     text = capsys.readouterr().out.removesuffix("\n")
@@ -156,6 +196,8 @@ def test_inference_crossval_command_compares_the_text_of_a_program(tmp_path, cap
     ask = ["crossval", str(I2S), "--prompt", "t1 t2", "--max-tokens", "6", "--program"]
     assert main([*ask, program(tmp_path, "llama-simple", shown + text + "\n")]) == 0
     assert main([*ask, program(tmp_path, "llama-cli", text + " [end of text]\n\n")]) == 0
+    monkeypatch.chdir(tmp_path)
+    assert main([*ask, "llama-cli"]) == 0
     assert main([*ask, program(tmp_path, "wrong", text[:3] + "?" + text[4:])]) == 1
     assert "after 3 characters" in capsys.readouterr().out
     assert main([*ask, program(tmp_path, "dies", "", 3)]) == 1

@@ -145,7 +145,7 @@ def test_inference_chat_templates_see_no_secrets(monkeypatch, tmp_path):
 @pytest.mark.slow
 def test_inference_chat_templates_that_never_end_are_ended():
     loop = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
-    with pytest.raises(BadTokenizer, match="ended its child|takes more than"):  # by its own time, or by the clock
+    with pytest.raises(BadTokenizer, match=r"ended its child|takes more than"):  # by its own time, or by the clock
         chat.render(loop, CHAT, {})
 
 
