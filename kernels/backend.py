@@ -103,7 +103,7 @@ def select_backend(name: str = "auto", *, threads: int | None = None, strict: bo
     Traceback (most recent call last):
     kernels.errors.BackendError: unknown backend 'fats'; known: auto, reference, numpy, fast, gpu; did you mean 'fast'?
     """
-    return _chosen(name, _threads(threads), _strict(strict))[0]
+    return _chosen(_named(name), _threads(threads), _strict(strict))[0]
 
 
 def backend_report(name: str = "auto", *, threads: int | None = None, strict: bool | None = None) -> BackendReport:
@@ -115,7 +115,7 @@ def backend_report(name: str = "auto", *, threads: int | None = None, strict: bo
     >>> report.requested, report.used, report.why
     ('numpy', 'numpy', '')
     """
-    return _chosen(name, _threads(threads), _strict(strict))[1]
+    return _chosen(_named(name), _threads(threads), _strict(strict))[1]
 
 
 @cache
@@ -183,6 +183,12 @@ def _why_not_fast() -> str | None:
     except BackendError as error:
         return str(error)
     return None
+
+
+def _named(name: str) -> str:
+    if not isinstance(name, str):
+        raise BackendError(f"the backend is {name!r}; want a name", f"known: auto, {', '.join(NAMES)}")
+    return name
 
 
 def _threads(given: int | None) -> int:

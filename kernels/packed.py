@@ -49,9 +49,7 @@ class PackedMatrix:
 
     def __post_init__(self) -> None:
         layout = formats.get(self.format)
-        if len(self.shape) != 2 or not all(isinstance(length, int | np.integer) for length in self.shape):
-            raise FormatError(f"the shape is {self.shape}; want (M, K), two whole numbers")
-        object.__setattr__(self, "shape", (int(self.shape[0]), int(self.shape[1])))
+        object.__setattr__(self, "shape", checks.shaped(self.shape))
         if self.shape[1] > MAX_COLS:
             raise FormatError(f"{self.shape[1]} columns; at most {MAX_COLS} fit exact int32 sums")
         layout.check(self.packed, self.shape)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kernels.backend import Backend, select_backend
-from kernels.errors import InputError
+from kernels.errors import BackendError, InputError
 from kernels.packed import PackedMatrix
 from kernels.ternary import quantize_activations
 
@@ -58,6 +58,8 @@ def matmul(
     [[-16256, -16256]]
     """
     chosen = select_backend(backend) if isinstance(backend, str) else backend
+    if not hasattr(chosen, "accumulate"):
+        raise BackendError(f"the backend is {backend!r}; want a name, or what select_backend gave")
     if hasattr(x[0] if isinstance(x, tuple) and x else x, "__cuda_array_interface__"):
         if chosen.name != "gpu":
             hint = 'take backend="gpu", or bring x to the host with x.get()'
@@ -81,7 +83,10 @@ def _quantized(x: ArrayLike | Quantized, cols: int) -> Quantized:
     if not isinstance(x, tuple):
         q, scale = quantize_activations(x)
     elif len(x) == 2:
-        q, scale = np.asarray(x[0]), np.asarray(x[1], np.float32)
+        q, scale = np.asarray(x[0]), np.asarray(x[1])
+        if scale.dtype.kind not in "fiu":
+            raise InputError(f"activation scales are {scale.dtype}; want float32 (B,)")
+        scale = scale.astype(np.float32, copy=False)
     else:
         raise InputError(f"a tuple of {len(x)}; want (q, scale), or one array of floats")
     if q.dtype != np.int8 or q.ndim != 2 or q.shape[1] != cols:

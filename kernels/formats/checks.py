@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import index
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +12,8 @@ from kernels.errors import FormatError
 
 def ternary_codes(name: str, ternary: NDArray[np.integer]) -> NDArray[np.uint8]:
     """(M, K) of −1, 0, +1 → (M, K) uint8 of 0, 1, 2; refuses everything else."""
+    if isinstance(ternary, np.ma.MaskedArray):
+        raise FormatError(f"{name} packs every weight, and some are masked", hint="fill them: ternary.filled(0)")
     ternary = np.asarray(ternary)
     if ternary.ndim != 2 or not np.issubdtype(ternary.dtype, np.integer):
         raise FormatError(
@@ -19,6 +23,15 @@ def ternary_codes(name: str, ternary: NDArray[np.integer]) -> NDArray[np.uint8]:
     if ternary.size and (ternary.min() < -1 or ternary.max() > 1):
         raise FormatError(f"weights run from {ternary.min()} to {ternary.max()}; want -1, 0 and +1")
     return (ternary.astype(np.int8) + np.int8(1)).view(np.uint8)
+
+
+def shaped(shape: tuple[int, int]) -> tuple[int, int]:
+    """The shape in Python's own integers; refuses what is no pair of them."""
+    try:
+        rows, cols = shape
+        return index(rows), index(cols)
+    except (TypeError, ValueError):
+        raise FormatError(f"the shape is {shape}; want (M, K), two whole numbers") from None
 
 
 def sized(name: str, packed: NDArray[np.uint8], shape: tuple[int, int], want: int) -> None:

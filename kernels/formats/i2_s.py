@@ -98,6 +98,7 @@ class I2S(I2SPlaces):
 
     def unpack(self, packed: NDArray[np.uint8], shape: tuple[int, int]) -> tuple[NDArray[np.int8], np.float32]:
         """Give back the (M, K) int8 matrix and the scale that `pack` stored."""
+        shape = checks.shaped(shape)
         self.check(packed, shape)
         ternary = np.empty(shape, np.int8)
         if ternary.size:
@@ -110,6 +111,7 @@ class I2S(I2SPlaces):
 
     def check(self, packed: NDArray[np.uint8], shape: tuple[int, int]) -> None:
         """Refuse a wrong size, a code 3 and a scale that is not finite."""
+        shape = checks.shaped(shape)
         checks.sized(self.name, packed, shape, self.nbytes(*shape))
         body = packed[:-TAIL]
         threes = sum(_threes(body[start : start + CHUNK]) for start in range(0, len(body), CHUNK))

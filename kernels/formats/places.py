@@ -6,6 +6,7 @@ place without NumPy has.
 
 from __future__ import annotations
 
+from operator import index
 from typing import ClassVar, Protocol, SupportsInt
 
 from kernels.errors import FormatError
@@ -81,6 +82,7 @@ class TL1Places:
     """
 
     def __init__(self, tile: tuple[int, ...] | None = None) -> None:
+        tile = _whole("tl1", tile)
         if tile is not None and not (
             len(tile) == 3
             and min(tile) > 0
@@ -127,6 +129,7 @@ class TL2Places:
     """
 
     def __init__(self, tile: tuple[int, ...] | None = None) -> None:
+        tile = _whole("tl2", tile)
         if tile is not None and not (len(tile) == 2 and min(tile) > 0 and tile[0] % 32 == 0 and tile[1] % 24 == 0):
             raise FormatError(f"tl2 has no tile {tile}; want (BM, BK): multiples of 32 and 24")
         self._tile = tile
@@ -211,6 +214,14 @@ class TQ1Places:
         digit, byte = divmod(element - first, width)
         shifted = int(packed[block * 54 + start + byte]) * (1, 3, 9, 27, 81)[digit] % 256
         return (shifted * 3 >> 8) - 1
+
+
+def _whole(name: str, tile: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    """A tile in Python's own integers."""
+    try:
+        return None if tile is None else tuple(index(size) for size in tile)
+    except TypeError:
+        raise FormatError(f"{name} has no tile {tile!r}; want whole numbers") from None
 
 
 def whole_blocks(name: str, rows: int, cols: int, block: int) -> None:

@@ -74,7 +74,7 @@ class _Tail:
         packed : (nbytes,) uint8
         """
         weights = checks.ternary_codes(self.name, ternary).view(np.int8) - np.int8(1)
-        packed = np.zeros(self.nbytes(*ternary.shape), np.uint8)
+        packed = np.zeros(self.nbytes(*weights.shape), np.uint8)
         if weights.size:
             codes = self._encode(weights)
             packed[: codes.size] = codes
@@ -83,6 +83,7 @@ class _Tail:
 
     def unpack(self, packed: NDArray[np.uint8], shape: tuple[int, int]) -> tuple[NDArray[np.int8], np.float32]:
         """Give back the (M, K) int8 matrix and the scale that `pack` stored."""
+        shape = checks.shaped(shape)
         checks.sized(self.name, packed, shape, self.nbytes(*shape))
         ternary = self._decode(packed, shape) if shape[0] and shape[1] else np.empty(shape, np.int8)
         return ternary, self.scale(packed, shape)

@@ -82,6 +82,7 @@ class _Blocks:
 
     def unpack(self, packed: NDArray[np.uint8], shape: tuple[int, int]) -> tuple[NDArray[np.int8], np.float32]:
         """Give back the (M, K) int8 matrix and the scale that `pack` stored."""
+        shape = checks.shaped(shape)
         checks.sized(self.name, packed, shape, self.nbytes(*shape))
         blocks = packed.reshape(-1, self.code_bytes + 2)
         codes = self._decode(blocks[:, :-2])

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from kernels import FormatError, InputError, PackedMatrix, formats, matmul
+from kernels import BackendError, FormatError, InputError, PackedMatrix, formats, matmul, select_backend
 from kernels.formats.i2_s import I2S
 from kernels.formats.places import I2SPlaces, TL1Places, TL2Places
 
@@ -87,6 +87,46 @@ def test_cpu_formats_refuse_tiles_of_no_program(make, tile):
     }[make]
     with exactly(f"{'tl1' if make is TL1Places else 'tl2'} has no tile {tile}; want {want}"):
         make(tile)
+
+
+@pytest.mark.parametrize(("name", "tile"), [("tl1", (32.0, 8, 32)), ("tl2", (32.0, 96)), ("tl2", "ab"), ("tl2", 32)])
+def test_cpu_formats_refuse_tiles_of_no_whole_numbers(name, tile):
+    with exactly(f"{name} has no tile {tile!r}; want whole numbers"):
+        formats.get(name, tile)
+
+
+@pytest.mark.parametrize("name", SOME_TILES)
+@pytest.mark.parametrize("shape", [None, 5, (5,), (64, 768, 1), ("64", 768), (64.0, 768), (64, None)])
+def test_cpu_formats_refuse_what_is_no_shape(name, shape):
+    layout = formats.get(name)
+    packed = layout.pack(np.zeros((64, 768), np.int8), 0.5)
+    for read in (layout.unpack, layout.check, lambda packed, shape: PackedMatrix(packed, shape, name)):
+        with exactly(f"the shape is {shape}; want (M, K), two whole numbers"):
+            read(packed, shape)
+    assert layout.unpack(packed, tuple(np.array([64, 768])))[0].shape == (64, 768)
+
+
+@pytest.mark.parametrize("name", SOME_TILES)
+def test_cpu_formats_pack_lists_and_nothing_that_is_masked(name):
+    ternary = np.random.default_rng(0).integers(-1, 2, (64, 768))
+    np.testing.assert_array_equal(formats.get(name).pack(ternary.tolist(), 0.5), formats.get(name).pack(ternary, 0.5))
+    with exactly(f"{name} packs every weight, and some are masked; fill them: ternary.filled(0)"):
+        formats.get(name).pack(np.ma.masked_equal(ternary, 1), 0.5)
+
+
+@pytest.mark.parametrize("scale", [["a"], [1j], [None], ["1"]])
+def test_cpu_matmul_refuses_scales_that_are_no_real_numbers(scale):
+    matrix = PackedMatrix.from_float(np.ones((1, 128)))
+    with pytest.raises(InputError, match=r"^activation scales are .*; want float32 \(B,\)$"):
+        matmul(matrix, (np.ones((1, 128), np.int8), scale))
+
+
+@pytest.mark.parametrize("backend", [None, 5, b"fast", ["fast"]])
+def test_cpu_matmul_refuses_what_is_no_backend(backend):
+    with pytest.raises(BackendError, match=r"^the backend is .*; want a name"):
+        matmul(PackedMatrix.from_float(np.ones((1, 128))), np.ones((1, 128)), backend=backend)
+    with pytest.raises(BackendError, match=r"^the backend is .*; want a name"):
+        select_backend(backend)
 
 
 def test_cpu_formats_take_the_smallest_tiles():
