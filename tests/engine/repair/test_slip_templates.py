@@ -118,8 +118,27 @@ LAYOUTS = [
     ("return np.reshape(b, b - a)", "b - a", "b - a, -1"),
     ("return a / b", "/ b", "/ np.sqrt(b)"),
     ("return np.packbits(a)", "(a)", "(a).view(np.uint8)"),
+    ("return np.tile(a, (1, b))", "tile(a, (1, b))", "repeat(a, b, axis=1)"),
+    ("return np.tile(a, (b, 1))", "tile(a, (b, 1))", "repeat(a, b, axis=0)"),
+    ("return np.tile(a, b)", "tile(a, b)", "repeat(a, b, axis=-1)"),
+    ("return np.repeat(a, b, axis=0)", "repeat(a, b, axis=0)", "tile(a, (b, 1))"),
+    ("return np.cumsum(a)", "np.cumsum(a)", "np.concatenate([[0], np.cumsum(a)])"),
+    ("return np.cumsum(a)", "np.cumsum(a)", "np.concatenate([[0], np.cumsum(a)[:-1]])"),
+    ("return np.cumsum(a)", "np.cumsum(a)", "np.cumsum(a) - a"),
+    ("return a", "return a", "return a / a.sum(axis=-1, keepdims=True)"),
+    ("return a >> b", "a >> b", "(a + (1 << (b - 1))) >> b"),
+    ("return b / 1e-8", "1e-8", "np.maximum(a, 1e-8)"),
+    ("return np.abs(a).max()", "np.abs(a)", "np.abs(np.nan_to_num(a))"),
+]
+REACH = [
+    (body("return clip(a, 0, 9) + b"), "clip(a, 0, 9) + b", "clip(a + b, 0, 9)"),
+    (body("return b - a.wide()"), "b - a.wide()", "(b - a).wide()"),
+    (body("return f(a - b, 1)"), "f(a - b, 1)", "f(a, 1) - b"),
+    (body("return (a - b).wide()"), "(a - b).wide()", "a.wide() - b"),
+    (body("return (a - b).wide()"), "(a - b).wide()", "a - b.wide()"),
 ]
 PLAIN = {
+    "reach": REACH,
     "targets": TARGETS,
     "displays": DISPLAYS,
     "loops": LOOPS,

@@ -56,6 +56,7 @@ def beside(view: View) -> Iterator[Swap]:
             if other.isidentifier():
                 for op, cost in (("+", 2.5), ("-", 2.6), ("*", 2.9), ("/", 2.8)):
                     yield replaced(view, node, f"{other} {op} {text}", cost)
+        yield replaced(view, node, f"1 - {text}", 2.4)
         yield replaced(view, node, f"{text} ** 2", 2.4)
         if isinstance(node, ast.Name):
             yield replaced(view, node, f"{text} * {text}", 2.8)

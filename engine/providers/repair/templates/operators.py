@@ -162,6 +162,14 @@ def augmented(view: View) -> Iterator[Swap]:
             yield Swap((at, at), new, cost, f"`=` became `{new}=`")
 
 
+def other_way_round(view: View) -> Iterator[Swap]:
+    for node in view.expressions(ast.BinOp):
+        assert isinstance(node, ast.BinOp)
+        if not isinstance(node.op, (ast.Add, ast.Mult, ast.BitAnd, ast.BitOr, ast.BitXor)):
+            left, right = view.atom(node.left), view.atom(node.right)
+            yield replaced(view, node, f"{right} {_SIGN[type(node.op)]} {left}", 1.4)
+
+
 def operands(view: View) -> Iterator[Swap]:
     for node in view.expressions(ast.BinOp, ast.BoolOp):
         if isinstance(node, ast.BoolOp):
@@ -172,9 +180,7 @@ def operands(view: View) -> Iterator[Swap]:
             continue
         assert isinstance(node, ast.BinOp)
         left, right = view.atom(node.left), view.atom(node.right)
-        if not isinstance(node.op, (ast.Add, ast.Mult, ast.BitAnd, ast.BitOr, ast.BitXor)):
-            yield replaced(view, node, f"{right} {_SIGN[type(node.op)]} {left}", 1.4)
-        elif isinstance(node.op, ast.Add):
+        if isinstance(node.op, ast.Add):
             yield replaced(view, node, f"{right} + {left}", 1.8)  # of texts and lists the order matters
         yield replaced(view, node, left, 1.8)
         yield replaced(view, node, right, 2)
@@ -198,5 +204,6 @@ TEMPLATES = (
     Template("and/or", 1, boolean),
     Template("sign or not", 1, negation),
     Template("assignment operator", 1, augmented),
+    Template("operands exchanged", 1, other_way_round),
     Template("operands", 2, operands),
 )

@@ -10,6 +10,7 @@ from engine.providers.repair.templates.base import Swap, Template, replaced
 from engine.providers.repair.view import View
 
 _MAKERS = ("zeros", "ones", "empty", "full", "arange", "array", "asarray", "zeros_like", "empty_like")
+_SMALL = 0.01  # below it, a number guards a division
 _SUMS = ("sum", "dot", "matmul", "mean", "cumsum", "einsum", "prod", "trace")
 
 
@@ -105,6 +106,25 @@ def saturation(view: View) -> Iterator[Swap]:
                 yield replaced(view, node, f"{name}({text}, {bound})", 2)
 
 
+def lower_limits(view: View) -> Iterator[Swap]:
+    """A small number that stands alone where it was to keep something from being smaller."""
+    np = view.words.numpy
+    for node in view.expressions(ast.Constant):
+        if isinstance(node, ast.Constant) and type(node.value) is float and 0 < node.value < _SMALL:
+            name = f"{np}.maximum" if np else "max"
+            for other in view.locals:
+                yield replaced(view, node, f"{name}({other}, {view.text(node)})", 1.6)
+
+
+def rounded_shifts(view: View) -> Iterator[Swap]:
+    """A shift to the right that rounds to nearest instead of down."""
+    for node in view.expressions(ast.BinOp):
+        assert isinstance(node, ast.BinOp)
+        if isinstance(node.op, ast.RShift):
+            left, by = view.atom(node.left), view.atom(node.right)
+            yield replaced(view, node, f"({left} + (1 << ({by} - 1))) >> {by}", 1.8)
+
+
 def _may_saturate(view: View, node: ast.expr) -> bool:
     holder = view.parent(node)
     if isinstance(holder, ast.Call):
@@ -117,6 +137,8 @@ def _may_saturate(view: View, node: ast.expr) -> bool:
 
 TEMPLATES = (
     Template("accumulator", 2, accumulators),
+    Template("lower limit", 1, lower_limits),
+    Template("rounding shift", 2, rounded_shifts),
     Template("saturation", 2, saturation),
     Template("cast", 2, casts),
 )
