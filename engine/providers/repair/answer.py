@@ -59,17 +59,17 @@ def answer(
         alternatives=outlook.alternatives if confirmed is not None else 0,
         note=" ".join(said),
         agreement=outlook.agreement,
-        confidence=_confidence(mended, outlook),
+        confidence=_confidence(mended, outlook, left=bool(remaining)),
         doubt=doubt,
         runners_up=outlook.runners_up if not remaining else (),
     )
 
 
-def _confidence(mended: frozenset[str], outlook: Outlook) -> str:
+def _confidence(mended: frozenset[str], outlook: Outlook, *, left: bool) -> str:
     if not mended:
         return ""
     witnesses = outlook.witnesses or len(mended)
-    return confidence(witnesses, outlook.alternatives, outlook.agreement, lost=outlook.lost)
+    return confidence(witnesses, outlook.alternatives, outlook.agreement, lost=outlook.lost, left=left)
 
 
 def empty_handed(turn: Round) -> str:

@@ -18,7 +18,7 @@ from engine.providers.repair.reading import oddity
 from engine.providers.repair.source import Source
 from engine.providers.repair.task import RunnerUp
 from engine.providers.repair.trial import Trial
-from engine.providers.repair.vote import Doubt, elect
+from engine.providers.repair.vote import STRAY, Doubt, elect
 
 VOTERS = 12
 VOTE_S = 10.0  # a second or two, as a rule: what bounds it is the count of steps, so that a busy machine votes alike
@@ -115,11 +115,15 @@ def choose(plausible: Sequence[Plausible], situation: Situation, pool: Pool, bud
     tests = [at for at in situation.relevant(best.spot) if at in best.mended]
     question = Question((*_quick(tests, situation), *guards), wanted, seed)
     behaviours = observed(pool, trials, question, check=budget.check_cancel, until=until)
-    unedited = Question(tuple(guards), wanted, seed)
-    before = observed(pool, [Trial((), {}, trials[0].early, ())], unedited, check=budget.check_cancel, until=until)[0]
+    plain = [Trial((), {}, trials[0].early, ())]
+    calm = Question(tuple(guards), wanted, seed)
+    before = observed(pool, plain, calm, check=budget.check_cancel, until=until)[0]
     costs = [sum(candidate.cost for candidate in p.candidates) + _oddity(p, situation) for p in voters]
     places = [tuple((candidate.path, candidate.line) for candidate in p.candidates) for p in voters]
-    election = elect(behaviours, costs, places, before)
+    unedited = None
+    if any(show.how in STRAY for behaviour in behaviours for show in (behaviour or {}).values()):
+        unedited = observed(pool, plain, question, check=budget.check_cancel, until=until)[0]
+    election = elect(behaviours, costs, places, before, unedited)
     if election is None:
         return Choice((*group, *rest), len(group))
     doubts = {election.order.index(n): doubt for n, doubt in election.doubts.items()}

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 VALUE, RAISED, ENDLESS = "value", "raised", "endless"
+UNDEFINED, CHANGED = "undefined", "changed"
+"""A value came back, but NaN was made where there was none; but an array that was given is another one then."""
+STRAY = (UNDEFINED, CHANGED)
 HIGH, MEDIUM, LOW = "high", "medium", "low"
 _MANY, _FEW = 2 / 3, 1 / 3
 
@@ -25,7 +28,10 @@ class Show(NamedTuple):
     @property
     def said(self) -> str:
         """As a person reads it."""
-        return self.text if self.how == VALUE else f"{self.type} is raised" if self.how == RAISED else "no end"
+        if self.how == UNDEFINED:
+            return f"{self.text} made of NaN"
+        valued = self.how in (VALUE, CHANGED)
+        return self.text if valued else f"{self.type} is raised" if self.how == RAISED else "no end"
 
 
 Behaviour = Mapping[str, Show]
@@ -53,7 +59,8 @@ class Election:
     order : the edits, by number, the best first.
     agreement : the share of the voices that speak for what the first does; one that was not seen speaks against it.
     doubts : for each of the others that does not, by number, a call that tells them apart.
-    lost : a call from which the first one returns no value, or one of another type, and the unedited code did.
+    lost : a call from which the first one returns no value, or one of another type, and the unedited code did; or that
+        makes NaN, or changes an array that it is given, and did not before.
     """
 
     order: tuple[int, ...]
@@ -67,6 +74,7 @@ def elect(
     costs: Sequence[float],
     places: Sequence[Hashable],
     before: Behaviour | None = None,
+    unedited: Behaviour | None = None,
 ) -> Election | None:
     """Rank edits by how they behave; None where there is nothing to go by.
 
@@ -76,6 +84,8 @@ def elect(
     costs : lower is more likely; each unit halves the weight of a vote.
     places : where each edit is made: two spellings of one edit are one voice.
     before : how the unedited code behaves on the calls of green tests, and on calls like those.
+    unedited : the same on any calls: wrong as its values may be, where it made no NaN and changed no array that it was
+        given, an edit should not.
     """
     seen = [n for n, behaviour in enumerate(behaviours) if behaviour]
     calls = _shared([behaviours[n] or {} for n in seen])
@@ -88,7 +98,10 @@ def elect(
         weights[cheapest] = 2.0 ** -costs[cheapest]
     usual = _usual(shows, weights, len(calls))
     was = [_type((before or {}).get(call)) for call in calls]
+    clean = {call for call, show in (unedited or {}).items() if show.how == VALUE}
     faults = {n: _faults(shows[n], usual) + _faults(shows[n], was) for n in seen}
+    for n in seen:
+        faults[n] += sum(show.how in STRAY for call, show in zip(calls, shows[n], strict=True) if call in clean)
     support: dict[tuple[Show, ...], float] = {}
     for n in seen:
         support[shows[n]] = support.get(shows[n], 0.0) + weights[n]
@@ -98,7 +111,7 @@ def elect(
     unseen = [n for n in range(len(behaviours)) if n not in shows]
     voices = [n for n in seen if weights[n]]
     agreement = sum(shows[n] == best for n in voices) / (len(voices) + len(unseen))
-    lost = _lost(calls, best, before or {})
+    lost = _lost(calls, best, before or {}) or _strayed(calls, best, unedited or {})
     return Election((*order, *sorted(unseen, key=lambda n: (costs[n], n))), agreement, doubts, lost)
 
 
@@ -123,7 +136,7 @@ def _usual(shows: Mapping[int, Sequence[Show]], weights: Mapping[int, float], ca
 
 def _type(show: Show | None) -> str:
     """What type of value came back; empty where none did, or None."""
-    return show.type if show is not None and show.how == VALUE and show.type != "NoneType" else ""
+    return show.type if show is not None and show.how in (VALUE, CHANGED) and show.type != "NoneType" else ""
 
 
 def _faults(shown: Sequence[Show], expected: Sequence[str]) -> int:
@@ -148,7 +161,19 @@ def _lost(calls: Sequence[str], shown: Sequence[Show], before: Behaviour) -> Dou
     return Doubt(call, now.said, then.said)
 
 
-def confidence(failing: int, alternatives: int, agreement: float | None, *, lost: bool = False) -> str:
+def _strayed(calls: Sequence[str], shown: Sequence[Show], unedited: Behaviour) -> Doubt | None:
+    """The shortest call that makes NaN, or changes an array that it is given, and did not before."""
+    rows = [(call, show, unedited[call]) for call, show in zip(calls, shown, strict=True) if call in unedited]
+    strayed = [(call, now, then) for call, now, then in rows if now.how in STRAY and then.how == VALUE]
+    if not strayed:
+        return None
+    call, now, then = min(strayed, key=lambda row: (len(row[0]), row[0]))
+    return Doubt(call, now.said, then.said)
+
+
+def confidence(
+    failing: int, alternatives: int, agreement: float | None, *, lost: bool = False, left: bool = False
+) -> str:
     """How far to trust that passing tests mean a right edit.
 
     Measured on broken programs with hidden references: one failing test is little to go by, and so is disagreement.
@@ -159,9 +184,12 @@ def confidence(failing: int, alternatives: int, agreement: float | None, *, lost
     alternatives : other edits that pass them.
     agreement : the share that behaves as the chosen edit does; None: not seen.
     lost : the edit takes away what the code could do before.
+    left : other tests still fail, and so the cause may be another one.
     """
     if lost:
         return LOW
+    if left:
+        return min(MEDIUM, confidence(failing, alternatives, agreement), key=(LOW, MEDIUM, HIGH).index)
     if not alternatives:
         return HIGH if failing > 1 else MEDIUM
     if agreement is None:

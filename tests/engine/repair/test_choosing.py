@@ -16,11 +16,12 @@ from engine.providers.repair.child import bounds
 from engine.providers.repair.child.behave import Behaviour, Calls, shown
 from engine.providers.repair.child.perturb import edges, near, variants
 from engine.providers.repair.child.steps import Steps
+from engine.providers.repair.child.undefined import undefined
 from engine.providers.repair.choose import Choice, Outlook, choose, runners_up
 from engine.providers.repair.edits import Candidate
 from engine.providers.repair.source import Source
 from engine.providers.repair.task import RepairTask
-from engine.providers.repair.vote import ENDLESS, RAISED, VALUE, Show, confidence, elect
+from engine.providers.repair.vote import CHANGED, ENDLESS, RAISED, UNDEFINED, VALUE, Show, confidence, elect
 
 # -- arguments near those of a call -----------------------------------------------------------------------------------
 
@@ -55,7 +56,35 @@ def test_an_array_keeps_shape_and_type():
     found = many(array)
     assert {(v.shape, v.dtype) for v in found} == {((2, 3), np.dtype(np.uint8))}
     assert any((v != array).any() for v in found)
-    assert {v.shape for v in edges(array)} == {(2, 3), (1, 3), (0, 3)}
+    assert {v.shape for v in edges(array)} == {(2, 3), (1, 3), (0, 3), (2, 2)}
+    assert {v.dtype for v in edges(array)} == {array.dtype}
+    assert array.tolist() == [[1, 200, 3], [4, 5, 6]]
+
+
+def rows_of(*arguments):
+    return [[v.tolist() for v in some] for some in variants(arguments, Random(1), 0)]
+
+
+def test_the_edges_of_an_array_are_those_that_quantised_code_forgets():
+    codes = rows_of(np.array([[-100, 5, 7], [1, 2, 3]], np.int8))
+    assert [[[-100, 5, 7], [0, 0, 0]]] in codes, "one row of zeros"
+    assert [[[-100, 5], [1, 2]]] in codes, "no whole block"
+    assert [[[100, -5, -7], [-1, -2, -3]]] in codes, "the largest value is the least"
+    assert [[[7] * 3] * 2] in codes, "sums grow"
+    assert [[[-128, 127, -128], [127, -128, 127]]] in codes, "both ends of the type"
+    assert rows_of(np.array([-1, 0, 1], np.int8))[-1] == [[-1, -1, -1]], "of few values no others are made"
+    assert all(v >= 0 for some in rows_of(np.array([3, 200], np.uint8)) for v in some[0])
+    ties = np.array([0.5, -1.5, 2.5, -0.5])
+    assert any(np.isin(ties, some[0]).all() for some in rows_of(np.array([0.1, -0.7, 0.3, 2.0, 5.0])))
+    assert rows_of(np.array([True, False]))[0] == [[False, False]]
+
+
+def test_what_stands_beside_an_array_as_its_scale_is_not_made_zero():
+    weights, scale = np.array([[1.0, -2.0]]), np.array([0.5, 2.0])
+    assert not any(0.0 in some[1] for some in rows_of(weights, scale))
+    assert any(some[0] == [[0.0, 0.0]] for some in rows_of(weights, scale))
+    assert [0.0] not in [some[1:] for some in variants((weights, 0.5), Random(1), 0)]
+    assert [[0.0, 0.0]] in rows_of(scale), "alone it is data"
 
 
 def test_edge_cases_come_first_one_argument_at_a_time():
@@ -170,6 +199,50 @@ def test_the_calls_of_tests_are_taken_down_as_they_were_made_and_repeated_with_o
     assert shows != behaves(found, seed=1)
 
 
+def shares(row):
+    return row / row.sum()
+
+
+def codes(row):
+    return (row / np.abs(row).max()).astype(np.int8)
+
+
+def careful(row):
+    with np.errstate(invalid="ignore"):
+        return np.where(row.any(), row / np.abs(row).max(), 0).astype(np.int8)
+
+
+def overwritten(row):
+    row[row > 2] = 0
+    return row.sum()
+
+
+def test_an_array_that_is_another_afterwards_is_noticed():
+    row = np.array([1.0, 3.0])
+    hows = {call: how for call, how, *_ in behaves(taken_down(lambda: overwritten(row), overwritten))}
+    assert hows["overwritten(ndarray(float64, (2,), 1.0, 3.0))"] == CHANGED
+    assert hows["overwritten(ndarray(float64, (2,), 0.0, 0.0))"] == VALUE
+    # Who changes what it is given and returns nothing is there for that.
+    assert {how for _, how, *_ in behaves(taken_down(lambda: row.fill(2) or emptied(row), emptied))} == {VALUE}
+
+
+def emptied(row):
+    row[:] = 0
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_numbers_that_get_lost_are_noticed_and_nobody_is_warned():
+    row = np.array([1.0, 3.0])
+    found = taken_down(lambda: (shares(row), codes(row), careful(row)), shares, codes, careful)
+    shows = {call: how for call, how, *_ in behaves(found)}
+    zeros = "(ndarray(float64, (2,), 0.0, 0.0))"
+    assert shows[f"shares{zeros}"] == shows[f"codes{zeros}"] == UNDEFINED
+    assert shows[f"careful{zeros}"] == VALUE
+    assert {how for call, how in shows.items() if "0.0, 0.0" not in call} <= {VALUE, RAISED}
+    assert not undefined([], ["f(nan)"], "nan")
+    assert not undefined([], [], "'nano'")
+
+
 def test_what_comes_out_otherwise_each_time_is_left_out():
     found = taken_down(lambda: (by_chance([1]), doubled([1])), by_chance, doubled)
     assert len(found) == 2
@@ -226,6 +299,30 @@ def test_who_loses_a_value_that_was_there_before_comes_last():
     assert elected((ONE, RAISES), (ONE, ONE), costs=[1.0, 3.0], before={1: TWO}).order == (1, 0)
 
 
+NAN = Show(UNDEFINED, "int", "0")
+
+
+def test_who_loses_numbers_that_the_unedited_code_has_comes_last_and_is_not_trusted():
+    calls = ({"f(0)": ONE, "f(1)": NAN}, {"f(0)": ONE, "f(1)": ONE})
+    assert elect(calls, [1.0, 3.0], [0, 1]).order == (0, 1)
+    assert elect(calls, [1.0, 3.0], [0, 1], None, {"f(1)": TWO}).order == (1, 0)
+    assert elect(calls, [1.0, 3.0], [0, 1], None, {"f(1)": NAN}).order == (0, 1)
+    assert str(elect(calls[:1], [1.0], [0], None, {"f(1)": TWO}).lost) == "f(1) → 0 made of NaN or 2"
+    assert elect(calls[:1], [1.0], [0], None, {"f(0)": TWO, "f(1)": NAN}).lost is None
+
+
+def test_who_changes_an_array_that_the_unedited_code_leaves_alone_comes_last_and_is_not_trusted():
+    spoils = Show(CHANGED, "int", "1; argument 1 is then 5")
+    calls = ({"f(0)": spoils}, {"f(0)": ONE})
+    assert elect(calls, [1.0, 3.0], [0, 1]).order == (0, 1)
+    assert elect(calls, [1.0, 3.0], [0, 1], None, {"f(0)": TWO}).order == (1, 0)
+    assert elect(calls, [1.0, 3.0], [0, 1], None, {"f(0)": spoils}).order == (0, 1)
+    lost = elect(calls[:1], [1.0], [0], None, {"f(0)": TWO}).lost
+    assert str(lost) == "f(0) → 1; argument 1 is then 5 or 2"
+    # It is no other type of value for that.
+    assert elect(calls[:1], [1.0], [0], {"f(0)": ONE}).lost is None
+
+
 def test_a_value_that_is_lost_is_told_and_leaves_little_confidence():
     election = elected((ONE, RAISES), before={0: TWO, 1: TWO})
     assert str(election.lost) == "f(1) → IndexError is raised or 2"
@@ -258,6 +355,8 @@ def test_confidence_is_less_after_one_failing_test_and_where_edits_disagree():
     assert [confidence(n, 3, 0.5) for n in (1, 2)] == ["low", "medium"]
     assert [confidence(n, 3, 0.2) for n in (1, 5)] == ["low", "low"]
     assert [confidence(n, 3, None) for n in (1, 2)] == ["low", "medium"]
+    assert [confidence(n, 0, None, left=True) for n in (1, 2)] == ["medium", "medium"]
+    assert confidence(2, 3, 0.2, left=True) == "low"
 
 
 # -- the choice -------------------------------------------------------------------------------------------------------

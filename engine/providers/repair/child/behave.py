@@ -17,10 +17,15 @@ from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 from .items import TimeUp, real
-from .perturb import variants
+from .perturb import is_array, variants
 from .steps import Steps
+from .undefined import listening, undefined
 
 VALUE, RAISED, ENDLESS = "value", "raised", "endless"
+UNDEFINED, CHANGED = (
+    "undefined",
+    "changed",
+)  # a value, but NaN was made on the way; but an array that was given is another
 _MOST_CALLS, _MOST_PARTS, _MOST_ITEMS = 24, 1500, 300
 _LONGEST = 240
 _MOST_NUMBERS = 40  # of an array, one by one
@@ -256,8 +261,10 @@ class Behaviour:
         signal.setitimer(signal.ITIMER_PROF, self._seconds, 0.05)
         try:
             try:
-                value = _awaited(function(*args, **kwargs))
+                with listening() as heard:
+                    value = _awaited(function(*args, **kwargs))
                 kind, type_, text = VALUE, type(value).__name__, shown(value)
+                kind = UNDEFINED if undefined(heard, before, text) else VALUE
             except TimeUp:
                 kind = ENDLESS
             except BaseException as error:  # noqa: BLE001 - code under trial may raise anything, SystemExit too
@@ -274,7 +281,9 @@ class Behaviour:
             kind, type_, text = ENDLESS, "", ""
         for at, old in enumerate(before if kind != ENDLESS else ()):
             new = shown(args[at])
-            text += f"; argument {at + 1} is then {new}" if new != old else ""
+            if new != old:
+                text += f"; argument {at + 1} is then {new}"
+                kind = CHANGED if kind == VALUE and type_ != "NoneType" and is_array(args[at]) else kind
         return kind, type_, _cut(text)
 
 

@@ -7,10 +7,11 @@ rows of one length keep it, nothing turns negative. Nothing but the standard lib
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any
 
+_TIES = (127.0, 0.5, -1.5, 2.5, -0.5, -127.0)  # with a scale of one; so it is where 127 is to be the largest
 _ORDER = 3  # a shorter list may be in order by chance
 
 
@@ -21,9 +22,11 @@ def variants(arguments: Any, chance: Random, count: int) -> Iterator[Any]:
     ----------
     arguments : a tuple; left as it is.
     """
+    arrays = sum(is_array(value) for value in arguments)
     for at, value in enumerate(arguments):
         for edge in edges(value):
-            yield (*arguments[:at], edge, *arguments[at + 1 :])
+            if not (arrays > is_array(value) and _is_scale(value) and _has_zero(edge)):
+                yield (*arguments[:at], edge, *arguments[at + 1 :])
     able = [at for at, value in enumerate(arguments) if can_change(value)]
     for nth in range(count if able else 0):
         # One argument at a time keeps what holds between them; all at once now and then.
@@ -52,7 +55,7 @@ def is_array(value: Any) -> bool:
 
 
 def edges(value: Any) -> list[Any]:
-    """The smallest values of the same type: empty, zero, one element."""
+    """The smallest values of the same type: empty, zero, one element; of an array, the largest ones too."""
     found: list[Any] = []
     if isinstance(value, bool):
         found = [not value]
@@ -69,8 +72,57 @@ def edges(value: Any) -> list[Any]:
     elif type(value) is dict:
         found = [{}, dict(list(value.items())[:1])]
     elif is_array(value) and value.ndim:
-        found = [value * 0, value[:1], value[:0]]
+        found = _array_edges(value)
     return [edge for edge in found if _differs(edge, value)]
+
+
+def _is_scale(value: Any) -> bool:
+    """What is above zero everywhere, and beside an array, is what that one is divided by or multiplied with."""
+    if type(value) is float:
+        return value > 0
+    return is_array(value) and value.dtype.kind == "f" and bool(value.size) and bool((value > 0).all())
+
+
+def _has_zero(value: Any) -> bool:
+    return bool((value == 0).any()) if is_array(value) else value == 0
+
+
+def _array_edges(value: Any) -> list[Any]:
+    """All zero, a row of zeros, none and one of it, a column less; signs exchanged, extremes, ties of rounding."""
+    kind = value.dtype.kind
+    found = [value[:1], value[:0], value[..., :-1]]
+    if not value.size:
+        return found
+    found.insert(0, _with(value, [0]))
+    if kind == "b":
+        return found
+    if value.ndim > 1:
+        found.append(_with(value, [0], only_last=True))
+    low, high = value.min(), value.max()
+    if kind in "if" and low < 0:
+        found.append(-value)
+    # All of one value: sums grow as far as they can, and nothing lies between the least and the greatest.
+    found += [_with(value, [high]), _with(value, [low])]
+    if kind == "f":
+        found.append(_with(value, _TIES if low < 0 else [abs(v) for v in _TIES]))
+    else:
+        least, most = _bounds(value)
+        if high > most // 2 or low < least // 2:
+            found.append(_with(value, [least, most]))
+    return found
+
+
+def _with(value: Any, pattern: Sequence[Any], *, only_last: bool = False) -> Any:
+    """A copy with a pattern of values in it, over and over; or only in its last row."""
+    made = value.copy()
+    row = made[-1] if only_last else made
+    row.flat = [pattern[n % len(pattern)] for n in range(row.size)]
+    return made
+
+
+def _bounds(value: Any) -> tuple[int, int]:
+    bits = 8 * value.dtype.itemsize
+    return (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if value.dtype.kind == "i" else (0, (1 << bits) - 1)
 
 
 def _differs(one: Any, other: Any) -> bool:
