@@ -118,6 +118,9 @@ LAYOUTS = [
     ("return np.reshape(b, b - a)", "b - a", "b - a, -1"),
     ("return a / b", "/ b", "/ np.sqrt(b)"),
     ("return np.packbits(a)", "(a)", "(a).view(np.uint8)"),
+    ("return np.floor(a + 0.5)", "np.floor(a + 0.5)", "np.sign(a) * np.floor(np.abs(a) + 0.5)"),
+    ("return a[::2] << b", "return a", "a = np.pad(a, (0, -len(a) % 2))\n    return a"),
+    ("return a.reshape(b, -1)", "return a", "a = np.pad(a, ((0, 0), (0, -a.shape[1] % b)))\n    return a"),
     ("return np.tile(a, (1, b))", "tile(a, (1, b))", "repeat(a, b, axis=1)"),
     ("return np.tile(a, (b, 1))", "tile(a, (b, 1))", "repeat(a, b, axis=0)"),
     ("return np.tile(a, b)", "tile(a, b)", "repeat(a, b, axis=-1)"),
@@ -135,6 +138,8 @@ REACH = [
     (body("return b - a.wide()"), "b - a.wide()", "(b - a).wide()"),
     (body("return f(a - b, 1)"), "f(a - b, 1)", "f(a, 1) - b"),
     (body("return (a - b).wide()"), "(a - b).wide()", "a.wide() - b"),
+    (body("return (a[0] << 4) | a[1]"), "(a[0] << 4) | a[1]", "a[0] | (a[1] << 4)"),
+    (body("return a + b * 2"), "a + b * 2", "(a * 2) + b"),
     (body("return (a - b).wide()"), "(a - b).wide()", "a - b.wide()"),
 ]
 PLAIN = {

@@ -84,10 +84,16 @@ def relatives(view: View) -> Iterator[Swap]:
                         yield Swap((end - len(name), end), other, 1.1, f"`{name}` became `{other}`")
         if name in ("rint", "round", "around", "trunc", "floor") and node.args and is_array_function(view, node.func):
             # Ties away from zero: what C's round() does and rint does not.
-            np, x = view.words.numpy, view.text(node.args[0])
+            np, x = view.words.numpy, view.text(_without_half(node.args[0]))
             yield replaced(view, node, f"{np}.sign({x}) * {np}.floor({np}.abs({x}) + 0.5)", 1.8)
             yield replaced(view, node, f"{np}.trunc({x} + {np}.copysign(0.5, {x}))", 2)
             yield replaced(view, node, f"{np}.floor({x} + 0.5)", 2)
+
+
+def _without_half(node: ast.expr) -> ast.expr:
+    """What is rounded by ``floor(x + 0.5)``."""
+    halved = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add) and isinstance(node.right, ast.Constant)
+    return node.left if isinstance(node, ast.BinOp) and halved and ast.unparse(node.right) == "0.5" else node
 
 
 def element_types(view: View) -> Iterator[Swap]:

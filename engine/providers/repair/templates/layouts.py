@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from engine.providers.repair.templates.arrays import array_calls, called, with_argument
 from engine.providers.repair.templates.base import Swap, Template, brief, replaced
+from engine.providers.repair.templates.statements import own_lines
 from engine.providers.repair.view import View
 
 _ORDERS = {"<": ">", ">": "<", "=": "<", "|": "<"}
@@ -79,6 +80,34 @@ def tails(view: View) -> Iterator[Swap]:
             yield replaced(view, node, f"({view.text(node)}) % {view.atom(node.right.right)}", 1.5)
 
 
+def padded(view: View) -> Iterator[Swap]:
+    """An array filled up with zeros, so that what reads it finds whole blocks."""
+    np, here = view.words.numpy, view.statement
+    if not np or view.function is None or not isinstance(here, (ast.Assign, ast.Return)) or not own_lines(view, here):
+        return
+    if not any(_in_blocks(node) for node in view.expressions(ast.Subscript, ast.Call)):
+        return
+    read = {node.id for node in view.expressions(ast.Name) if isinstance(node, ast.Name)}
+    names = [name for name in view.locals if name in read and name not in ("self", "cls")][:4]
+    sizes = ["2", "4", "8", *view.words.constants[:4], *view.locals[:6]]
+    start, rest = view.span(here)[0], view.source.newline + view.source.indent_of(here)
+    for name in names:
+        for size in sizes:
+            for text in (
+                f"{name} = {np}.pad({name}, (0, -len({name}) % {size}))",
+                f"{name} = {np}.pad({name}, ((0, 0), (0, -{name}.shape[1] % {size})))",
+            ):
+                if size != name:
+                    yield Swap((start, start), text + rest, 2.6, f"`{text}` was put in")
+
+
+def _in_blocks(node: ast.AST) -> bool:
+    """Every second one, or a new shape."""
+    if isinstance(node, ast.Call):
+        return called(node) == "reshape"
+    return isinstance(node, ast.Subscript) and any(isinstance(n, ast.Slice) and n.step for n in ast.walk(node.slice))
+
+
 def signs(view: View) -> Iterator[Swap]:
     """A few bits read as a signed number: two's complement, or an offset."""
     for node in view.expressions(ast.BinOp):
@@ -96,4 +125,5 @@ TEMPLATES = (
     Template("memory order", 1, orders),
     Template("tail", 1, tails),
     Template("sign extension", 2, signs),
+    Template("filled up", 3, padded),
 )

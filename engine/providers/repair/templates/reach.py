@@ -1,4 +1,4 @@
-"""Edits of how far a call reaches: an operand that belongs inside it, or one that belongs outside."""
+"""Edits of how far something reaches: an operand belongs inside a call, or outside; a shift is of the other one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from engine.providers.repair.templates.base import Swap, Template, replaced
 from engine.providers.repair.view import View
 
 _SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.LShift: "<<"}
+_JOINS = {ast.BitOr: "|", ast.BitXor: "^", ast.BitAnd: "&", ast.Add: "+", ast.Sub: "-"}
 
 
 def inside(view: View) -> Iterator[Swap]:
@@ -37,6 +38,20 @@ def outside(view: View) -> Iterator[Swap]:
         left, right = view.atom(held.left), view.atom(held.right)
         yield replaced(view, node, f"{_with(view, node, held, view.text(held.left))} {sign} {right}", 1.8)
         yield replaced(view, node, f"{left} {sign} {_with(view, node, held, view.text(held.right))}", 1.9)
+
+
+def beside(view: View) -> Iterator[Swap]:
+    """``(a << n) | b`` becomes ``a | (b << n)``: what was done to one of two operands is done to the other."""
+    for node in view.expressions(ast.BinOp):
+        assert isinstance(node, ast.BinOp)
+        sign = _JOINS.get(type(node.op))
+        if sign is None:
+            continue
+        for one, other, is_left in ((node.left, node.right, True), (node.right, node.left, False)):
+            if isinstance(one, ast.BinOp) and type(one.op) in _SIGNS and not isinstance(other, ast.Constant):
+                bare = view.atom(one.left)
+                done = f"({view.atom(other)} {_SIGNS[type(one.op)]} {view.atom(one.right)})"
+                yield replaced(view, node, f"{bare} {sign} {done}" if is_left else f"{done} {sign} {bare}", 1.7)
 
 
 def _held(view: View, node: ast.expr) -> ast.expr | None:
@@ -69,4 +84,5 @@ def _holds(text: str) -> bool:
 TEMPLATES = (
     Template("inside a call", 2, inside),
     Template("outside a call", 2, outside),
+    Template("other operand", 2, beside),
 )
