@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 VALUE, RAISED, ENDLESS = "value", "raised", "endless"
 UNDEFINED, CHANGED = "undefined", "changed"
-"""A value came back, but NaN was made where there was none; but an array that was given is another one then."""
+"""A value came back, but with NaN or infinity where there was none; but an array that was given is another one then."""
 STRAY = (UNDEFINED, CHANGED)
 HIGH, MEDIUM, LOW = "high", "medium", "low"
 _MANY, _FEW = 2 / 3, 1 / 3
@@ -29,7 +29,7 @@ class Show(NamedTuple):
     def said(self) -> str:
         """As a person reads it."""
         if self.how == UNDEFINED:
-            return f"{self.text} made of NaN"
+            return f"{self.text} (not all of it a number)"
         valued = self.how in (VALUE, CHANGED)
         return self.text if valued else f"{self.type} is raised" if self.how == RAISED else "no end"
 
@@ -60,7 +60,7 @@ class Election:
     agreement : the share of the voices that speak for what the first does; one that was not seen speaks against it.
     doubts : for each of the others that does not, by number, a call that tells them apart.
     lost : a call from which the first one returns no value, or one of another type, and the unedited code did; or that
-        makes NaN, or changes an array that it is given, and did not before.
+        makes NaN or infinity, or changes an array that it is given, and did not before.
     """
 
     order: tuple[int, ...]
@@ -84,8 +84,8 @@ def elect(
     costs : lower is more likely; each unit halves the weight of a vote.
     places : where each edit is made: two spellings of one edit are one voice.
     before : how the unedited code behaves on the calls of green tests, and on calls like those.
-    unedited : the same on any calls: wrong as its values may be, where it made no NaN and changed no array that it was
-        given, an edit should not.
+    unedited : the same on any calls: wrong as its values may be, where it kept to numbers and changed no array that it
+        was given, an edit should too.
     """
     seen = [n for n, behaviour in enumerate(behaviours) if behaviour]
     calls = _shared([behaviours[n] or {} for n in seen])
@@ -162,7 +162,7 @@ def _lost(calls: Sequence[str], shown: Sequence[Show], before: Behaviour) -> Dou
 
 
 def _strayed(calls: Sequence[str], shown: Sequence[Show], unedited: Behaviour) -> Doubt | None:
-    """The shortest call that makes NaN, or changes an array that it is given, and did not before."""
+    """The shortest call that makes NaN or infinity, or changes an array that it is given, and did not before."""
     rows = [(call, show, unedited[call]) for call, show in zip(calls, shown, strict=True) if call in unedited]
     strayed = [(call, now, then) for call, now, then in rows if now.how in STRAY and then.how == VALUE]
     if not strayed:

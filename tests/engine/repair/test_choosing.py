@@ -239,8 +239,9 @@ def test_numbers_that_get_lost_are_noticed_and_nobody_is_warned():
     assert shows[f"shares{zeros}"] == shows[f"codes{zeros}"] == UNDEFINED
     assert shows[f"careful{zeros}"] == VALUE
     assert {how for call, how in shows.items() if "0.0, 0.0" not in call} <= {VALUE, RAISED}
+    assert undefined([], ["f(1.0)"], "(inf, 1.0)")
     assert not undefined([], ["f(nan)"], "nan")
-    assert not undefined([], [], "'nano'")
+    assert not undefined([], [], "'nano' and 'info'")
 
 
 def test_what_comes_out_otherwise_each_time_is_left_out():
@@ -307,7 +308,7 @@ def test_who_loses_numbers_that_the_unedited_code_has_comes_last_and_is_not_trus
     assert elect(calls, [1.0, 3.0], [0, 1]).order == (0, 1)
     assert elect(calls, [1.0, 3.0], [0, 1], None, {"f(1)": TWO}).order == (1, 0)
     assert elect(calls, [1.0, 3.0], [0, 1], None, {"f(1)": NAN}).order == (0, 1)
-    assert str(elect(calls[:1], [1.0], [0], None, {"f(1)": TWO}).lost) == "f(1) → 0 made of NaN or 2"
+    assert str(elect(calls[:1], [1.0], [0], None, {"f(1)": TWO}).lost) == "f(1) → 0 (not all of it a number) or 2"
     assert elect(calls[:1], [1.0], [0], None, {"f(0)": TWO, "f(1)": NAN}).lost is None
 
 

@@ -22,10 +22,8 @@ from .steps import Steps
 from .undefined import listening, undefined
 
 VALUE, RAISED, ENDLESS = "value", "raised", "endless"
-UNDEFINED, CHANGED = (
-    "undefined",
-    "changed",
-)  # a value, but NaN was made on the way; but an array that was given is another
+# A value came back, but with NaN or infinity where there was none; but an array that was given is another one then.
+UNDEFINED, CHANGED = "undefined", "changed"
 _MOST_CALLS, _MOST_PARTS, _MOST_ITEMS = 24, 1500, 300
 _LONGEST = 240
 _MOST_NUMBERS = 40  # of an array, one by one

@@ -1,4 +1,4 @@
-"""Whether numbers got lost in a call: a NaN comes back where none went in, or one was made an integer on the way.
+"""Whether numbers got lost in a call: NaN or infinity comes back where none went in, or NaN was made an integer.
 
 Nothing is imported to see that: without NumPy in the project there is only the text of what came back.
 """
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from .values import numpy
 
-_NAN = re.compile(r"\bnan\b")
+_NO_NUMBER = re.compile(r"\b(?:nan|inf)\b")
 
 
 @contextmanager
@@ -32,4 +32,4 @@ def undefined(heard: Iterable[warnings.WarningMessage], given: Iterable[str], ba
     """Judge by what was warned of, and by the texts of what went in and of what came back."""
     if any("invalid value encountered in cast" in str(warning.message) for warning in heard):
         return True
-    return bool(_NAN.search(back)) and not any(_NAN.search(text) for text in given)
+    return bool(_NO_NUMBER.search(back)) and not any(_NO_NUMBER.search(text) for text in given)

@@ -34,13 +34,23 @@ def off_by_one(view: View) -> Iterator[Swap]:
                     yield replaced(view, holder, view.text(holder.left), 1)  # x - 1 shifted is x, not x - 0
                 else:
                     yield replaced(view, node, _number(view, node, node.value + shift), 1)
-        elif _is_bound(view, node):
+        elif _is_bound(view, node) or _is_power_of_two(view, node):
             for sign, opposite in (("+", "-"), ("-", "+")):
                 # x - 1 shifted by one is x, not x - 1 + 1.
                 if isinstance(node, ast.BinOp) and view.text(node).replace(" ", "").endswith(f"{opposite}1"):
                     yield replaced(view, node, view.text(node.left), 1)
                 else:
-                    yield replaced(view, node, f"{view.atom(node)} {sign} 1", 1.2)
+                    power = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
+                    yield replaced(view, node, f"{view.text(node) if power else view.atom(node)} {sign} 1", 1.2)
+
+
+def _is_power_of_two(view: View, node: ast.expr) -> bool:
+    """A count of levels, where the last of them is one less."""
+    holder = view.parent(node)
+    if not isinstance(node, ast.BinOp) or isinstance(getattr(holder, "right", None), ast.Constant):
+        return False
+    base = (ast.Pow, 2) if isinstance(node.op, ast.Pow) else (ast.LShift, 1)
+    return isinstance(node.op, base[0]) and isinstance(node.left, ast.Constant) and node.left.value == base[1]
 
 
 def _is_added(holder: ast.AST | None, node: ast.expr) -> TypeGuard[ast.BinOp]:
