@@ -206,7 +206,7 @@ def put_around(view: View) -> Iterator[Swap]:
             continue
         if isinstance(node, ast.Name) and node.id in view.words.imported:
             continue
-        for name in ("sqrt", "abs", "rint", "square", "nan_to_num"):
+        for name in ("sqrt", "abs", "rint", "square", "nan_to_num", "sort"):
             if not (isinstance(node, ast.Call) and called(node) == name):
                 yield replaced(view, node, f"{np}.{name}({view.text(node)})", 2)
         if isinstance(node, ast.Call) and called(node) == "reshape" and isinstance(node.func, ast.Attribute):
