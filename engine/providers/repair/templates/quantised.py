@@ -88,22 +88,22 @@ def saturation(view: View) -> Iterator[Swap]:
         ("0", str(value)) for value in own if value > 0
     ]
     names = [*view.words.constants[:6], *view.locals[:6]]
-    pairs += [(low, high) for low in names for high in names if low != high][:30]
     pairs += [(f"-{name}", name) for name in names]
+    far = [(low, high) for low in names for high in names if low != high][:30]  # two names are seldom both bounds
     for node in view.expressions(ast.Name, ast.Call, ast.BinOp, ast.UnaryOp, ast.Subscript):
         if not _may_saturate(view, node):
             continue
         text = view.text(node)
-        bounds = list(dict.fromkeys(pairs))
-        for low, high in bounds:
+        for low, high in dict.fromkeys([*pairs, *far]):
+            more = 0.5 * ((low, high) in far)
             if np:
-                yield replaced(view, node, f"{np}.clip({text}, {low}, {high})", 1.7)
+                yield replaced(view, node, f"{np}.clip({text}, {low}, {high})", 1.7 + more)
             else:
-                yield replaced(view, node, f"max({low}, min({high}, {text}))", 2)
+                yield replaced(view, node, f"max({low}, min({high}, {text}))", 2 + more)
         for bound in ("0", "1", "1e-8", "1e-12", *names[:8]):
             for which in ("maximum", "minimum") if np else ("max", "min"):
                 name = f"{np}.{which}" if np else which
-                yield replaced(view, node, f"{name}({text}, {bound})", 2)
+                yield replaced(view, node, f"{name}({text}, {bound})", 1.7 if bound == "0" else 2)
 
 
 def lower_limits(view: View) -> Iterator[Swap]:
