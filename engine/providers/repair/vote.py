@@ -34,6 +34,7 @@ class Show(NamedTuple):
         return self.text if valued else f"{self.type} is raised" if self.how == RAISED else "no end"
 
 
+_NOTHING = Show("", "", "")
 Behaviour = Mapping[str, Show]
 """By call, in the order the calls were made."""
 
@@ -98,10 +99,15 @@ def elect(
         weights[cheapest] = 2.0 ** -costs[cheapest]
     usual = _usual(shows, weights, len(calls))
     was = [_type((before or {}).get(call)) for call in calls]
-    clean = {call for call, show in (unedited or {}).items() if show.how == VALUE}
-    faults = {n: _faults(shows[n], usual) + _faults(shows[n], was) for n in seen}
-    for n in seen:
-        faults[n] += sum(show.how in STRAY for call, show in zip(calls, shows[n], strict=True) if call in clean)
+    clean = [(unedited or {}).get(call, _NOTHING).how == VALUE for call in calls]
+    proper = [any(shown[at].how == VALUE for shown in shows.values()) for at in range(len(calls))]
+    faults = {
+        n: _faults(shown, usual)
+        + _faults(shown, was)
+        + _strays(shown, STRAY, clean)
+        + _strays(shown, STRAY[:1], proper)
+        for n, shown in shows.items()
+    }
     support: dict[tuple[Show, ...], float] = {}
     for n in seen:
         support[shows[n]] = support.get(shows[n], 0.0) + weights[n]
@@ -142,6 +148,11 @@ def _type(show: Show | None) -> str:
 def _faults(shown: Sequence[Show], expected: Sequence[str]) -> int:
     """On how many calls something is raised, nothing comes back, or another type, where a value is expected."""
     return sum(bool(want) and _type(show) != want for show, want in zip(shown, expected, strict=True))
+
+
+def _strays(shown: Sequence[Show], how: Sequence[str], avoided: Sequence[bool]) -> int:
+    """On how many calls it ends in one of these ways, where that can be avoided."""
+    return sum(show.how in how and can for show, can in zip(shown, avoided, strict=True))
 
 
 def _apart(calls: Sequence[str], one: Sequence[Show], other: Sequence[Show]) -> Doubt:

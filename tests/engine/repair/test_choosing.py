@@ -217,6 +217,18 @@ def overwritten(row):
     return row.sum()
 
 
+def parted(row, count):
+    return row.sum() / np.float64(count)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_numbers_get_lost_by_other_arrays_not_by_other_parameters():
+    row = np.array([1.0, 3.0])
+    found = behaves(taken_down(lambda: parted(row, 2), parted))
+    (zero,) = [how for call, how, *_ in found if call.endswith("3.0), 0)")]
+    assert zero == VALUE
+
+
 def test_an_array_that_is_another_afterwards_is_noticed():
     row = np.array([1.0, 3.0])
     hows = {call: how for call, how, *_ in behaves(taken_down(lambda: overwritten(row), overwritten))}
@@ -303,12 +315,12 @@ def test_who_loses_a_value_that_was_there_before_comes_last():
 NAN = Show(UNDEFINED, "int", "0")
 
 
-def test_who_loses_numbers_that_the_unedited_code_has_comes_last_and_is_not_trusted():
+def test_who_makes_no_numbers_where_another_edit_or_the_unedited_code_does_comes_last_and_is_not_trusted():
     calls = ({"f(0)": ONE, "f(1)": NAN}, {"f(0)": ONE, "f(1)": ONE})
-    assert elect(calls, [1.0, 3.0], [0, 1]).order == (0, 1)
-    assert elect(calls, [1.0, 3.0], [0, 1], None, {"f(1)": TWO}).order == (1, 0)
-    assert elect(calls, [1.0, 3.0], [0, 1], None, {"f(1)": NAN}).order == (0, 1)
-    assert str(elect(calls[:1], [1.0], [0], None, {"f(1)": TWO}).lost) == "f(1) → 0 (not all of it a number) or 2"
+    assert elect(calls, [1.0, 3.0], [0, 1]).order == (1, 0)
+    assert elect((calls[0], {"f(0)": ONE, "f(1)": RAISES}), [1.0, 3.0], [0, 1]).order == (0, 1)
+    lost = elect(calls[:1], [1.0], [0], None, {"f(1)": TWO}).lost
+    assert str(lost) == "f(1) → 0 (not all of it a number) or 2"
     assert elect(calls[:1], [1.0], [0], None, {"f(0)": TWO, "f(1)": NAN}).lost is None
 
 
