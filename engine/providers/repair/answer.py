@@ -69,7 +69,9 @@ def _confidence(mended: frozenset[str], outlook: Outlook, *, left: bool) -> str:
     if not mended:
         return ""
     witnesses = outlook.witnesses or len(mended)
-    return confidence(witnesses, outlook.alternatives, outlook.agreement, lost=outlook.lost, left=left)
+    return confidence(
+        witnesses, outlook.alternatives, outlook.agreement, lost=outlook.lost, unsure=left or outlook.unsure
+    )
 
 
 def empty_handed(turn: Round) -> str:

@@ -37,7 +37,8 @@ class Choice:
     group : how many of them, from the first on, mend the same tests.
     agreement : the share of the group that behaves as the first does; None: there was no vote.
     doubts : a call on which another of the group behaves otherwise, by its place in the order.
-    lost : a call from which the unedited code returned a value, and the first one does not.
+    lost : a call from which the unedited code returned a value, and the first one does not, or one with NaN in it.
+    unsure : a call from which the first one returns NaN, and the unedited code nothing.
     """
 
     order: tuple[Plausible, ...] = ()
@@ -45,6 +46,7 @@ class Choice:
     agreement: float | None = None
     doubts: Mapping[int, Doubt] = field(default_factory=dict)
     lost: Doubt | None = None
+    unsure: Doubt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Outlook:
     agreement : the least that a vote came to; None: there was none.
     doubt : a call on which plausible edits disagree, or one with the unedited code.
     lost : something that was taken takes away what the code could do before.
+    unsure : something that was taken makes NaN, and nothing says whether it must.
     runners_up : changes in place of the one that was made.
     """
 
@@ -66,6 +69,7 @@ class Outlook:
     agreement: float | None = None
     doubt: str = ""
     lost: bool = False
+    unsure: bool = False
     runners_up: tuple[RunnerUp, ...] = ()
 
     def then(self, choice: Choice, found: Sequence[Plausible], runners_up: Sequence[RunnerUp]) -> Outlook:
@@ -74,7 +78,7 @@ class Outlook:
         now = choice.agreement if taken and choice.group > 1 else None
         least = min((share for share in (self.agreement, now) if share is not None), default=None)
         apart = [choice.doubts[n] for n in sorted(choice.doubts)] if now is not None and now == least else []
-        doubts = ([choice.lost] if choice.lost and taken else []) + apart
+        doubts = [doubt for doubt in (choice.lost, choice.unsure) if doubt is not None and taken] + apart
         tests = [len(p.mended) for p in found] + ([self.witnesses] if self.witnesses else [])
         return Outlook(
             min(tests, default=0),
@@ -82,6 +86,7 @@ class Outlook:
             least,
             str(doubts[0]) if doubts and not self.lost else self.doubt,
             self.lost or (taken and choice.lost is not None),
+            self.unsure or (taken and choice.unsure is not None),
             tuple(runners_up),
         )
 
@@ -128,7 +133,8 @@ def choose(plausible: Sequence[Plausible], situation: Situation, pool: Pool, bud
         return Choice((*group, *rest), len(group))
     doubts = {election.order.index(n): doubt for n, doubt in election.doubts.items()}
     elected = [voters[n] for n in election.order]
-    return Choice((*elected, *group[VOTERS:], *rest), len(group), election.agreement, doubts, election.lost)
+    order = (*elected, *group[VOTERS:], *rest)
+    return Choice(order, len(group), election.agreement, doubts, election.lost, election.unsure)
 
 
 def _oddity(plausible: Plausible, situation: Situation) -> float:

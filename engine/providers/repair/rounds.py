@@ -106,8 +106,8 @@ class Round:
         if not self.plausible and not self.whole_only:
             self._in_pairs()
         self.choice = self._choose()
-        if self.choice.lost is not None:
-            # It takes away what the code could do before: a better one may be among those that come next.
+        if self.choice.lost is not None or self.choice.unsure is not None:
+            # It takes away what the code could do before, or numbers: a better one may be among those that come next.
             source = self.quarry.candidates(self.located, seed=self.seed)
             self._try(islice(self._fresh(source), FURTHER))
             self.choice = self._choose()

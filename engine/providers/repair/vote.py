@@ -62,12 +62,14 @@ class Election:
     doubts : for each of the others that does not, by number, a call that tells them apart.
     lost : a call from which the first one returns no value, or one of another type, and the unedited code did; or that
         makes NaN or infinity, or changes an array that it is given, and did not before.
+    unsure : a call of which the first one makes NaN or infinity, where the unedited code comes to nothing at all.
     """
 
     order: tuple[int, ...]
     agreement: float
     doubts: Mapping[int, Doubt]
     lost: Doubt | None = None
+    unsure: Doubt | None = None
 
 
 def elect(
@@ -117,8 +119,9 @@ def elect(
     unseen = [n for n in range(len(behaviours)) if n not in shows]
     voices = [n for n in seen if weights[n]]
     agreement = sum(shows[n] == best for n in voices) / (len(voices) + len(unseen))
-    lost = _lost(calls, best, before or {}) or _strayed(calls, best, unedited or {})
-    return Election((*order, *sorted(unseen, key=lambda n: (costs[n], n))), agreement, doubts, lost)
+    lost = _lost(calls, best, before or {}) or _strayed(calls, best, STRAY, (VALUE,), unedited or {})
+    unsure = _strayed(calls, best, STRAY[:1], (RAISED, ENDLESS), unedited or {})
+    return Election((*order, *sorted(unseen, key=lambda n: (costs[n], n))), agreement, doubts, lost, unsure)
 
 
 def _shared(behaviours: Sequence[Behaviour]) -> list[str]:
@@ -172,18 +175,20 @@ def _lost(calls: Sequence[str], shown: Sequence[Show], before: Behaviour) -> Dou
     return Doubt(call, now.said, then.said)
 
 
-def _strayed(calls: Sequence[str], shown: Sequence[Show], unedited: Behaviour) -> Doubt | None:
-    """The shortest call that makes NaN or infinity, or changes an array that it is given, and did not before."""
+def _strayed(
+    calls: Sequence[str], shown: Sequence[Show], now: Sequence[str], then: Sequence[str], unedited: Behaviour
+) -> Doubt | None:
+    """The shortest call that ends in one of these ways now, and ended in one of those before."""
     rows = [(call, show, unedited[call]) for call, show in zip(calls, shown, strict=True) if call in unedited]
-    strayed = [(call, now, then) for call, now, then in rows if now.how in STRAY and then.how == VALUE]
+    strayed = [(call, show, was) for call, show, was in rows if show.how in now and was.how in then]
     if not strayed:
         return None
-    call, now, then = min(strayed, key=lambda row: (len(row[0]), row[0]))
-    return Doubt(call, now.said, then.said)
+    call, show, was = min(strayed, key=lambda row: (len(row[0]), row[0]))
+    return Doubt(call, show.said, was.said)
 
 
 def confidence(
-    failing: int, alternatives: int, agreement: float | None, *, lost: bool = False, left: bool = False
+    failing: int, alternatives: int, agreement: float | None, *, lost: bool = False, unsure: bool = False
 ) -> str:
     """How far to trust that passing tests mean a right edit.
 
@@ -195,11 +200,11 @@ def confidence(
     alternatives : other edits that pass them.
     agreement : the share that behaves as the chosen edit does; None: not seen.
     lost : the edit takes away what the code could do before.
-    left : other tests still fail, and so the cause may be another one.
+    unsure : other tests still fail, or numbers get lost where nothing says whether they must.
     """
     if lost:
         return LOW
-    if left:
+    if unsure:
         return min(MEDIUM, confidence(failing, alternatives, agreement), key=(LOW, MEDIUM, HIGH).index)
     if not alternatives:
         return HIGH if failing > 1 else MEDIUM

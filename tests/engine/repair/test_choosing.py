@@ -76,6 +76,7 @@ def test_the_edges_of_an_array_are_those_that_quantised_code_forgets():
     assert all(v >= 0 for some in rows_of(np.array([3, 200], np.uint8)) for v in some[0])
     ties = np.array([0.5, -1.5, 2.5, -0.5])
     assert any(np.isin(ties, some[0]).all() for some in rows_of(np.array([0.1, -0.7, 0.3, 2.0, 5.0])))
+    assert {v.dtype.name for v in edges(np.array([1.5, 2.0], np.float32))} == {"float32", "float64"}
     assert rows_of(np.array([True, False]))[0] == [[False, False]]
 
 
@@ -143,6 +144,7 @@ class Chain:
 
 def test_what_is_shown_is_the_same_for_what_counts_as_equal():
     assert shown(0.1 + 0.2) == shown(0.3)
+    assert shown(-0.0) == shown(0.0) != shown(0)
     assert shown({"b": 1, "a": {2, 1}}) == shown({"a": {1, 2}, "b": 1}) == "{'a': {1, 2}, 'b': 1}"
     assert shown(iter([1, 2])) == shown(v for v in (1, 2)) == "iter(1, 2)"
     assert shown(Chain(1, Chain(2))) == shown(Chain(1, Chain(2))) != shown(Chain(1, Chain(3)))
@@ -322,6 +324,12 @@ def test_who_makes_no_numbers_where_another_edit_or_the_unedited_code_does_comes
     lost = elect(calls[:1], [1.0], [0], None, {"f(1)": TWO}).lost
     assert str(lost) == "f(1) → 0 (not all of it a number) or 2"
     assert elect(calls[:1], [1.0], [0], None, {"f(0)": TWO, "f(1)": NAN}).lost is None
+    election = elect(calls[:1], [1.0], [0], None, {"f(0)": RAISES, "f(1)": RAISES})
+    assert election.lost is None
+    assert str(election.unsure) == "f(1) → 0 (not all of it a number) or IndexError is raised"
+    choice = Choice((plausible("+", {1, 2}, 1.0, 0),), 1, 1.0, {}, None, election.unsure)
+    assert Outlook().then(choice, choice.order, []).unsure
+    assert Outlook().then(choice, choice.order, []).doubt == str(election.unsure)
 
 
 def test_who_changes_an_array_that_the_unedited_code_leaves_alone_comes_last_and_is_not_trusted():
@@ -368,8 +376,8 @@ def test_confidence_is_less_after_one_failing_test_and_where_edits_disagree():
     assert [confidence(n, 3, 0.5) for n in (1, 2)] == ["low", "medium"]
     assert [confidence(n, 3, 0.2) for n in (1, 5)] == ["low", "low"]
     assert [confidence(n, 3, None) for n in (1, 2)] == ["low", "medium"]
-    assert [confidence(n, 0, None, left=True) for n in (1, 2)] == ["medium", "medium"]
-    assert confidence(2, 3, 0.2, left=True) == "low"
+    assert [confidence(n, 0, None, unsure=True) for n in (1, 2)] == ["medium", "medium"]
+    assert confidence(2, 3, 0.2, unsure=True) == "low"
 
 
 # -- the choice -------------------------------------------------------------------------------------------------------

@@ -131,7 +131,7 @@ def _parts(value: Any, left: list[int], above: tuple[int, ...]) -> Iterator[str]
         yield repr(value)
         return
     if kind is float:
-        yield repr(float(f"{value:.9g}"))
+        yield repr(float(f"{value:.9g}") + 0.0)  # minus zero is zero
         return
     if id(value) in above:
         yield "(again)"

@@ -105,6 +105,7 @@ def _array_edges(value: Any) -> list[Any]:
     found += [_with(value, [high]), _with(value, [low])]
     if kind == "f":
         found.append(_with(value, _TIES if low < 0 else [abs(v) for v in _TIES]))
+        found.append(value.astype("float32" if value.dtype.itemsize > 4 else "float64"))  # copied by some casts only
     else:
         least, most = _bounds(value)
         if high > most // 2 or low < least // 2:
@@ -127,7 +128,7 @@ def _bounds(value: Any) -> tuple[int, int]:
 
 def _differs(one: Any, other: Any) -> bool:
     if is_array(one):
-        return bool(one.shape != other.shape or (one != other).any())
+        return bool(one.shape != other.shape or one.dtype != other.dtype or (one != other).any())
     return bool(one != other)
 
 
