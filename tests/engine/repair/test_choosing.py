@@ -229,6 +229,12 @@ def test_numbers_get_lost_by_other_arrays_not_by_other_parameters():
     found = behaves(taken_down(lambda: parted(row, 2), parted))
     (zero,) = [how for call, how, *_ in found if call.endswith("3.0), 0)")]
     assert zero == VALUE
+    (empty,) = [how for call, how, *_ in behaves(taken_down(lambda: averaged(row), averaged)) if "(0,)" in call]
+    assert empty == VALUE, "nor of nothing"
+
+
+def averaged(row):
+    return row.mean()
 
 
 def test_an_array_that_is_another_afterwards_is_noticed():

@@ -246,13 +246,13 @@ class Behaviour:
                     yield (name, *self._show(call, proper=proper))
 
     def _forms(self, name: str, call: Call) -> Iterator[tuple[Call, bool]]:
-        """The call and others like it, and whether numbers beside its arrays are the same: others may make no sense."""
+        """The call and others like it, and whether numbers must come back: not for other parameters, nor of nothing."""
         function, args, kwargs = call
         yield call, True
         keys, given = tuple(kwargs), (*args, *kwargs.values())
         for some in variants(given, Random(f"{self._seed} {name}"), _EACH):
-            same = all(type(old) not in (int, float) or old == new for old, new in zip(given, some, strict=True))
-            yield (function, some[: len(args)], {key: some[len(args) + at] for at, key in enumerate(keys)}), same
+            proper = all(map(_is_proper, given, some))
+            yield (function, some[: len(args)], {key: some[len(args) + at] for at, key in enumerate(keys)}), proper
 
     def _show(self, call: Call, *, proper: bool = True) -> tuple[str, str, str]:
         function, args, kwargs = _copied(call)
@@ -286,6 +286,10 @@ class Behaviour:
                 text += f"; argument {at + 1} is then {new}"
                 kind = CHANGED if kind == VALUE and type_ != "NoneType" and is_array(args[at]) else kind
         return kind, type_, _cut(text)
+
+
+def _is_proper(old: Any, new: Any) -> bool:
+    return bool(new.size) if is_array(new) else type(old) not in (int, float) or old == new
 
 
 def _awaited(value: Any) -> Any:
