@@ -55,6 +55,9 @@ def lines_proposed(text, line):
         ("return a >> b", "return a >> (2 * b)"),
         ("return 'x'.join(a)", "return ''.join(a)"),
         ("return a is None", "return a is not None"),
+        ("return a[0].lower()", "return a[0].upper()"),
+        ("return (a + b).lower()", "return (a + b).upper()"),
+        ("return a[-1]", "return a[0]"),
     ],
 )
 def test_plain_edits(body, wanted):

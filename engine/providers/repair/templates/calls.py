@@ -58,7 +58,7 @@ def siblings(view: View) -> Iterator[Swap]:
     for node in view.expressions(ast.Call):
         assert isinstance(node, ast.Call)
         name = _called(node.func)
-        if isinstance(node.func, ast.Attribute) and _base(node.func) == view.words.numpy:
+        if view.words.numpy and isinstance(node.func, ast.Attribute) and _base(node.func) == view.words.numpy:
             continue  # array functions have relatives of their own
         for family in _FAMILIES:
             if name in family:
@@ -214,7 +214,8 @@ def wrapped(view: View) -> Iterator[Swap]:
             yield replaced(view, node, f"{name}({text})", 2.2)
         for name in (*_AROUND, *_AROUND_TOO):
             if not (isinstance(node, ast.Call) and _called(node.func) == name):
-                yield replaced(view, node, f"{name}({text})", 1.6 if name == "abs" else 2.2)
+                cost = {"abs": 1.6, "len": 2.1}.get(name, 2.2)
+                yield replaced(view, node, f"{name}({text})", cost)
         for method in (".copy()", ".strip()", ".lower()", "[:]", "[0]", "[-1]", "[::-1]"):
             yield replaced(view, node, f"{view.atom(node)}{method}", 2.4)
 
