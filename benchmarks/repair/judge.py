@@ -168,9 +168,10 @@ def judge(task: dict[str, Any]) -> dict[str, Any]:
     """How many inputs were answered alike, and one that was not."""
     functions = []
     for text in (task["reference"], task["candidate"]):
-        space: dict[str, Any] = {"__name__": "program"}
-        exec(compile(text, "program", "exec"), space)
-        functions.append(eval(task["function"], space))
+        module = types.ModuleType("program")
+        sys.modules["program"] = module  # dataclasses look there for what their annotations mean
+        exec(compile(text, "program", "exec"), vars(module))
+        functions.append(eval(task["function"], vars(module)))
     tried, alike, late, example = 0, 0, 0, ""
     for make in cases(task, functions[0]):
         right = answer(functions[0], make())

@@ -23,7 +23,7 @@ from engine.providers.repair.trial import ENDLESS, Trial
 
 AFTERWARDS = 150  # candidates still tried once one mends every test that runs its place: there may be a better one
 FEW = 4  # red tests below which more are tried, because the fewer there are the more is mended by accident
-HOPEFUL = 500  # the same, once one mends every case of a test function, but not all tests there
+HOPEFUL = 1000  # the same, once one mends every case of a test function, but not all tests there
 PATIENT = 3000  # candidates after which one that mends some cases of a test function has to do
 _COSTLY = 15  # the share of all this where each candidate costs a process
 FURTHER = 2500  # candidates still tried when the one that was chosen does not look right

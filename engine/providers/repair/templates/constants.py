@@ -33,7 +33,7 @@ def off_by_one(view: View) -> Iterator[Swap]:
                 if node.value + shift == 0 and _is_added(holder, node):
                     yield replaced(view, holder, view.text(holder.left), 1)  # x - 1 shifted is x, not x - 0
                 elif node.value + shift == 0 and isinstance(holder, ast.UnaryOp) and isinstance(holder.op, ast.USub):
-                    yield replaced(view, holder, "0", 1)
+                    yield replaced(view, holder, "0", 0.9)  # the first in place of the last, not the last but one
                 else:
                     yield replaced(view, node, _number(view, node, node.value + shift), 1)
         elif _is_bound(view, node) or _is_power_of_two(view, node):
