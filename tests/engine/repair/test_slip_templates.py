@@ -13,6 +13,8 @@ TARGETS = [
     (body("x = 0", "y = 1", "x += a", "return x + y"), "    x += a\n", "    y += a\n"),
     ("class C:\n    def f(self):\n        self.a = self.b\n", "self.a =", "self.b ="),
     (body("best = 0", "for x in a:", "    best = x", "return best"), "= x", "= max(best, x)"),
+    (body("if a < b:", "    x = 1", "return x"), "x = 1", "x = 1\n        b = a"),
+    (body("if g(a) > b[0]:", "    x = a", "return x"), "x = a", "x = a\n        b[0] = g(a)"),
     (body("a.strip()", "return a"), "    a.strip()", "    a = a.strip()"),
     (body("sorted(a)", "return a"), "sorted(a)", "a.sort()"),
     (body("b = a.sort()", "return b"), "a.sort()", "sorted(a)"),
@@ -130,6 +132,8 @@ LAYOUTS = [
     ("return np.cumsum(a)", "np.cumsum(a)", "np.cumsum(a) - a"),
     ("return a", "return a", "return a / a.sum(axis=-1, keepdims=True)"),
     ("return a >> b", "a >> b", "(a + (1 << (b - 1))) >> b"),
+    ("return a >> 16", "a >> 16", "(a + 0x8000) >> 16"),
+    ("return a >> 16", "a >> 16", "(a + (0x8000 - 1) + ((a >> 16) & 1)) >> 16"),
     ("return b / 1e-8", "1e-8", "np.maximum(a, 1e-8)"),
     ("return np.abs(a).max()", "np.abs(a)", "np.abs(np.nan_to_num(a))"),
 ]

@@ -10,6 +10,7 @@ from engine.providers.repair.templates.base import Swap, Template, replaced
 from engine.providers.repair.view import View
 
 _MAKERS = ("zeros", "ones", "empty", "full", "arange", "array", "asarray", "zeros_like", "empty_like")
+_WIDEST = 64
 _SMALL = 0.01  # below it, a number guards a division
 _SUMS = ("sum", "dot", "matmul", "mean", "cumsum", "einsum", "prod", "trace")
 
@@ -117,12 +118,21 @@ def lower_limits(view: View) -> Iterator[Swap]:
 
 
 def rounded_shifts(view: View) -> Iterator[Swap]:
-    """A shift to the right that rounds to nearest instead of down."""
+    """A shift to the right that rounds to nearest instead of down, halves up or to even."""
     for node in view.expressions(ast.BinOp):
         assert isinstance(node, ast.BinOp)
         if isinstance(node.op, ast.RShift):
             left, by = view.atom(node.left), view.atom(node.right)
-            yield replaced(view, node, f"({left} + (1 << ({by} - 1))) >> {by}", 1.8)
+            half = f"(1 << ({by} - 1))"
+            if (
+                isinstance(node.right, ast.Constant)
+                and type(node.right.value) is int
+                and 0 < node.right.value < _WIDEST
+            ):
+                half = hex(1 << (node.right.value - 1))
+            yield replaced(view, node, f"({left} + {half}) >> {by}", 1.8)
+            # Ties to even: one less than a half, and one more where what is left of it would be odd.
+            yield replaced(view, node, f"({left} + ({half} - 1) + (({left} >> {by}) & 1)) >> {by}", 1.9)
 
 
 def _may_saturate(view: View, node: ast.expr) -> bool:

@@ -22,6 +22,7 @@ _IN_PLACE = (
     "discard",
     "setdefault",
 )
+_ORDERED = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 
 
 def other_targets(view: View) -> Iterator[Swap]:
@@ -60,6 +61,23 @@ def best_so_far(view: View) -> Iterator[Swap]:
             yield replaced(view, here.value, f"{which}({target}, {value})", 1.6)
     if not isinstance(here.value, ast.Constant):
         yield replaced(view, here.value, f"max({value}, 0)", 1.9)
+
+
+def remembered(view: View) -> Iterator[Swap]:
+    """What beats the best so far is the best from then on: ``if e < least: best = x`` forgets ``least = e``."""
+    here, holder = view.statement, view.parent(view.statement)
+    if not isinstance(here, ast.Assign) or not isinstance(holder, ast.If) or here is not holder.body[-1]:
+        return
+    test = holder.test
+    if not isinstance(test, ast.Compare) or not isinstance(test.ops[0], _ORDERED) or len(test.ops) > 1:
+        return
+    sides = (test.comparators[0], test.left)
+    written = {view.text(part) for row in holder.body for part in ast.walk(row) if isinstance(part, ast.expr)}
+    for side, other in (sides, sides[::-1]):
+        if isinstance(side, (ast.Name, ast.Attribute, ast.Subscript)) and view.text(side) not in written:
+            text = f"{view.text(side)} = {view.text(other)}"
+            end, rest = view.span(here)[1], view.source.newline + view.source.indent_of(here)
+            yield Swap((end, end), rest + text, 1.5, f"`{text}` was put in")
 
 
 def kept(view: View) -> Iterator[Swap]:
@@ -131,5 +149,6 @@ TEMPLATES = (
     Template("filled in place", 1, in_place),
     Template("target", 1, other_targets),
     Template("best so far", 2, best_so_far),
+    Template("what was beaten", 1, remembered),
     Template("new object", 2, not_in_place),
 )
