@@ -35,7 +35,10 @@ def off_by_one(view: View) -> Iterator[Swap]:
                 elif node.value + shift == 0 and isinstance(holder, ast.UnaryOp) and isinstance(holder.op, ast.USub):
                     yield replaced(view, holder, "0", 0.9)  # the first in place of the last, not the last but one
                 else:
-                    yield replaced(view, node, _number(view, node, node.value + shift), 1)
+                    other = node.value + shift
+                    # A mask of other bits than the lowest is seldom one off.
+                    odd = isinstance(getattr(holder, "op", None), ast.BitAnd) and bool(other & (other + 1))
+                    yield replaced(view, node, _number(view, node, other), 1.6 if odd else 1)
         elif _is_bound(view, node) or _is_power_of_two(view, node):
             for sign, opposite in (("+", "-"), ("-", "+")):
                 # x - 1 shifted by one is x, not x - 1 + 1.
