@@ -10,6 +10,7 @@ Run: python judge.py PROGRAM.json
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 import math
 import resource
@@ -130,9 +131,10 @@ def recorded(check: str, reference: Callable[..., Any]) -> list[tuple[Any, ...]]
     """The arguments a test calls the program with."""
     found: list[tuple[Any, ...]] = []
 
-    def recorder(*arguments: Any) -> Any:
-        found.append(copy.deepcopy(arguments))
-        return reference(*arguments)
+    def recorder(*arguments: Any, **named: Any) -> Any:
+        given = inspect.signature(reference).bind(*arguments, **named) if named else None
+        found.append(copy.deepcopy(given.args if given is not None else arguments))
+        return reference(*arguments, **named)
 
     # The test may call what else the program defines.
     space: dict[str, Any] = dict(getattr(reference, "__globals__", {}))

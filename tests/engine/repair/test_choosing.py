@@ -90,15 +90,16 @@ def test_what_stands_beside_an_array_as_its_scale_is_not_made_zero():
 
 def test_edge_cases_come_first_one_argument_at_a_time():
     found = list(variants(([5, 2, 9], 3, None), Random(1), 4))
-    assert found[:6] == [
+    assert found[:7] == [
         ([], 3, None),
         ([5], 3, None),
         ([9], 3, None),
         ([5, 2], 3, None),
         ([5, 2, 9], 0, None),
         ([5, 2, 9], 1, None),
+        ([5, 2, 9], 7, None),
     ]
-    assert len(found) == 10
+    assert len(found) == 11
     assert found == list(variants(([5, 2, 9], 3, None), Random(1), 4))
     assert list(variants((None, b"x"), Random(1), 4)) == []
 

@@ -12,6 +12,7 @@ from random import Random
 from typing import Any
 
 _TIES = (127.0, 0.5, -1.5, 2.5, -0.5, -127.0)  # with a scale of one; so it is where 127 is to be the largest
+_MANY = 50  # of twice as many, what was quick may take long
 _ORDER = 3  # a shorter list may be in order by chance
 
 
@@ -60,7 +61,8 @@ def edges(value: Any) -> list[Any]:
     if isinstance(value, bool):
         found = [not value]
     elif type(value) is int:
-        found = [0, 1]
+        # What was made large enough for the tests is too small for more than twice as much.
+        found = [0, 1, 2 * value + (1 if value > 0 else -1)] if abs(value) < _MANY else [0, 1]
     elif type(value) is float:
         found = [0.0, 1.0]
     elif type(value) is str and not _names_a_place(value):
