@@ -116,6 +116,8 @@ LAYOUTS = [
     ("return np.std(a)", "(a)", "(a, ddof=1)"),
     ("return np.pad(a, (0, a.size % b))", "a.size % b", "-a.size % b"),
     ("return (a & 15)", "a & 15", "((a & 15) ^ 8) - 8"),
+    ("return (a & 3) * b", "(a & 3)", "((a & 3) - 1)"),
+    ("return (a & 15) * b", "(a & 15)", "((a & 15) - 8)"),
     ("return a.reshape(b)", "reshape(b)", "reshape(b, -1)"),
     ("return np.reshape(b, b - a)", "b - a", "b - a, -1"),
     ("return a / b", "/ b", "/ np.sqrt(b)"),

@@ -13,6 +13,7 @@ from engine.providers.repair.view import View
 _ORDERS = {"<": ">", ">": "<", "=": "<", "|": "<"}
 _KINDS = {"float64": "f8", "float32": "f4", "float16": "f2", "int16": "i2", "int32": "i4", "int64": "i8"}
 _KINDS |= {"uint16": "u2", "uint32": "u4", "uint64": "u8"}
+_OFFSETS: dict[object, tuple[int, ...]] = {3: (1, 2), 15: (8, 7), 255: (128, 127)}
 _WORDS = {"little": "big", "big": "little", "C": "F", "F": "C", "constant": "edge", "edge": "constant"}
 
 
@@ -120,10 +121,19 @@ def signs(view: View) -> Iterator[Swap]:
             yield replaced(view, node, f"{text} - {half}", 1.8)
 
 
+def offsets(view: View) -> Iterator[Swap]:
+    """A few bits that stand for a number and an offset: ternary codes begin at minus one, nibbles at minus eight."""
+    for node in view.expressions(ast.BinOp):
+        mask = node.right if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitAnd) else None
+        for offset in _OFFSETS.get(mask.value, ()) if isinstance(mask, ast.Constant) else ():
+            yield replaced(view, node, f"{view.atom(node)} - {offset}", 1.5)
+
+
 TEMPLATES = (
     Template("byte order", 1, byte_orders),
     Template("memory order", 1, orders),
     Template("tail", 1, tails),
+    Template("offset", 1, offsets),
     Template("sign extension", 2, signs),
     Template("filled up", 3, padded),
 )
