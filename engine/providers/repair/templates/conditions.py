@@ -178,11 +178,7 @@ def divisions(view: View) -> Iterator[Swap]:
             yield replaced(view, node.right, f"{np}.where({low} == 0, 1, {divisor})", 1.9)
             for small in ("1e-12", "1e-8", "1e-6", "1e-5"):
                 yield replaced(view, node.right, f"{np}.maximum({divisor}, {small})", 1.9)
-        if isinstance(node.op, ast.FloorDiv):
-            left = view.atom(node.left)
-            yield replaced(view, node, f"-(-{left} // {low})", 1.4, "the division rounds up now")
-            yield replaced(view, node, f"({left} + {low} - 1) // {low}", 1.5, "the division rounds up now")
-        elif isinstance(node.op, ast.Div) and not np:
+        if isinstance(node.op, ast.Div) and not np:
             yield replaced(view, node, f"{view.atom(node.left)} // {low}", 1.6)
 
 
@@ -190,7 +186,12 @@ def rounded_up(view: View) -> Iterator[Swap]:
     """A quotient that should, or should not, count the last incomplete part."""
     for node in view.expressions(ast.BinOp):
         assert isinstance(node, ast.BinOp)
-        if isinstance(node.op, ast.FloorDiv) and isinstance(node.left, ast.BinOp):
+        if not isinstance(node.op, ast.FloorDiv):
+            continue
+        left, by = view.atom(node.left), view.atom(node.right)
+        yield replaced(view, node, f"-(-{left} // {by})", 1.4, "the division rounds up now")
+        yield replaced(view, node, f"({left} + {by} - 1) // {by}", 1.5, "the division rounds up now")
+        if isinstance(node.left, ast.BinOp):
             yield replaced(view, node, f"{view.atom(node.left.left)} // {view.atom(node.right)}", 1.6)
 
 
