@@ -68,6 +68,7 @@ def rows_of(*arguments):
 def test_the_edges_of_an_array_are_those_that_quantised_code_forgets():
     codes = rows_of(np.array([[-100, 5, 7], [1, 2, 3]], np.int8))
     assert [[[-100, 5, 7], [0, 0, 0]]] in codes, "one row of zeros"
+    assert [[[1, 1], [1, 1]]] in rows_of(np.array([[1, 1]])), "more than one row"
     assert [[[-100, 5], [1, 2]]] in codes, "no whole block"
     assert [[[100, -5, -7], [-1, -2, -3]]] in codes, "the largest value is the least"
     assert [[[7] * 3] * 2] in codes, "sums grow"

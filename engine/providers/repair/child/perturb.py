@@ -90,7 +90,7 @@ def _has_zero(value: Any) -> bool:
 
 
 def _array_edges(value: Any) -> list[Any]:
-    """All zero, a row of zeros, none and one of it, a column less; signs exchanged, extremes, ties of rounding."""
+    """All zero, a row of zeros or a second row, none and one of it, a column less; signs exchanged, extremes, ties."""
     kind = value.dtype.kind
     found = [value[:1], value[:0], value[..., :-1]]
     if not value.size:
@@ -99,7 +99,7 @@ def _array_edges(value: Any) -> list[Any]:
     if kind == "b":
         return found
     if value.ndim > 1:
-        found.append(_with(value, [0], only_last=True))
+        found.append(_with(value, [0], only_last=True) if len(value) > 1 else value.repeat(2, axis=0))
     low, high = value.min(), value.max()
     if kind in "if" and low < 0:
         found.append(-value)
