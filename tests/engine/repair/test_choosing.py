@@ -87,6 +87,7 @@ def test_what_stands_beside_an_array_as_its_scale_is_not_made_zero():
     assert any(some[0] == [[0.0, 0.0]] for some in rows_of(weights, scale))
     assert [0.0] not in [some[1:] for some in variants((weights, 0.5), Random(1), 0)]
     assert [[0.0, 0.0]] in rows_of(scale), "alone it is data"
+    assert all((v > 0).all() for v in many(scale))
 
 
 def test_edge_cases_come_first_one_argument_at_a_time():

@@ -223,5 +223,6 @@ def _near_array(value: Any, chance: Random) -> Any:
     flat = flat[places]
     for _ in range(chance.randint(1, 4)):
         at = chance.randrange(flat.size)
-        flat[at] = flat[chance.randrange(flat.size)] if chance.random() < 0.5 else flat[at] // 2
+        half = flat[at] / 2 if value.dtype.kind == "f" else flat[at] // 2  # what is above zero stays above it
+        flat[at] = flat[chance.randrange(flat.size)] if chance.random() < 0.5 else half
     return flat.reshape(value.shape)
