@@ -17,8 +17,13 @@ def shares(view: View) -> Iterator[Swap]:
         return
     name = here.value.id
     for which, cost in (("sum", 2.2), ("max", 2.5)):
-        for inside in ("axis=-1, keepdims=True", "axis=1, keepdims=True", "axis=0", ""):
-            yield replaced(view, here.value, f"{name} / {name}.{which}({inside})", cost)
+        for inside, more in (
+            ("axis=-1, keepdims=True", 0.0),
+            ("axis=1, keepdims=True", 0.2),
+            ("axis=0", 0.0),
+            ("", 0.0),
+        ):
+            yield replaced(view, here.value, f"{name} / {name}.{which}({inside})", cost + more)
 
 
 def repeated(view: View) -> Iterator[Swap]:
