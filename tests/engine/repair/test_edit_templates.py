@@ -69,6 +69,7 @@ def test_plain_edits(body, wanted):
     [
         ("a, b = 0, 2**b", "a, b = 0, 2**b - 1"),
         ("return 1 << b", "return (1 << b) - 1"),
+        ("b = np.asarray(a, dtype=np.int8)", "b = np.array(a, dtype=np.int8)"),
         ("return np.rint(a)", "return np.trunc(a)"),
         ("return np.rint(a)", "return np.sign(a) * np.floor(np.abs(a) + 0.5)"),
         ("return a.astype(np.int8)", "return a.astype(np.int32)"),

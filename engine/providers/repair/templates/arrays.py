@@ -9,6 +9,7 @@ from engine.providers.repair.templates.base import Swap, Template, brief, replac
 from engine.providers.repair.view import View
 
 _TYPES = ("int32", "float32", "int8", "uint8", "int16", "int64", "float64", "uint32", "uint16", "bool_", "float16")
+_COARSE = ("float16", "bool_")  # what passes with them seldom needs them
 _FAMILIES: tuple[tuple[str, ...], ...] = (
     ("rint", "round", "floor", "ceil", "trunc", "fix", "around"),
     ("min", "max", "amin", "amax", "minimum", "maximum", "sum", "mean", "median", "abs"),
@@ -30,6 +31,7 @@ _FAMILIES: tuple[tuple[str, ...], ...] = (
     ("nanmax", "nanmin", "nansum", "nanmean", "max", "min"),
     ("packbits", "unpackbits"),
     ("linalg.norm", "abs"),
+    ("asarray", "array"),  # the second one copies
 )
 _REDUCTIONS = ("sum", "mean", "max", "min", "amax", "amin", "prod", "any", "all", "argmax", "argmin", "std", "var")
 _REDUCTIONS_MORE = (
@@ -102,7 +104,7 @@ def element_types(view: View) -> Iterator[Swap]:
         if isinstance(node, ast.Attribute) and is_array_function(view, node) and node.attr in _TYPES:
             for other in _TYPES:
                 if other != node.attr:
-                    yield replaced(view, node, f"{np}.{other}", 1.1)
+                    yield replaced(view, node, f"{np}.{other}", 1.5 if other in _COARSE else 1.1)
         elif isinstance(node, ast.Constant) and node.value in _TYPES:
             for other in _TYPES:
                 if other != node.value:
