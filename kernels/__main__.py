@@ -49,6 +49,9 @@ def main(arguments: list[str]) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         code = UNTOLD
+    except MemoryError as error:
+        sys.stderr.write(f"there is not so much memory: {error or 'ask for less'}\n")
+        code = 2
     except KernelError as error:
         sys.stderr.write(f"{error}\n")
         code = 2

@@ -134,6 +134,12 @@ def _shape(text: str) -> tuple[int, int]:
     return int(rows), int(cols)
 
 
+def _count(text: str) -> int:
+    if not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r}; want a whole number from 1")
+    return int(text)
+
+
 def _counts(text: str) -> list[int]:
     counts = [int(part) if part.isdecimal() else 0 for part in text.split(",")]
     if not all(counts):
@@ -169,7 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--shape", type=_shape, nargs="+", default=[_shape(text) for text in SHAPES], metavar="MxK")
     parser.add_argument("--batch", type=_counts, default=[1, 8, 64, 128], help="tokens (default: 1,8,64,128)")
     parser.add_argument("--threads", type=_counts, default=[1, 2], help="of the fast backend (default: 1,2)")
-    parser.add_argument("--rounds", type=int, default=15, help="each between two looks at the machine (default: 15)")
+    parser.add_argument("--rounds", type=_count, default=15, help="each between two looks at the machine (default: 15)")
     parser.add_argument(
         "--peer", action="append", default=[], metavar="NAME=PATH", help="a build of ggml, or a program; see peers.py"
     )

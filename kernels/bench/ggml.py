@@ -8,6 +8,7 @@ with every graph do not count. BUILD is a folder with shared libraries of ggml, 
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from ctypes import POINTER, Structure, c_bool, c_char_p, c_float, c_int, c_int64, c_size_t, c_void_p
 from pathlib import Path
@@ -64,8 +65,12 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
 
 def libraries(build: Path) -> list[Path]:
     """The shared libraries of ggml in a folder, beside a file, or around a ``bin`` the file is in."""
+    build = build.absolute()
     folder = build if build.is_dir() else build.parent.parent if build.parent.name == "bin" else build.parent
-    found = folder.rglob("libggml*") if folder != build.parent else folder.glob("libggml*")
+    if folder in (build.parent, folder.parent):  # beside a file; around that of the system would be everything
+        found = list(build.parent.glob("libggml*"))
+    else:
+        found = [Path(root, name) for root, _, names in os.walk(folder) for name in names if name.startswith("libggml")]
     return sorted({path.resolve() for path in found if path.suffix in (".so", ".dylib")})
 
 

@@ -130,7 +130,10 @@ class GpuOps:
 
     def room(self, shape: tuple[int, ...]) -> Any:
         """(…) float32, nothing in it."""
-        return self._device.cupy.empty(shape, np.float32)
+        made = self._device.cupy.empty(shape, np.float32)
+        # The pool may give what the current stream still writes, to whom it belonged before; `run` is on another one.
+        self._device.cupy.cuda.get_current_stream().synchronize()
+        return made
 
     def put(self, values: Floats) -> Any:
         """A copy on the device, there for every stream."""

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from kernels import BackendError, backend, select_backend
 from kernels.__main__ import main
 from kernels.bench import measure, probes
+from kernels.bench.ggml import libraries
 from kernels.cpu.fast.tiers import named
 from kernels.cpu.numpy_backend import NumpyBackend
 
@@ -59,6 +61,29 @@ def test_cpu_bench_times_peers_in_the_same_run(tmp_path, capsys):
 def test_cpu_bench_says_what_is_wrong_with_a_peer(peer, capsys):
     assert main([*SMALL, "--peer", peer]) == 2
     assert peer.rpartition("=")[2] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("words", "arguments"), [
+    ("want a whole number from 1", ["--rounds", "0"]), ("want a whole number from 1", ["--rounds", "-3"]),
+])  # fmt: skip
+def test_cpu_bench_refuses_rounds_that_are_none(words, arguments, capsys):
+    with pytest.raises(SystemExit):
+        main([*SMALL, *arguments])
+    assert words in capsys.readouterr().err
+
+
+def test_cpu_bench_of_more_than_memory_holds_says_so(capsys):
+    assert main(["bench", "--shape", f"{10**12}x128", "--batch", "1", "--threads", "1"]) == 2
+    assert "there is not so much memory" in capsys.readouterr().err
+
+
+def test_cpu_bench_looks_for_libraries_around_a_program_but_not_in_the_whole_system(tmp_path):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "lib").mkdir()
+    library = tmp_path / "lib" / "libggml.so"
+    library.touch()
+    assert libraries(tmp_path / "bin" / "llama-cli") == [library]
+    assert libraries(Path("/bin/cat")) == sorted(each.resolve() for each in Path("/bin").glob("libggml*.so"))
 
 
 @pytest.mark.parametrize("arguments", [[], ["brench"]])
