@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
     except BrokenPipeError:
         code = UNTOLD
     except MemoryError as error:
-        sys.stderr.write(f"there is not so much memory: {error or 'ask for less'}\n")
+        sys.stderr.write(f"there is not so much memory: {str(error) or 'ask for less'}\n")
         code = 2
     except KernelError as error:
         sys.stderr.write(f"{error}\n")
@@ -73,6 +73,8 @@ def _prepare_streams() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by whoever started us
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 

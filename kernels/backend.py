@@ -103,7 +103,7 @@ def select_backend(name: str = "auto", *, threads: int | None = None, strict: bo
     Traceback (most recent call last):
     kernels.errors.BackendError: unknown backend 'fats'; known: auto, reference, numpy, fast, gpu; did you mean 'fast'?
     """
-    return _chosen(_named(name), _threads(threads), _strict(strict))[0]
+    return _chosen(_named(name), _threads(threads), is_strict(strict))[0]
 
 
 def backend_report(name: str = "auto", *, threads: int | None = None, strict: bool | None = None) -> BackendReport:
@@ -115,7 +115,7 @@ def backend_report(name: str = "auto", *, threads: int | None = None, strict: bo
     >>> report.requested, report.used, report.why
     ('numpy', 'numpy', '')
     """
-    return _chosen(_named(name), _threads(threads), _strict(strict))[1]
+    return _chosen(_named(name), _threads(threads), is_strict(strict))[1]
 
 
 @cache
@@ -202,5 +202,6 @@ def _threads(given: int | None) -> int:
     return value
 
 
-def _strict(given: bool | None) -> bool:
+def is_strict(given: bool | None = None) -> bool:
+    """What the caller says, or the environment."""
     return os.environ.get(STRICT, "") not in ("", "0") if given is None else given

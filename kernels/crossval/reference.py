@@ -71,7 +71,7 @@ def stored(path: str | os.PathLike[str], key: str = "") -> Reference:
     try:
         arrays = _arrays(path, key)
     except (InputError, MemoryError) as error:
-        raise InputError(f"{path}: {error or 'it takes more memory than there is'}") from None
+        raise InputError(f"{path}: {str(error) or 'it takes more memory than there is'}") from None
     except DAMAGED as error:
         raise InputError(f"{path}: no arrays can be read: {plain(str(error) or type(error).__name__, 200)}") from None
     tokens = arrays.pop("tokens")

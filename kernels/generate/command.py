@@ -17,6 +17,7 @@ from kernels.gguf import ModelFile
 from kernels.gguf.command import layouts_of
 from kernels.model import Model
 from kernels.tokenizer import Tokenizer
+from kernels.tokenizer.text import MOST_CHARACTERS
 
 EXIT_CODES = """exit codes:
   0    the text is there
@@ -78,7 +79,7 @@ def _prompt(asked: argparse.Namespace, tokenizer: Tokenizer | None) -> list[int]
     if tokenizer is None:
         ids: list[int] = asked.tokens
         return ids
-    text = sys.stdin.read() if asked.prompt == "-" else asked.prompt
+    text = sys.stdin.read(MOST_CHARACTERS + 1) if asked.prompt == "-" else asked.prompt
     if asked.chat:
         system = [{"role": "system", "content": asked.system}] if asked.system else []
         return tokenizer.encode_chat([*system, {"role": "user", "content": text}])
@@ -91,7 +92,7 @@ def _figures(model: Model, generation: Generation, loaded: float) -> str:
     return (
         f"{report.used}{tier}: loaded in {loaded:.2f} s; {len(generation.prompt)} tokens of prompt at"
         f" {generation.prefill_rate:.1f}/s, {len(generation.tokens)} generated at {generation.decode_rate:.1f}/s;"
-        f" ended by {generation.ended}\n"
+        f" ended by {generation.ended}\n{report.why + chr(10) if report.why else ''}"
     )
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import ops
-from kernels.backend import BackendReport, backend_report, select_backend, why_not
-from kernels.errors import InputError
+from kernels.backend import BackendReport, backend_report, is_strict, select_backend, why_not
+from kernels.errors import BackendError, InputError
 from kernels.gguf.bitnet import Sizes, sizes
 from kernels.gguf.model import Layouts, ModelFile
 from kernels.model import details, weights
@@ -73,11 +73,11 @@ class Model:
                 raise InputError(f"activation {activation!r}; want {' or '.join(ACTIVATIONS)}")
             self.sizes = replace(self.sizes, activation=activation)
         self.rounding = rounding
-        used = _whole(backend)
+        used, passed_over = _whole(backend)
         if used == "gpu" and rounding != NONE:
             raise InputError("the rounding of other programs is not computed on a GPU", hint='take "numpy"')
         report = backend_report(used, threads=threads)
-        self.report: BackendReport = replace(report, requested=backend)
+        self.report: BackendReport = replace(report, requested=backend, why=passed_over or report.why)
         products = select_backend(used, threads=threads)
         more = {"half": rounding.probabilities, "blocks": rounding.blocks}
         self.ops: ops.Ops = QuirkOps(products, **more) if any(more.values()) else ops.select(products)
@@ -235,9 +235,15 @@ class Model:
         return ids
 
 
-def _whole(backend: str) -> str:
-    """What "auto" is here: a GPU, whose memory may be small, is taken only where it is asked for."""
-    return backend if backend != "auto" else "fast" if why_not("fast") is None else "numpy"
+def _whole(backend: str) -> tuple[str, str]:
+    """What "auto" is here, and why nothing better: a GPU, whose memory may be small, is taken only if asked for."""
+    reason = why_not("fast") if backend == "auto" else None
+    if reason is None:
+        return ("fast" if backend == "auto" else backend), ""
+    passed_over = f"'fast' cannot run here: {reason}"
+    if is_strict():
+        raise BackendError(f"strict: {passed_over}", "name the backend you want, or do without strict")
+    return "numpy", passed_over
 
 
 def _rounded(x: Floats, half: bool) -> Floats:

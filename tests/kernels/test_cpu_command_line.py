@@ -9,42 +9,42 @@ import pytest
 from kernels.__main__ import COMMANDS, UNTOLD, main
 
 CROSSVAL = ("crossval", "MODEL", "--backend", "numpy", "--against", "/no/such.npz")
-CONVERT = ("convert", "MODEL", "TARGET", "--to", "tl2")
 GENERATE = ("generate", "MODEL", "--tokens", "1,33", "--max-tokens", "2", "--backend", "numpy")
 
 
-def child(arguments, model_path, tmp_path, **options):
-    places = {"MODEL": str(model_path("tiny-i2_s")), "TARGET": str(tmp_path / "out.gguf")}
-    command = [sys.executable, "-m", "kernels", *(places.get(each, each) for each in arguments)]
+def child(arguments, model_path, **options):
+    model = str(model_path("tiny-i2_s"))
+    command = [sys.executable, "-m", "kernels", *(model if each == "MODEL" else each for each in arguments)]
     return subprocess.run(command, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=60, **options)
 
 
 @pytest.mark.parametrize(("arguments", "code"), [(CROSSVAL, UNTOLD), (GENERATE, UNTOLD), (("verify", "MODEL"), 0)])
-def test_cpu_command_whose_reader_left_ends_quietly(arguments, code, model_path, tmp_path):
+def test_cpu_command_whose_reader_left_ends_quietly(arguments, code, model_path):
     reader, writer = os.pipe()
     os.close(reader)
-    done = child(arguments, model_path, tmp_path, stdout=writer)
+    done = child(arguments, model_path, stdout=writer)
     os.close(writer)
     assert done.returncode == code
     assert not [line for line in done.stderr.decode().splitlines() if "loaded in" not in line]
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="missing-tool: /dev/full")
-def test_cpu_command_on_a_full_disk_says_so_once(model_path, tmp_path):
+def test_cpu_command_on_a_full_disk_says_so_once(model_path):
     with open("/dev/full", "w") as full:
-        done = child(GENERATE, model_path, tmp_path, stdout=full)
+        done = child(GENERATE, model_path, stdout=full)
     assert (done.returncode, done.stderr) == (2, b"standard output: [Errno 28] No space left on device\n")
 
 
-def test_cpu_command_works_where_streams_are_closed(model_path, tmp_path):
-    done = child(CONVERT, model_path, tmp_path, preexec_fn=lambda: (os.close(1), os.close(2)))
-    assert done.returncode == 0
-    assert (tmp_path / "out.gguf").exists()
+@pytest.mark.parametrize(("prompt", "code"), [(("--tokens", "1,33"), 0), (("--prompt", "-"), 2)])
+def test_cpu_command_ends_in_order_where_streams_are_closed(prompt, code, model_path):
+    command = [sys.executable, "-m", "kernels", "generate", str(model_path("tiny-i2_s")), "--max-tokens", "2", *prompt]
+    done = subprocess.run(command, preexec_fn=lambda: [os.close(number) for number in (0, 1, 2)], timeout=60)
+    assert done.returncode == code
 
 
-def test_cpu_command_helps_in_an_encoding_without_its_letters(model_path, tmp_path):
+def test_cpu_command_helps_in_an_encoding_without_its_letters(model_path):
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}
-    done = child(("generate", "--help"), model_path, tmp_path, stdout=subprocess.PIPE, env=environment)
+    done = child(("generate", "--help"), model_path, stdout=subprocess.PIPE, env=environment)
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"--tokens N,N,\\u2026" in done.stdout
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kernels import InputError, PackedMatrix, formats
+from kernels import BackendError, InputError, PackedMatrix, formats
 from kernels.gguf import Ambiguous, BadMetadata, BadTensor, BadWeights, ModelFile, NewTensor, write
 from kernels.model import Model, Rounding
 
@@ -226,6 +226,16 @@ def test_inference_takes_no_gpu_unasked(monkeypatch):
     model = Model.load(DATA / "tiny-i2_s.gguf")
     assert (model.report.requested, model.report.used) == ("auto", "fast")
     assert model.forward([1], model.new_cache(1)).shape == (1, 512)
+
+
+def test_inference_model_says_what_it_passed_over_and_in_strict_mode_does_not(monkeypatch):
+    monkeypatch.setattr("kernels.model.forward.why_not", lambda name: f"{name} is gone")
+    report = Model.load(DATA / "tiny-i2_s.gguf").report
+    assert (report.requested, report.used, report.why) == ("auto", "numpy", "'fast' cannot run here: fast is gone")
+    monkeypatch.setenv("BITNET_KERNELS_STRICT", "1")
+    with pytest.raises(BackendError, match=r"^strict: 'fast' cannot run here: fast is gone; name the backend"):
+        Model.load(DATA / "tiny-i2_s.gguf")
+    assert Model.load(DATA / "tiny-i2_s.gguf", "numpy").report.why == ""
 
 
 @pytest.mark.parametrize("options", [{"head": "q6_k"}, {"activation": "gelu"}])
