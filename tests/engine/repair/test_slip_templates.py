@@ -43,10 +43,22 @@ LOOPS = [
     (body("while True:", "    a.pop()"), "True", "a"),
     (body("while b:", "    a.pop()", "return a"), "a.pop()\n", "a.pop()\n        b -= 1\n"),
     (body("if b > a:", "    b -= a", "return b"), "if b", "while b"),
+]
+FORGOTTEN = [
     (
         body("seen = set()", "for x in a:", "    if x in seen:", "        return x"),
         "    if x in seen",
         "    seen.add(x)\n        if x in seen",
+    ),
+    (
+        body("out = []", "while len(a) > b:", "    part, a = a[:b], a[b:]", "    out.append(part)", "return out"),
+        "    return out",
+        "    out.append(a)\n    return out",
+    ),
+    (
+        body("for x in a:", "    if x == b:", "        yield n", "        n = 0", "b.close()"),
+        "    b.close()",
+        "    yield n\n    b.close()",
     ),
 ]
 VERDICTS = [
@@ -102,6 +114,10 @@ WORDS = [
     (body("return a.index(b)"), "index(b)", "index(a, b)"),
     (body("return b.x or g(a)"), "or g(a)", "or not g(a)"),
     (body("return [x for x in a if g(x)]"), "if g(x)", "if not g(x)"),
+    (body("return a + '-' * b"), "'-' * b", "'-' * (b - 1)"),
+    (body("return [0] * len(a)"), "len(a)", "(len(a) + 1)"),
+    (body("return 1 + a(b)"), "1 + a(b)", "a(b)"),
+    (body("return g(a[1:], b) + g(a, b - 1)"), "g(a[1:], b) +", "g(a[1:], b - 1) +"),
 ]
 STATEMENTS = [
     (body("x = a", "x = b", "y = x", "return y"), "    x = b\n    y = x\n", ""),
@@ -153,6 +169,7 @@ PLAIN = {
     "targets": TARGETS,
     "displays": DISPLAYS,
     "loops": LOOPS,
+    "forgotten": FORGOTTEN,
     "verdicts": VERDICTS,
     "classics": CLASSICS,
     "conditions": CONDITIONS,

@@ -97,6 +97,22 @@ def exchanged(view: View) -> Iterator[Swap]:
                     yield Swap((start, end), text, 1.3, note)
 
 
+def as_elsewhere(view: View) -> Iterator[Swap]:
+    """An argument as another call of the same function has it at that place: of two alike, one was not adapted."""
+    if view.function is None:
+        return
+    calls = [node for node in ast.walk(view.function) if isinstance(node, ast.Call)]
+    for node in view.expressions(ast.Call):
+        assert isinstance(node, ast.Call)
+        others = [call for call in calls if call is not node and view.text(call.func) == view.text(node.func)]
+        for place, part in enumerate(node.args):
+            given = [call.args[place] for call in others if place < len(call.args)]
+            texts = [view.text(other) for other in given if not isinstance(other, (ast.Constant, ast.Starred))]
+            for text in dict.fromkeys(texts):
+                if text != view.text(part) and "\n" not in text and not isinstance(part, ast.Starred):
+                    yield replaced(view, part, text, 1.2)
+
+
 def arguments(view: View) -> Iterator[Swap]:
     """One argument less or one more."""
     for node in view.expressions(ast.Call):
@@ -231,6 +247,7 @@ TEMPLATES = (
     Template("sibling function", 1, siblings),
     Template("exchanged arguments", 1, exchanged),
     Template("keyword", 1, keywords),
+    Template("argument as elsewhere", 1, as_elsewhere),
     Template("call around both sides", 2, both_sides),
     Template("call taken off", 2, unwrapped),
     Template("call put around", 2, wrapped),

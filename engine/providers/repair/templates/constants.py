@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import difflib
 from collections.abc import Iterator
-from typing import TypeGuard
 
 from engine.providers.repair.templates.base import Swap, Template, replaced
 from engine.providers.repair.view import View
@@ -30,8 +29,9 @@ def off_by_one(view: View) -> Iterator[Swap]:
                 continue
             holder = view.parent(node)
             for shift in (1, -1):
-                if node.value + shift == 0 and _is_added(holder, node):
-                    yield replaced(view, holder, view.text(holder.left), 1)  # x - 1 shifted is x, not x - 0
+                rest = _left_alone(holder, node) if isinstance(holder, ast.BinOp) else None
+                if node.value + shift == 0 and isinstance(holder, ast.BinOp) and rest is not None:
+                    yield replaced(view, holder, view.text(rest), 1)  # x - 1 shifted is x, not x - 0
                 elif node.value + shift == 0 and isinstance(holder, ast.UnaryOp) and isinstance(holder.op, ast.USub):
                     yield replaced(view, holder, "0", 0.9)  # the first in place of the last, not the last but one
                 else:
@@ -58,8 +58,11 @@ def _is_power_of_two(view: View, node: ast.expr) -> bool:
     return isinstance(node.op, base[0]) and isinstance(node.left, ast.Constant) and node.left.value == base[1]
 
 
-def _is_added(holder: ast.AST | None, node: ast.expr) -> TypeGuard[ast.BinOp]:
-    return isinstance(holder, ast.BinOp) and isinstance(holder.op, (ast.Add, ast.Sub)) and holder.right is node
+def _left_alone(whole: ast.BinOp, node: ast.expr) -> ast.expr | None:
+    """What a sum or difference comes to once this part of it is nothing."""
+    if isinstance(whole.op, (ast.Add, ast.Sub)) and whole.right is node:
+        return whole.left
+    return whole.right if isinstance(whole.op, ast.Add) and whole.left is node else None
 
 
 def _is_docstring_like(view: View, node: ast.expr) -> bool:
@@ -77,8 +80,17 @@ def _is_bound(view: View, node: ast.expr) -> bool:
     if isinstance(holder, ast.Call) and isinstance(holder.func, ast.Name):
         return node in holder.args and holder.func.id in ("range", "len", "min", "max", "divmod", "round", "enumerate")
     if isinstance(holder, ast.BinOp):
+        if isinstance(holder.op, ast.Mult) and (_is_row(holder.left) or _is_row(holder.right)):
+            return not _is_row(node)  # how often a row, a text or bytes are repeated: a size
         return isinstance(holder.op, (ast.FloorDiv, ast.Mod, ast.LShift, ast.RShift, ast.Pow))
     return isinstance(holder, (ast.Return, ast.Assign)) and isinstance(node, (ast.Name, ast.Call, ast.BinOp))
+
+
+def _is_row(node: ast.expr) -> bool:
+    """A list, a tuple, a text or bytes, written out."""
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, (str, bytes))
+    return isinstance(node, (ast.List, ast.Tuple))
 
 
 def numbers(view: View) -> Iterator[Swap]:

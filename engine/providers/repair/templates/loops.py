@@ -5,13 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from engine.providers.repair.source import FUNCTIONS
 from engine.providers.repair.templates.base import Swap, Template, replaced
-from engine.providers.repair.templates.statements import block_of, own_lines
+from engine.providers.repair.templates.statements import own_lines
 from engine.providers.repair.view import View
-
-_FILLS = {"set": "add", "list": "append", "deque": "append"}
-_FILLING = ("add", "append", "extend", "update", "insert", "appendleft", "setdefault", "push", "put")
 
 
 def ranges(view: View) -> Iterator[Swap]:
@@ -101,54 +97,10 @@ def _stored(node: ast.Name) -> bool:
     return isinstance(node.ctx, (ast.Store, ast.Del))
 
 
-def filled(view: View) -> Iterator[Swap]:
-    """A collection that is made, asked, and never filled."""
-    here = view.statement
-    if view.function is None or isinstance(here, FUNCTIONS) or not own_lines(view, here):
-        return
-    indent, line = view.source.indent_of(here), view.source.newline
-    start, end = view.span(here)
-    last = block_of(view)[-1:] == [here]
-    outer = [node for node in view.source.above(here) if isinstance(node, FUNCTIONS)][-1]
-    for name, verb in _empty(outer).items():
-        for other in view.locals:
-            if other in (name, "self", "cls"):
-                continue
-            text = f"{name}.{verb}({other})" if verb else f"{name}[{other}] = True"
-            note = f"`{text}` was put in: nothing ever fills `{name}`"
-            yield Swap((start, start), f"{text}{line}{indent}", 1.8, note)
-            if last and not isinstance(here, (ast.Return, ast.Raise, ast.Break, ast.Continue)):
-                yield Swap((end, end), f"{line}{indent}{text}", 1.8, note)
-
-
-def _empty(function: ast.AST) -> dict[str, str]:
-    """Names of collections that start empty and are never filled, each with the method that would."""
-    made: dict[str, str] = {}
-    filled: set[str] = set()
-    for node in ast.walk(function):
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            name, value = node.targets[0].id, node.value
-            if name in made:
-                filled.add(name)
-            if isinstance(value, ast.List) and not value.elts:
-                made[name] = "append"
-            elif isinstance(value, ast.Dict) and not value.keys:
-                made[name] = ""
-            elif isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in _FILLS:
-                made[name] = _FILLS[value.func.id]
-        elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
-            filled.add(node.target.id)
-        elif isinstance(node, (ast.Subscript, ast.Attribute)) and isinstance(node.value, ast.Name):
-            changed = isinstance(node.ctx, ast.Store) or getattr(node, "attr", "") in _FILLING
-            filled.update([node.value.id] if changed else ())
-    return {name: verb for name, verb in made.items() if name not in filled}
-
-
 TEMPLATES = (
     Template("jump", 1, jumps),
     Template("walked over", 1, walked),
     Template("range", 2, ranges),
     Template("missing step", 2, steps),
-    Template("collection filled", 2, filled),
     Template("ending of a loop", 2, endings),
 )
