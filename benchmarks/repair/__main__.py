@@ -34,14 +34,15 @@ from engine.providers.repair.search import search
 from engine.providers.repair.task import RepairResult, RepairTask
 
 JUDGE = Path(__file__).with_name("judge.py")
+BROKEN_S, MENDED_S = 1.0, 10.0  # of processor time for one test: most that take long never end
 STUBS = Path(__file__).parents[2] / "tests" / "engine" / "repair" / "seeded" / "stubs.py"
 
 
-def outcomes(root: Path, env: dict[str, str]) -> tuple[list[str], list[str]]:
-    """Red and green tests, as pytest says."""
+def outcomes(root: Path, env: dict[str, str], seconds: float) -> tuple[list[str], list[str]]:
+    """Red and green tests, as pytest says; one that takes longer than this is red."""
     argv = [sys.executable, "-m", "pytest", "-q", "-rA", "--tb=no", "-p", "no:cacheprovider", "-o", "addopts="]
     argv += ["-p", "benchmarks.repair.clock"]
-    env = {**env, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    env = {**env, "PYTHONPATH": str(Path(__file__).resolve().parents[2]), "BITNET_TUI_BENCHMARK_TEST_S": str(seconds)}
     done = subprocess.run(argv, cwd=root, env=env, capture_output=True, text=True, check=False)
     rows = [line.partition(" ")[::2] for line in done.stdout.splitlines()]
     red = [rest.split(" - ")[0] for word, rest in rows if word in ("FAILED", "ERROR")]
@@ -56,7 +57,7 @@ def mend(program: Program, budget: float, seed: int) -> Row:
         root, scratch = Path(folder) / "program", Path(folder) / "scratch"
         scratch.mkdir()
         program.write(root)
-        red, green = outcomes(root, env)
+        red, green = outcomes(root, env, BROKEN_S)
         if not red:
             raise SystemExit(f"{program.kind} {program.name}: no test fails, so there is nothing to mend")
         clock = Clock(len(red))
@@ -79,7 +80,7 @@ def mend(program: Program, budget: float, seed: int) -> Row:
         result = search(task, progress=clock.hear, cancelled=lambda: False)
         for path, text in result.files.items():
             (root / path).write_bytes(text.encode())
-        plausible = bool(result.files) and not result.remaining and not outcomes(root, env)[0]
+        plausible = bool(result.files) and not result.remaining and not outcomes(root, env, MENDED_S)[0]
         mended = (root / program.module).read_text()
         judged = judge(program, mended, root) if plausible else {"tried": 0, "alike": 0}
         others = [other.files.get(program.module, "") for other in result.runners_up if plausible]
