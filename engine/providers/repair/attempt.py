@@ -12,8 +12,8 @@ from engine.providers.repair.observe import Seen, file_of, function_of, groups, 
 from engine.providers.repair.source import Source
 from engine.providers.repair.trial import Trial, Verdict
 
-_MOST_GUARDS = 40
-_LEAST_PROBES = 6
+_MOST_TESTS, _MOST_GUARDS = 60, 40
+_LEAST_PROBES, _MOST_PROBES = 3, 6  # the second where tests are few
 _SLOW_S = 0.2
 _MOST_STEPS = 20_000
 _SHADOW = 0.9  # share of a test's lines another must run to stand behind it
@@ -29,6 +29,7 @@ class Plausible:
     full : it mends every red test that runs the place.
     shadowed : each test it mends also runs what a smaller test, still red, runs: the cause may lie there, and this
         edit may only make up for it.
+    factor : how much longer than usual the tests were given for it.
     """
 
     candidates: tuple[Candidate, ...]
@@ -38,6 +39,7 @@ class Plausible:
     whole: bool
     full: bool
     shadowed: bool = False
+    factor: float = 1.0
 
     @property
     def rank(self) -> tuple[bool, bool, bool, int, float, int, int]:
@@ -106,6 +108,19 @@ class Situation:
     def _steps(self, at: int) -> int:
         return self.seen[at].steps if at in self.seen else 0
 
+    def _probes(self, spot: Spot) -> int:
+        """How many tests are asked when none is better than before; one that runs the lines of another tells little."""
+        tests = self.relevant(spot)
+        count = len(groups(self.keys, tests))
+        known: set[object] = set()
+        fresh = 0
+        for nth, at in enumerate(tests, 1):
+            lines = frozenset(self.seen[at].lines.items()) if at in self.seen else self.keys[at]
+            fresh = nth if lines not in known else fresh
+            known.add(lines)
+        most = min(max(_MOST_PROBES, count), 16)
+        return min(max(_LEAST_PROBES, min(fresh, most)), self._affordable(tests))
+
     def _affordable(self, tests: Sequence[int]) -> int:
         """How many tests are asked when none is better: two at least, and long ones only where all are long."""
         spent = accumulate(self._steps(at) for at in tests)
@@ -117,17 +132,21 @@ class Situation:
     def trial(self, candidate: Candidate, spot: Spot, *, before: Sequence[tuple[str, int, str]] = ()) -> Trial:
         """A quick look at one candidate; ``before`` are patches that it builds upon."""
         tests = self.relevant(spot)
-        count = len(groups(self.keys, tests))
         changed = () if candidate.early else patches(self.sources[candidate.path], [candidate])
         kept = [patch for patch in before if patch[:2] not in [p[:2] for p in changed]]
         return Trial(
             patches=(*kept, *changed),
             sources=combined(self.sources, [candidate]),
             early=candidate.early,
-            tests=tuple(tests[:60]),
+            tests=tuple(tests[:_MOST_TESTS]),
             guard=tuple(self.guards(spot)),
-            probe=min(max(_LEAST_PROBES, min(count, 16)), self._affordable(tests)),
+            probe=self._once(("probes", spot.tests), lambda: [self._probes(spot)])[0],
         )
+
+    def quick_is_full(self, spot: Spot) -> bool:
+        """Whether a quick look already runs every test that an edit here may mend or break."""
+        guards = self.guards(spot, None)
+        return len(self.relevant(spot)) <= _MOST_TESTS and len(guards) == len(self.guards(spot))
 
     def full_trial(self, candidates: Sequence[Candidate], spots: Iterable[Spot], factor: float = 1.0) -> Trial:
         """Everything these candidates may mend or break, in a process of its own."""
@@ -148,7 +167,9 @@ class Situation:
             alone=True,
         )
 
-    def judged(self, candidate: Candidate, spot: Spot, verdict: Verdict, index: int) -> Plausible | None:
+    def judged(
+        self, candidate: Candidate, spot: Spot, verdict: Verdict, index: int, factor: float = 1.0
+    ) -> Plausible | None:
         """The candidate as a plausible one, if it is."""
         if verdict.how != "ran" or not verdict.mended or verdict.broke >= 0:
             return None
@@ -156,7 +177,7 @@ class Situation:
         rest = [at for at in self.relevant(spot) if at not in verdict.mended]
         whole = not any(function_of(self.keys[at]) in touched for at in rest)
         shadowed = all(self._shadowed(at, verdict.mended) for at in verdict.mended)
-        return Plausible((candidate,), spot, verdict.mended, index, whole, not rest, shadowed)
+        return Plausible((candidate,), spot, verdict.mended, index, whole, not rest, shadowed, factor)
 
     def _shadowed(self, at: int, mended: frozenset[int]) -> bool:
         """Whether a red test that stays red runs nearly only what this one runs, and less of it.

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
+from engine.providers.repair.answers import Answers
 from engine.providers.repair.attempt import Plausible, Situation
 from engine.providers.repair.budget import Budget
 from engine.providers.repair.choose import Choice, choose
@@ -19,7 +20,7 @@ from engine.providers.repair.locate import Spot, spots
 from engine.providers.repair.observe import groups
 from engine.providers.repair.source import Source
 from engine.providers.repair.synth.synthesis import Synthesis
-from engine.providers.repair.trial import ENDLESS, Trial
+from engine.providers.repair.trial import ENDLESS, Trial, Verdict
 
 AFTERWARDS = 150  # candidates still tried once one mends every test that runs its place: there may be a better one
 FEW = 4  # red tests below which more are tried, because the fewer there are the more is mended by accident
@@ -27,6 +28,11 @@ HOPEFUL = 1000  # the same, once one mends every case of a test function, but no
 PATIENT = 3000  # candidates after which one that mends some cases of a test function has to do
 _COSTLY = 15  # the share of all this where each candidate costs a process
 FURTHER = 2500  # candidates still tried when the one that was chosen does not look right
+# Steps of a test, for so many of those that mend all tests that end in time: a right edit does not make them quicker.
+_CHANCES = ((1_000_000, 8), (20_000_000, 2))
+_MOSTLY = 3  # tests mended for each that has not ended, before the last and longest of these is granted
+_LIKELIER = 3  # more of them, each likelier than one that needs as long and mends all
+_LAST_S = 15.0  # that has to be left for it
 _LONGER = ((5.0, 600), (100.0, 150))  # times the steps, for so many of those that did not end
 _PARTNERS = 5
 _PARTNER_TRIES = 700
@@ -64,7 +70,7 @@ class Round:
     errors : (path, line) that failed imports passed through.
     most : how many candidates may be tried, if not all.
     whole_only : only an edit that mends every red test that runs its place is wanted.
-    factor : how much longer than usual tests are given, because nothing mends them otherwise.
+    chances : how many edits may still be given more time at once, because all tests that ended have passed.
     """
 
     lab: Lab
@@ -83,9 +89,9 @@ class Round:
     plausible: list[Plausible] = field(default_factory=list)
     choice: Choice = field(default_factory=Choice)
     partners: list[tuple[int, float, int, Candidate, Spot]] = field(default_factory=list)
-    factor: float = 1.0
     slow: list[tuple[Candidate, Spot]] = field(default_factory=list)
     hanging: list[tuple[Candidate, Spot]] = field(default_factory=list)
+    chances: list[int] = field(default_factory=lambda: [most for _, most in _CHANCES])
 
     def locate(self) -> list[Spot]:
         here = self.situation
@@ -100,8 +106,8 @@ class Round:
             return self._checked()
         source = self.quarry.candidates(self.located, seed=self.seed)
         if not self._try(islice(self._fresh(source), self.most)) and not self.plausible:
-            for self.factor, most in _LONGER:
-                if self._try(iter(self._slow_ones(most)), factor=self.factor) or self.plausible:
+            for factor, most in _LONGER:
+                if self._try(iter(self._slow_ones(most)), factor=factor) or self.plausible:
                     break
         if not self.plausible and not self.whole_only:
             self._in_pairs()
@@ -147,23 +153,17 @@ class Round:
 
     def _try(self, source: Iterator[tuple[Candidate, Spot]], *, factor: float = 1.0) -> bool:
         """Try candidates until there is one to keep; true if the source did not run dry."""
-        asked: list[tuple[Candidate, Spot]] = []
-
-        def trials() -> Iterator[Trial]:
-            for candidate, spot in source:
-                asked.append((candidate, spot))
-                trial = self.situation.trial(candidate, spot)
-                yield trial if factor == 1.0 else _stretched(trial, factor)
-
         last: int | None = None
-        running = self.lab.pool.run(trials())
+        answers = Answers(self.lab.pool, self.situation, source, factor)
         try:
-            for index, (_, verdict) in enumerate(running):
-                candidate, spot = asked[index]
+            for index, (candidate, spot, verdict) in enumerate(answers):
                 self._count(index)
                 key = self.memory.key(self.situation.sources[candidate.path], candidate)
                 self.memory.tried[key] = self.number
-                found = self.situation.judged(candidate, spot, verdict, index)
+                needed = factor
+                if factor == 1.0 and verdict.promising:
+                    verdict, needed = self._given_time(answers, candidate, spot, verdict)
+                found = self.situation.judged(candidate, spot, verdict, index, needed)
                 if found is not None and self.synthesis and not self.synthesis.believes(found, self.situation):
                     found = None
                 if found is not None and (found.full or not self.whole_only):
@@ -181,8 +181,28 @@ class Round:
                     return True
                 self.budget.check_edits()
         finally:
-            running.close()  # type: ignore[attr-defined]
+            answers.close()
         return False
+
+    def _given_time(
+        self, answers: Answers, candidate: Candidate, spot: Spot, verdict: Verdict
+    ) -> tuple[Verdict, float]:
+        """What comes of an edit once the tests that did not end have more time, and how much that was."""
+        needed = 1.0
+        for nth, (steps, _) in enumerate(_CHANCES):
+            factor = steps / self.lab.endless_room
+            unlikely = nth > 0 and len(verdict.mended) < _MOSTLY * (len(verdict.ends) - len(verdict.mended))
+            if self.lab.costly or not verdict.promising or unlikely:
+                break
+            if nth > 0 and self.budget.left - self.budget.reserve < _LAST_S:
+                break
+            # Once one is known to need that long, each that is likelier may have as long.
+            whole = min((p.candidates[0].cost for p in self.plausible if p.full and p.factor == factor), default=0.0)
+            if self.chances[nth] <= (-_LIKELIER if candidate.cost < whole else 0):
+                break
+            self.chances[nth] -= 1
+            verdict, needed = answers.again(candidate, spot, factor), factor
+        return verdict, needed
 
     def _count(self, index: int) -> None:
         self.budget.tried += 1
@@ -260,9 +280,14 @@ class Round:
                 continue
             if (kept and not found.full) or looked >= _MOST_CHECKS:
                 break
+            if found.factor > 1.0 and not kept and self.situation.quick_is_full(found.spot):
+                # It was by itself when it was given the time it needs, which is not spent twice.
+                kept, mended = [found], set(found.mended)
+                continue
             looked += 1
             places = [*(other.spot for other in kept), found.spot]
-            verdict = self.lab.pool.one(self.situation.full_trial([*edits, *found.candidates], places, self.factor))
+            factor = max(other.factor for other in (*kept, found))
+            verdict = self.lab.pool.one(self.situation.full_trial([*edits, *found.candidates], places, factor))
             if verdict.how == "ran" and verdict.broke < 0 and mended < verdict.mended:
                 kept.append(found)
                 mended = set(verdict.mended)
@@ -278,10 +303,6 @@ def _patience(found: Plausible) -> int:
     if found.shadowed or not found.whole:
         return PATIENT
     return AFTERWARDS * max(1, FEW // len(found.mended)) if found.full else HOPEFUL
-
-
-def _stretched(trial: Trial, factor: float) -> Trial:
-    return Trial(trial.patches, trial.sources, trial.early, trial.tests, trial.guard, trial.probe, factor, trial.alone)
 
 
 def _in_old_text(second: Candidate, first: Candidate) -> Candidate:

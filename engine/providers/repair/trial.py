@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 PASSED = "p"
 ENDLESS = "t"
+STUCK = "Stuck"  # the exception that ends a loop which goes round in one state
 
 
 class Sign(NamedTuple):
@@ -71,6 +72,14 @@ class Verdict:
     @property
     def mended(self) -> frozenset[int]:
         return frozenset(at for at, sign in self.ends.items() if sign.passed)
+
+    @property
+    def promising(self) -> bool:
+        """Whether each test that came to an end has passed, and some that are not stuck have not: more time may do."""
+        passed = self.how == "ran" and self.broke < 0 and bool(self.mended) and self.endless
+        return passed and all(
+            sign.passed or (sign.code == ENDLESS and sign.kind != STUCK) for sign in self.ends.values()
+        )
 
     @property
     def endless(self) -> bool:
