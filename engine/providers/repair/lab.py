@@ -29,6 +29,9 @@ _FIRST_ROOM = 50_000  # an endless test says all it can within this many steps; 
 _FIRST_S = 0.5
 _LONGER = 1.5
 _LEAST_ROOM, _MOST_ROOM = 2_000, 10_000  # of an endless test; what needs more is tried again, if nothing else mends
+_QUICK_CLOCK_S = 0.06
+_LEAST_MEMORY = 128 << 20  # what takes more is taken for endless
+_LEAST_DEPTH = 200  # the same of calls in one another; there are never more than steps, where the project calls itself
 _QUICK_S, _MOST_QUICK = 0.05, 300
 
 
@@ -54,6 +57,7 @@ class Lab:
         self.start_s = 0.0
         self._warm_is_unsafe = False
         self._fresh: Fresh | None = None
+        self.endless_room = _MOST_ROOM  # steps that a test that did not end is given under trial
         self._late_imports: set[str] = set()  # what tests import as they run: better once than in every fork
 
     def open(self) -> Greeting:
@@ -228,18 +232,20 @@ class Lab:
         slowest = max((view.seconds for view in seen.values() if view.sign.passed), default=0.0)
         # Once it ends, an endless test takes about as many steps as those beside it that do.
         usual = 20 * max((view.steps for view in seen.values() if view.sign.code != ENDLESS), default=0)
-        mended = max(_LEAST_ROOM, min(usual, _MOST_ROOM))
+        self.endless_room = max(_LEAST_ROOM, min(usual, _MOST_ROOM))
         limits: dict[int, tuple[float, int]] = {}
         for at, view in seen.items():
             endless = view.sign.code == ENDLESS
-            room = mended if endless else min(10 * view.steps, 2 * view.steps + 100_000) + _LEAST_ROOM
-            seconds = 0.25 if endless else max(0.25, 8 * view.seconds, min(4 * slowest, 2.0))
+            room = self.endless_room if endless else min(10 * view.steps, 2 * view.steps + 100_000) + _LEAST_ROOM
+            seconds = _QUICK_CLOCK_S if endless else max(_QUICK_CLOCK_S, 8 * view.seconds, min(4 * slowest, 2.0))
             limits[at] = (min(seconds, self._task.test_timeout_s), room)
         message = {
             "op": "know",
             "limits": limits,
             "usual": {at: list(view.sign) for at, view in seen.items()},
             "preload": sorted(self._late_imports),
+            "depth": _LEAST_DEPTH + 2 * max((view.steps for view in seen.values() if _ended(view)), default=0),
+            "memory": max(_LEAST_MEMORY, 4 * max((view.memory for view in seen.values()), default=0)),
         }
         for slot in self.slots:
             slot.tell(message)
@@ -254,7 +260,7 @@ class Lab:
         if self._fresh is not None:
             return frozenset()  # nothing shares a process
         quick = sorted(at for at, view in seen.items() if view.seconds < _QUICK_S and view.sign.code in "pf")
-        trial = Trial((), {}, early=False, tests=tuple(quick[:_MOST_QUICK]), probe=0)
+        trial = Trial((), {}, early=False, tests=tuple(quick[:_MOST_QUICK]), probe=0, factor=_LONGER)
         self.pool.sentinels = []
         ends = [verdict.ends for _, verdict in self.pool.run(iter((trial, trial)))]
         odd = frozenset(at for at in trial.tests if any(found.get(at) != seen[at].sign for found in ends))
@@ -275,6 +281,11 @@ class Lab:
                 slot.load(sources, self._check)
         if imported_again:
             self._start()
+
+
+def _ended(view: Seen) -> bool:
+    """Whether a test came to an end that tells how deep its calls go."""
+    return view.sign.code != ENDLESS and view.sign.kind != "RecursionError"
 
 
 class _Everything(dict[str, frozenset[int]]):

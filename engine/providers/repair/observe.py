@@ -29,6 +29,7 @@ class Seen:
     ----------
     frames : (path, line) in editable files that the traceback passed, outermost first.
     lines : editable lines the test ran.
+    memory : bytes that it and the tests before it have taken beyond what was there.
     """
 
     sign: Sign
@@ -37,6 +38,7 @@ class Seen:
     lines: Mapping[str, frozenset[int]]
     seconds: float
     steps: int
+    memory: int = 0
 
     def runs(self, path: str, first: int, last: int) -> bool:
         lines = self.lines.get(path)
@@ -62,6 +64,7 @@ def seen_from(message: Message) -> Seen:
         lines=lines_of(message["lines"]),
         seconds=message["seconds"],
         steps=message["steps"],
+        memory=message["memory"],
     )
 
 

@@ -48,7 +48,6 @@ class Pool:
         self._batch = 0
         self._running: dict[Zygote, deque[Queued]] = {}
         self._heard: dict[Zygote, list[tuple[int, Trial, Verdict]]] = {}
-        self._began: dict[Zygote, float] = {}
 
     def run(self, trials: Iterator[Trial]) -> Iterator[tuple[Trial, Verdict]]:
         """Verdicts in order. Closing the iterator stops what is under way."""
@@ -109,7 +108,6 @@ class Pool:
         zygote.batch, zygote.busy = self._batch, True
         self._running[zygote] = batch
         self._heard[zygote] = []
-        self._began[zygote] = time.monotonic()
         request = {
             "op": "try",
             "batch": self._batch,
@@ -157,10 +155,8 @@ class Pool:
                 return
             ends = {int(at): Sign(*sign) for at, sign in message["ends"].items()}
             self._heard[zygote].append((index, trial, Verdict(message["how"], ends, message["broke"])))
-            took = time.monotonic() - self._began[zygote]
-            self._began[zygote] = time.monotonic()
             if not zygote.early:
-                self._each_s = 0.95 * self._each_s + 0.05 * took
+                self._each_s = 0.95 * self._each_s + 0.05 * message["seconds"]
         elif "leak" in message:
             # Something a trial did outlived it, so what came after it proves nothing: each again, alone.
             self._leaks += 1

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import copy
-import inspect
 import os
 import re
 import signal
+import sys
 from types import TracebackType
 from typing import Any
 
-import pytest
 from _pytest.outcomes import Skipped
 from _pytest.runner import runtestprotocol
 
+from .direct import Direct, params_only
 from .steps import Steps
 
 PASSED, FAILED, SKIPPED, ENDLESS, MISSING = "p", "f", "s", "t", "m"
@@ -68,8 +67,11 @@ def describe(ending: Ending, test_file: str, short: dict[str, str]) -> None:
     if error is None:
         return
     trace: TracebackType | None = error.__traceback__
+    last, name = "", ""
     while trace is not None:
-        name = real(trace.tb_frame.f_code.co_filename)
+        path = trace.tb_frame.f_code.co_filename
+        if path is not last:  # a call too deep goes through one file a thousand times
+            last, name = path, real(path)
         if name == test_file:
             ending.line = trace.tb_lineno
         elif name in short:
@@ -86,28 +88,12 @@ def describe(ending: Ending, test_file: str, short: dict[str, str]) -> None:
     ending.error = None
 
 
-def params_only(item: Any) -> dict[str, Any] | None:
-    """The arguments of a test that needs nothing but parametrised values, or None where it needs more."""
-    if type(item) is not pytest.Function or inspect.iscoroutinefunction(item.obj):
-        return None
-    if item.config.getini("filterwarnings"):
-        return None
-    if any(mark.name in ("xfail", "skip", "skipif", "usefixtures", "filterwarnings") for mark in item.iter_markers()):
-        return None
-    spec = getattr(item, "callspec", None)
-    values: dict[str, Any] = {}
-    if spec is not None:
-        values = dict(getattr(spec, "funcargs", None) or spec.params)
-    definitions = item._fixtureinfo.name2fixturedefs
-    for name in item.fixturenames:
-        behind = definitions.get(name) or ()
-        if behind and behind[-1].func.__module__.startswith("pytest_asyncio."):
-            continue  # there for every test, of use only to coroutines
-        if name not in values:
-            return None
-        if behind and getattr(behind[-1].func, "__name__", "") != "get_direct_param_fixture_func":
-            return None
-    return values
+def _calls_below() -> int:
+    """How many calls lie below this one."""
+    frame, count = sys._getframe(), 0
+    while frame.f_back is not None:
+        frame, count = frame.f_back, count + 1
+    return count
 
 
 class Runner:
@@ -122,7 +108,9 @@ class Runner:
     def __init__(self, steps: Steps, short: dict[str, str]) -> None:
         self._steps = steps
         self._short = short
-        self._direct: dict[str, dict[str, Any] | None] = {}
+        self._direct: dict[str, Direct | None] = {}
+        self._files: dict[str, str] = {}
+        self._below = 0
         self._caught: list[BaseException] = []
         self.dirty = False
         signal.signal(signal.SIGALRM, self._time_up)
@@ -134,15 +122,36 @@ class Runner:
     def prepare(self, items: list[Any]) -> None:
         """Find out, once, which tests may be called directly."""
         for item in items:
-            self._direct[item.nodeid] = params_only(item)
+            values = params_only(item)
+            self._direct[item.nodeid] = None if values is None else Direct(item, values)
+            self._files[item.nodeid] = real(str(item.path))
 
     def saw(self, error: BaseException) -> None:
         """Remember the exception of a test that runs through pytest's own protocol."""
         self._caught.append(error)
 
-    def run(self, item: Any, seconds: float, room: int, after: Any = None) -> Ending:
-        """Run ``item`` within ``seconds`` of processor time and ``room`` steps; ``after`` is the next test, if any."""
-        self._steps.refill(room)
+    def run(self, item: Any, seconds: float, room: int, after: Any = None, *, depth: int = 0) -> Ending:
+        """Run ``item`` within ``seconds`` of processor time and ``room`` steps; ``after`` is the next test, if any.
+
+        A ``depth`` is how many calls may lie in one another before that counts as endless, and then a loop that goes
+        round in one state does, too; 0: as many as Python lets.
+        """
+        if not depth:
+            self._steps.refill(room)
+            return self._run_within(item, seconds, after)
+        usual = sys.getrecursionlimit()
+        self._below = self._below or _calls_below()
+        self._steps.refill(room, watched=True)
+        sys.setrecursionlimit(min(usual, self._below + depth))
+        try:
+            ending = self._run_within(item, seconds, after)
+        finally:
+            sys.setrecursionlimit(usual)
+        if ending.kind == "RecursionError":
+            ending.code = ENDLESS
+        return ending
+
+    def _run_within(self, item: Any, seconds: float, after: Any) -> Ending:
         # Processor time, so that a busy machine changes nothing; real time behind it, for code that sleeps.
         signal.setitimer(signal.ITIMER_PROF, seconds, 0.05)
         signal.setitimer(signal.ITIMER_REAL, seconds * 2 + 0.5, 0.05)
@@ -159,23 +168,18 @@ class Runner:
                     break
                 except TimeUp:
                     self.dirty = True
-        if self._steps.spent or ending.kind == "TimeUp":
-            ending.code = ENDLESS
+        if self._steps.spent or ending.kind == "TimeUp" or isinstance(ending.error, MemoryError):
+            ending.code = ENDLESS  # what takes all the memory there is would go on, too, if it could
             self.dirty = self.dirty or self._direct.get(item.nodeid) is None
-        describe(ending, real(str(item.path)), self._short)
+        describe(ending, self._files.get(item.nodeid) or real(str(item.path)), self._short)
         return ending
 
     def _run(self, item: Any, after: Any) -> Ending:
-        values = self._direct.get(item.nodeid)
-        if values is None:
+        direct = self._direct.get(item.nodeid)
+        if direct is None:
             return self._by_protocol(item, after)
-        if values:
-            values = copy.deepcopy(values)
         try:
-            function = item.obj
-            if item.cls is not None:
-                function = getattr(item.cls(), item.originalname)
-            function(**values)
+            direct()
         except TimeUp as late:
             return Ending(ENDLESS, late)
         except Skipped:

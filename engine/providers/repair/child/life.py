@@ -11,6 +11,8 @@ import select
 import signal
 import sys
 
+_FOR_ARRAYS = 1 << 30  # bytes: the first product of matrices may ask for much of it, and does not bear a refusal
+
 
 class Watch:
     """A thread that ends the process group as soon as the parent is gone.
@@ -58,11 +60,43 @@ def limit_resources(file_mib: int = 64, memory_gib: int = 8) -> None:
     wanted = [(resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, file_mib << 20)]
     if not any(name in sys.modules for name in ("cupy", "torch", "jax")):
         # Drivers of accelerators reserve far more addresses than they use.
-        wanted.append((resource.RLIMIT_AS, _size() + max(2 << 30, min(memory_gib << 30, _memory() // 4))))
+        wanted.append((resource.RLIMIT_AS, size() + max(2 << 30, min(memory_gib << 30, _memory() // 4))))
     for what, value in wanted:
         _, hard = resource.getrlimit(what)
         ceiling = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(what, (ceiling, hard))
+
+
+class Memory:
+    """Holds code under trial to little memory, and lets it have all that this process may take where it needs more.
+
+    Parameters
+    ----------
+    room : bytes beyond what the process has taken by now.
+    """
+
+    def __init__(self, room: int) -> None:
+        self._most = self._held = 0
+        try:
+            import resource
+        except ImportError:
+            return
+        self._set = resource.setrlimit
+        self._what = resource.RLIMIT_AS
+        self._most, self._hard = resource.getrlimit(self._what)
+        taken = size()
+        if "numpy" in sys.modules:
+            room = max(room, _FOR_ARRAYS)
+        if self._most == resource.RLIM_INFINITY or not (room and taken):
+            self._most = 0  # it is not bounded at all, and there is a reason; or nobody knows what it has
+        self._little = min(self._most, taken + room)
+
+    def hold(self, *, little: bool) -> None:
+        """From now on this much may be taken."""
+        limit = self._little if little and self._most else self._most
+        if limit != self._held:
+            self._set(self._what, (limit, self._hard))
+            self._held = limit
 
 
 def _memory() -> int:
@@ -73,7 +107,26 @@ def _memory() -> int:
         return 0
 
 
-def _size() -> int:
+def processor_seconds(pid: int) -> float:
+    """Seconds of processor time that a process has used, or 0 where nobody says."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+            words = file.read().rpartition(")")[2].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return 0.0
+
+
+def peak() -> int:
+    """The most bytes of address space this process has had, or 0."""
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+            return next((int(row.split()[1]) << 10 for row in file if row.startswith("VmPeak")), 0)
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def size() -> int:
     """Bytes of address space this process has taken, or 0."""
     try:
         with open("/proc/self/statm", encoding="ascii") as file:

@@ -18,13 +18,16 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from .board import Board
 from .install import Images, Overlay
 from .items import Runner
+from .life import processor_seconds
 from .setup import REAL, SETUP, SHORT
 from .steps import Steps
 from .trace import Tracer
 from .trials import Trials, preload
 
+_AT_WORK = 0.1  # the share of a processor that a fork has had which does not merely wait
 WORKED = 77  # exit status of a fork that ended by itself: code under trial may call `os._exit(0)`
 
 
@@ -36,6 +39,7 @@ class Server:
         self._inbox = b""
         self._tracer = tracer
         self._child = 0
+        self._board = Board()
         steps = Steps()
         self.trials = Trials(session, SETUP, Runner(steps, REAL), steps, REAL)
         self._errors = errors
@@ -120,6 +124,7 @@ class Server:
 
     def _fork(self, request: dict[str, Any]) -> None:
         out, into = os.pipe()
+        self._board.clear()
         self._child = os.fork()
         if self._child == 0:
             status = 1
@@ -127,7 +132,7 @@ class Server:
                 os.setpgid(0, 0)
                 os.close(out)
                 self._link.close()
-                self.trials.work(request, into)
+                self.trials.work(request, into, self._board)
                 status = WORKED
             finally:
                 # Whatever happened: a fork must never fall through into pytest's own ending.
@@ -146,29 +151,37 @@ class Server:
         poller.register(out, select.POLLIN | select.POLLHUP)
         poller.register(self._link, select.POLLIN | select.POLLHUP)
         patience = float(request["patience"])
-        last, pending, how = time.monotonic(), b"", "end"
-        while True:
+        last, pending, how, over = time.monotonic(), b"", "end", False
+        while not over:
             ready = dict(poller.poll(100))
             if out in ready:
                 data = os.read(out, 1 << 16)
-                if not data:
-                    break
+                over = not data
                 last = time.monotonic()
                 pending += data
                 whole, _, pending = pending.rpartition(b"\n")
                 if whole:
                     self._link.sendall(whole + b"\n")
-            if self._link.fileno() in ready:
+            if lines := self._board.take():
+                last = time.monotonic()
+                self._link.sendall(lines)
+            if not over and self._link.fileno() in ready:
                 self._receive()
                 if b'"stop"' in self._inbox:
                     self._inbox = b""
                     how = "stopped"
                     break
-            if time.monotonic() - last > patience:
+            silent = time.monotonic() - last
+            if silent > patience and not self._is_starved(silent, patience):
                 how = "silent"
                 break
         status = self._kill(grace=how == "end")
         self.send({"done": how, "status": status, "batch": request["batch"]})
+
+    def _is_starved(self, silent: float, patience: float) -> bool:
+        """Whether the fork is at work and has only had too little of a busy machine; it has one batch to work at."""
+        used = processor_seconds(self._child)
+        return _AT_WORK * silent < used < patience
 
     def _kill(self, *, grace: bool = False) -> int:
         if not self._child:

@@ -10,22 +10,29 @@ import builtins
 from collections.abc import Iterator
 from typing import Any
 
-TICK = "__bitnet_tui_tick__"
+from .stuck import Rounds
+
+TICK, ROUND = "__bitnet_tui_tick__", "__bitnet_tui_round__"
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
 class Steps:
-    """A store of steps: each tick takes one, and an empty store raises ``IndexError`` in the code under trial."""
+    """A store of steps: each tick takes one, and an empty store raises ``IndexError`` in the code under trial.
+
+    Rounds of ``while`` loops have as many of their own, as it is they that may be stuck.
+    """
 
     def __init__(self, room: int = 100_000) -> None:
         self.store: list[None] = [None] * room
-        self._room = room
         setattr(builtins, TICK, self.store.pop)
+        self.refill(room)
 
-    def refill(self, room: int) -> None:
-        """Make exactly ``room`` steps available."""
+    def refill(self, room: int, *, watched: bool = False) -> None:
+        """Make exactly ``room`` steps available; ``watched``: a loop that goes round in one state has none left."""
+        self._rounds = Rounds(room, watched=watched)
+        setattr(builtins, ROUND, self._rounds.take)
         missing = room - len(self.store)
         if missing > 0:
             self.store.extend([None] * missing)
@@ -35,11 +42,11 @@ class Steps:
 
     @property
     def used(self) -> int:
-        return self._room - len(self.store)
+        return self._room - len(self.store) + self._rounds.used
 
     @property
     def spent(self) -> bool:
-        return not self.store
+        return not self.store or self._rounds.spent
 
 
 def count_steps(tree: ast.AST) -> Any:
@@ -52,7 +59,8 @@ def count_steps(tree: ast.AST) -> Any:
         if isinstance(node, _FUNCTIONS) and ast.get_docstring(node, clean=False) is not None:
             at = 1
         place = body[min(at, len(body) - 1)]
-        call = ast.Expr(ast.Call(func=ast.Name(id=TICK, ctx=ast.Load()), args=[], keywords=[]))
+        name = ROUND if isinstance(node, ast.While) else TICK
+        call = ast.Expr(ast.Call(func=ast.Name(id=name, ctx=ast.Load()), args=[], keywords=[]))
         for part in ast.walk(call):
             # The line of the statement that follows: a tick must not show up in coverage by itself.
             part.lineno = part.end_lineno = place.lineno  # type: ignore[attr-defined]

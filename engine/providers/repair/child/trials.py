@@ -13,17 +13,20 @@ import time
 from typing import Any
 
 from .behave import Behaviour, Calls, functions_of, loaded_functions
+from .board import Board
 from .bounds import refuse_harm
 from .install import Images, Overlay, Undo, Unfit, undo
 from .items import ENDLESS, MISSING, PASSED, Ending, Runner, real
 from .learn import learn
+from .life import Memory, peak, size
 from .state import State, begin_alike
 from .steps import Steps
 from .trace import Tracer
 
 MOST_ENDLESS = 2  # in one trial: a third endless test says no more, and each costs as much as a hundred others
 _TOO_DEEP = "RecursionError"
-_PATIENT = 20.0  # times as long, by the clock; a trial may be given more steps than that
+_MOST_STEPS = 20_000_000  # in one test, however long it is given: each is a place in a list
+_LONGEST_S = 10.0  # by the clock, however much longer a trial is given
 
 
 class Trials:
@@ -44,6 +47,8 @@ class Trials:
         self._limits: dict[int, tuple[float, int]] = {}
         self._usual: dict[int, list[Any]] = {}
         self._state: State | None = None
+        self._room = 0  # bytes that a trial may take
+        self._depth = 0  # calls in one another
 
     def key_of(self, item: Any) -> str:
         """A test's id with its file relative to the root of the copy, whatever pytest takes for its own root."""
@@ -82,6 +87,7 @@ class Trials:
         """Learn how each test usually ends, and its limits."""
         self._limits = {int(at): (limit[0], limit[1]) for at, limit in request["limits"].items()}
         self._usual = {int(at): usual for at, usual in request["usual"].items()}
+        self._room, self._depth = request["memory"], request["depth"]
         for name in request["preload"]:
             preload(name)
         self._find_state()
@@ -90,8 +96,8 @@ class Trials:
         self._state = State([*self._files.values(), *(real(str(item.path)) for item in self.items.values())])
         return self._state
 
-    def work(self, request: dict[str, Any], into: int) -> None:
-        """Answer one request, in a fork."""
+    def work(self, request: dict[str, Any], into: int, board: Board | None = None) -> None:
+        """Answer one request, in a fork; results of trials go to the board, if there is one."""
         with os.fdopen(into, "w", encoding="utf-8") as out:
             if request["op"] == "trace":
                 self._trace(request, out)
@@ -104,14 +110,20 @@ class Trials:
                 return
             state = self._state or self._find_state()
             state.mark()
+            memory = Memory(self._room)
             for trial in request["trials"]:
-                out.write(json.dumps(self._try(trial)) + "\n")
-                out.flush()
+                # What is imported under an edit may take more than tests do.
+                memory.hold(little=trial["factor"] <= 1.0 and not trial["early"])
+                began = time.monotonic()
+                answer = self._try(trial)
+                answer["seconds"] = time.monotonic() - began
+                if not _say(answer, out, board):
+                    return  # what is left is asked for again
                 # What a trial left in the project's globals would be held against the next one.
                 if self.runner.dirty or state.changed():
                     return
             if len(request["trials"]) > 1 and self._leaks(request["sentinels"]):
-                out.write(json.dumps({"leak": True}) + "\n")
+                _say({"leak": True}, out, board)
 
     def _trace(self, request: dict[str, Any], out: Any) -> None:
         tracer = Tracer({path: name for name, path in self._files.items()})
@@ -119,7 +131,7 @@ class Trials:
         for patch in request["patches"]:
             assert self.images is not None
             self.images.swap(*patch)
-        known = set(sys.modules)
+        known, before, wild = set(sys.modules), size(), False
         tracer.start()
         tracer.take()
         for nth, at in enumerate(wanted):
@@ -127,6 +139,7 @@ class Trials:
             began = time.process_time()
             ending = self.runner.run(self.items[at], request["seconds"], request["room"], after)
             seconds = time.process_time() - began
+            wild = wild or ending.code == ENDLESS  # what it took says nothing, nor does the peak from here on
             line = {
                 "test": at,
                 "sign": ending.sign(),
@@ -135,6 +148,7 @@ class Trials:
                 "lines": tracer.take(),
                 "seconds": seconds,
                 "steps": self.steps.used,
+                "memory": 0 if wild else max(0, peak() - before),
                 "loaded": self._outside(set(sys.modules) - known),
             }
             known |= set(sys.modules)
@@ -210,8 +224,9 @@ class Trials:
             ending = self._end_of(at, trial["factor"])
             answer["ends"][at] = ending.sign()
             better = better or ending.code == PASSED or self._gets_further(at, ending)
-            # What the clock had to end takes longest of all: one such test will do.
-            endless += MOST_ENDLESS if ending.kind == "TimeUp" else ending.code == ENDLESS or ending.kind == _TOO_DEEP
+            # What the clock or the memory had to end takes longest of all: one such test will do.
+            costly = ending.kind == "TimeUp" or (ending.code == ENDLESS and ending.kind.endswith("MemoryError"))
+            endless += MOST_ENDLESS if costly else ending.code == ENDLESS or ending.kind == _TOO_DEEP
             vain = not better and trial["probe"] and (nth + 1 >= trial["probe"] or endless >= MOST_ENDLESS)
             if self.runner.dirty or vain:
                 return
@@ -229,9 +244,10 @@ class Trials:
         if item is None:
             return self._end_of_file(at)
         seconds, room = self._limits.get(at, (2.0, 200_000))
-        return self.runner.run(
-            item, seconds * min(factor, _PATIENT), int(room * factor), self.items.get(-1 if after is None else after)
-        )
+        clock = min(seconds * factor, max(_LONGEST_S, 4 * seconds))
+        steps = min(int(room * factor), _MOST_STEPS)
+        following = self.items.get(-1 if after is None else after)
+        return self.runner.run(item, clock, steps, following, depth=self._depth if factor <= 1.0 else 0)
 
     def _end_of_file(self, at: int) -> Ending:
         """A test file as a whole passes when it can be collected."""
@@ -264,6 +280,16 @@ class Trials:
 
     def _leaks(self, sentinels: list[int]) -> bool:
         return any(self._end_of(at, 2.0).sign() != self._usual.get(at) for at in sentinels)
+
+
+def _say(words: dict[str, Any], out: Any, board: Board | None) -> bool:
+    """Hand one line on, by way of the board if there is one; false when that is full."""
+    line = json.dumps(words) + "\n"
+    if board is not None:
+        return board.write(line.encode(), last="leak" in words)
+    out.write(line)
+    out.flush()
+    return True
 
 
 def inside(module: Any, folder: str) -> bool:
