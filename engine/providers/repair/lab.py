@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from engine.providers.repair.fresh import Fresh
@@ -32,7 +33,7 @@ _LEAST_ROOM, _MOST_ROOM = 2_000, 10_000  # of an endless test; what needs more i
 _QUICK_CLOCK_S = 0.06
 _LEAST_MEMORY = 128 << 20  # what takes more is taken for endless
 _LEAST_DEPTH = 200  # the same of calls in one another; there are never more than steps, where the project calls itself
-_QUICK_S, _MOST_QUICK = 0.05, 300
+_QUICK_S, _MOST_QUICK, _MOST_HASTY = 0.05, 300, 40
 
 
 class Lab:
@@ -57,6 +58,7 @@ class Lab:
         self.start_s = 0.0
         self._warm_is_unsafe = False
         self._fresh: Fresh | None = None
+        self._hasty = True  # whether few calls in one another and little memory do for the tests
         self.endless_room = _MOST_ROOM  # steps that a test that did not end is given under trial
         self._late_imports: set[str] = set()  # what tests import as they run: better once than in every fork
 
@@ -233,6 +235,7 @@ class Lab:
         # Once it ends, an endless test takes about as many steps as those beside it that do.
         usual = 20 * max((view.steps for view in seen.values() if view.sign.code != ENDLESS), default=0)
         self.endless_room = max(_LEAST_ROOM, min(usual, _MOST_ROOM))
+        hasty = self._hasty and self._fresh is None  # nor is haste worth anything where each has a process
         limits: dict[int, tuple[float, int]] = {}
         for at, view in seen.items():
             endless = view.sign.code == ENDLESS
@@ -244,8 +247,11 @@ class Lab:
             "limits": limits,
             "usual": {at: list(view.sign) for at, view in seen.items()},
             "preload": sorted(self._late_imports),
-            "depth": _LEAST_DEPTH + 2 * max((view.steps for view in seen.values() if _ended(view)), default=0),
-            "memory": max(_LEAST_MEMORY, 4 * max((view.memory for view in seen.values()), default=0)),
+            # 0: as much as Python and the machine give.
+            "depth": 0
+            if not hasty
+            else _LEAST_DEPTH + 2 * max((v.steps for v in seen.values() if _ended(v)), default=0),
+            "memory": 0 if not hasty else max(_LEAST_MEMORY, 4 * max((v.memory for v in seen.values()), default=0)),
         }
         for slot in self.slots:
             slot.tell(message)
@@ -262,8 +268,14 @@ class Lab:
         quick = sorted(at for at, view in seen.items() if view.seconds < _QUICK_S and view.sign.code in "pf")
         trial = Trial((), {}, early=False, tests=tuple(quick[:_MOST_QUICK]), probe=0, factor=_LONGER)
         self.pool.sentinels = []
-        ends = [verdict.ends for _, verdict in self.pool.run(iter((trial, trial)))]
+        hasty = replace(trial, tests=trial.tests[:_MOST_HASTY], factor=1.0)
+        *ends, hasted = [verdict.ends for _, verdict in self.pool.run(iter((trial, trial, hasty)))]
         odd = frozenset(at for at in trial.tests if any(found.get(at) != seen[at].sign for found in ends))
+        told = [at for at in hasty.tests if at not in odd and seen[at].sign.kind != "RecursionError"]
+        if self._hasty and any(hasted.get(at) != seen[at].sign for at in told):
+            # Deep calls of a library, say, which no step counts: then nothing is cut early but by steps and the clock.
+            self._hasty = False
+            self.know(seen)
         steady = sorted((seen[at].seconds, at) for at in trial.tests if at not in odd)
         for passed in (False, True):
             self.pool.sentinels += [at for _, at in steady if seen[at].sign.passed == passed][:2]

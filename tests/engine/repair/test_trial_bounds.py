@@ -157,3 +157,15 @@ def test_a_right_edit_that_is_slow_is_given_the_time_it_needs(project):
     assert not result.remaining, result.note
     assert "    return paths(a - 1, b) + paths(a, b - 1)\n" in result.files["core.py"]
     assert result.tried < 1000, "it need not be tried again after all others"
+
+
+def test_deep_calls_that_no_step_counts_are_learned_before_anything_is_cut(project):
+    project.file("core.py", "import deep\n\n\ndef total(rows):\n    return deep.down(400) + len(rows) - 1\n")
+    project.file("tests/deep.py", "def down(n):\n    return down(n - 1) if n else 0\n")
+    project.file("tests/conftest.py", "import sys, pathlib\nsys.path.insert(0, str(pathlib.Path(__file__).parent))\n")
+    tests = "def test_a(): assert total([1]) == 1\ndef test_b(): assert total([1, 2, 3]) == 3\n"
+    project.file("tests/test_core.py", f"from core import total\n{tests}")
+    result = project.repair([f"tests/test_core.py::test_{name}" for name in "ab"])
+    assert not result.remaining, result.note
+    assert "return deep.down(400) + len(rows)\n" in result.files["core.py"]
+    assert result.tried < 1000, "it need not be tried again after all others"

@@ -85,7 +85,7 @@ class Memory:
         self._what = resource.RLIMIT_AS
         self._most, self._hard = resource.getrlimit(self._what)
         taken = size()
-        if "numpy" in sys.modules:
+        if room and "numpy" in sys.modules:
             room = max(room, _FOR_ARRAYS)
         if self._most == resource.RLIM_INFINITY or not (room and taken):
             self._most = 0  # it is not bounded at all, and there is a reason; or nobody knows what it has
