@@ -201,7 +201,10 @@ class Round:
             if self.chances[nth] <= (-_LIKELIER if candidate.cost < whole else 0):
                 break
             self.chances[nth] -= 1
-            verdict, needed = answers.again(candidate, spot, factor), factor
+            longer = answers.again(candidate, spot, factor)
+            if longer.how != "ran":
+                break  # with more of everything it does harm; what it mended before still counts
+            verdict, needed = longer, factor
         return verdict, needed
 
     def _count(self, index: int) -> None:
