@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
-from engine.providers.repair.source import FUNCTIONS, Source, Unit
+from engine.providers.repair.source import Source, Unit
 from engine.providers.repair.task import Edit
 
 
@@ -89,14 +89,10 @@ def _method(source: Source, unit: Unit, edits: Iterable[Candidate]) -> tuple[int
     """Lines of the one method that all edits of a class lie in: compiling it alone is quicker than the whole class."""
     if not isinstance(unit.node, ast.ClassDef) or getattr(unit.node, "type_params", None):
         return None
-    methods = [node for node in unit.node.body if isinstance(node, FUNCTIONS)]
-    names = [node.name for node in ast.walk(unit.node) if isinstance(node, FUNCTIONS)]
-    for node in methods:
-        first = min([node.lineno, *(mark.lineno for mark in node.decorator_list)])
-        start, end = source.line_span(first, node.end_lineno or first)
-        if all(start <= edit.start and edit.end <= end for edit in edits):
+    for method in source.methods(unit):
+        if all(method.start <= edit.start and edit.end <= method.end for edit in edits):
             # Of two with one name, such as a property and its setter, each is told apart only beside the other.
-            return (first, node.end_lineno or first) if names.count(node.name) == 1 and first > unit.first else None
+            return (method.first, method.last) if method.alone and method.first > unit.first else None
     return None
 
 

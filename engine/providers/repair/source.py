@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,6 +34,35 @@ class Unit:
     last: int
 
 
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A function in the body of a top-level class, decorators included.
+
+    Attributes
+    ----------
+    first, last : its lines.
+    start, end : offsets of those lines.
+    alone : no other function of the class has its name, so that it is known without what stands beside it.
+    """
+
+    first: int
+    last: int
+    start: int
+    end: int
+    alone: bool
+
+
+def _beside(holder: ast.ClassDef) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """The functions of a class itself, below an ``if`` too, and not those of what is defined in it."""
+    waiting: list[ast.AST] = list(holder.body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, FUNCTIONS):
+            yield node
+        elif not isinstance(node, ast.ClassDef | ast.expr):
+            waiting += ast.iter_child_nodes(node)
+
+
 class Source:
     """A parsed file.
 
@@ -59,6 +89,7 @@ class Source:
             raise Unreadable(f"{path}{where}: {getattr(error, 'msg', None) or error}") from error
         self._starts = [self._shift, *(match.end() for match in _NEWLINE.finditer(text))]
         self._expressions: dict[ast.AST, list[tuple[str, frozenset[str]]]] = {}
+        self._methods: dict[str, tuple[Method, ...]] = {}
         self._ascii = text[self._shift :].isascii()
 
     @classmethod
@@ -168,6 +199,24 @@ class Source:
                 found.append(Unit(node.name, node, first, node.end_lineno or node.lineno))
         names = [unit.name for unit in found]
         return tuple(unit for unit in found if names.count(unit.name) == 1)
+
+    def methods(self, unit: Unit) -> tuple[Method, ...]:
+        """The methods of a class; none of a function."""
+        # Asked for every candidate, and a class may have thousands of lines.
+        found = self._methods.get(unit.name)
+        if found is None:
+            found = self._methods[unit.name] = tuple(self._found_methods(unit))
+        return found
+
+    def _found_methods(self, unit: Unit) -> Iterator[Method]:
+        if not isinstance(unit.node, ast.ClassDef):
+            return
+        names = Counter(node.name for node in _beside(unit.node))
+        for node in unit.node.body:
+            if isinstance(node, FUNCTIONS):
+                first = min([node.lineno, *(mark.lineno for mark in node.decorator_list)])
+                last = node.end_lineno or first
+                yield Method(first, last, *self.line_span(first, last), names[node.name] == 1)
 
     def outermost(self, node: ast.AST) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
         """The function of a unit, or the method of its class, that holds ``node`` in its body."""

@@ -4,6 +4,7 @@ import ast
 
 import pytest
 
+from engine.providers.repair.edits import Candidate, patches
 from engine.providers.repair.generate import Quarry
 from engine.providers.repair.locate import Spot, header_lines, statements
 from engine.providers.repair.source import Source, Unreadable
@@ -177,3 +178,36 @@ def test_parentheses_with_nothing_left_to_hold_go(body, wanted, never):
     }
     assert wanted in found
     assert never not in found
+
+
+CLASS = """class Outer:
+    class Inner:
+        def size(self):
+            return 1
+
+    @property
+    def width(self):
+        return 2
+
+    @width.setter
+    def width(self, value):
+        self.kept = value
+
+    def size(self):
+        return 3
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "line", "text"),
+    [
+        ("3", 13, "class Outer:\n    def size(self):\n        return 4\n"),  # the other one is of another class
+        ("2", 1, CLASS.replace("2", "4")),  # a property and its setter are told apart side by side
+        ("1", 1, CLASS.replace("1", "4")),
+    ],
+)
+def test_of_a_class_only_the_edited_method_is_compiled_where_it_can_stand_alone(old, line, text):
+    source = Source("mod.py", CLASS)
+    at = CLASS.index(f"return {old}") + len("return ")
+    edit = Candidate("mod.py", at, at + 1, "4", 1, 1.0, "", "", False, "Outer")
+    assert patches(source, [edit]) == [("mod.py", line, text)]

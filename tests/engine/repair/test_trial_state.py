@@ -1,5 +1,6 @@
 """What a trial leaves in the globals of a project is noticed, and what merely ran is not."""
 
+import copyreg
 import sys
 import types
 from pathlib import Path
@@ -64,6 +65,17 @@ def test_a_warning_is_no_change(module):
         module.warn()
     assert vars(module)["__warningregistry__"]
     assert not state.changed()
+
+
+def test_what_unittest_and_copyreg_write_down_is_no_change(module):
+    state = State([str(Path(module.__file__).resolve())])
+    state.mark()
+    module.Node.tearDown_exceptions = []
+    copyreg._slotnames(module.Node)
+    assert "__slotnames__" in vars(module.Node)
+    assert not state.changed()
+    module.Node.later = 1
+    assert state.changed()
 
 
 def test_each_trial_begins_with_the_same_chance():

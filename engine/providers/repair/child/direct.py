@@ -5,9 +5,15 @@ from __future__ import annotations
 import copy
 import inspect
 import marshal
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
+from _pytest.unittest import TestCaseFunction
+from _pytest.warnings import catch_warnings_for_item
+
+from .cases import plain_case, run_case
 
 _SIMPLE = frozenset({int, float, bool, str, bytes, type(None)})
 _DEEPEST = 20
@@ -15,11 +21,11 @@ _DEEPEST = 20
 
 def params_only(item: Any) -> dict[str, Any] | None:
     """The arguments of a test that needs nothing but parametrised values, or None where it needs more."""
+    if any(mark.name in ("xfail", "skip", "skipif", "usefixtures") for mark in item.iter_markers()):
+        return None
+    if type(item) is TestCaseFunction:
+        return {} if plain_case(item) else None
     if type(item) is not pytest.Function or inspect.iscoroutinefunction(item.obj):
-        return None
-    if item.config.getini("filterwarnings"):
-        return None
-    if any(mark.name in ("xfail", "skip", "skipif", "usefixtures", "filterwarnings") for mark in item.iter_markers()):
         return None
     spec = getattr(item, "callspec", None)
     values: dict[str, Any] = {}
@@ -35,6 +41,29 @@ def params_only(item: Any) -> dict[str, Any] | None:
         if behind and getattr(behind[-1].func, "__name__", "") != "get_direct_param_fixture_func":
             return None
     return values
+
+
+def direct_call(item: Any) -> Callable[[], None] | None:
+    """What runs a test as pytest would and raises what goes wrong; None where only pytest can."""
+    values = params_only(item)
+    if values is None:
+        return None
+    call = partial(run_case, item) if type(item) is TestCaseFunction else Direct(item, values)
+    return partial(_under_filters, item, call) if _filtered(item) else call
+
+
+def _filtered(item: Any) -> bool:
+    """Whether the project says which warnings are errors, or are left out."""
+    return bool(
+        item.config.getini("filterwarnings")
+        or getattr(item.config.known_args_namespace, "pythonwarnings", None)
+        or item.get_closest_marker("filterwarnings")
+    )
+
+
+def _under_filters(item: Any, call: Callable[[], None]) -> None:
+    with catch_warnings_for_item(item.config, item.ihook, when="runtest", item=item):
+        call()
 
 
 class Direct:

@@ -6,13 +6,14 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
 from _pytest.outcomes import Skipped
 from _pytest.runner import runtestprotocol
 
-from .direct import Direct, params_only
+from .direct import direct_call
 from .steps import Steps
 
 PASSED, FAILED, SKIPPED, ENDLESS, MISSING = "p", "f", "s", "t", "m"
@@ -108,7 +109,7 @@ class Runner:
     def __init__(self, steps: Steps, short: dict[str, str]) -> None:
         self._steps = steps
         self._short = short
-        self._direct: dict[str, Direct | None] = {}
+        self._direct: dict[str, Callable[[], None] | None] = {}
         self._files: dict[str, str] = {}
         self._below = 0
         self._caught: list[BaseException] = []
@@ -122,8 +123,7 @@ class Runner:
     def prepare(self, items: list[Any]) -> None:
         """Find out, once, which tests may be called directly."""
         for item in items:
-            values = params_only(item)
-            self._direct[item.nodeid] = None if values is None else Direct(item, values)
+            self._direct[item.nodeid] = direct_call(item)
             self._files[item.nodeid] = real(str(item.path))
 
     def saw(self, error: BaseException) -> None:

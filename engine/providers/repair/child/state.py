@@ -14,6 +14,8 @@ from typing import Any
 _FEW = 16  # elements of a container, or attributes of an object, that are looked at
 _MOST = 500  # names of one module
 _FIXED = (FunctionType, ModuleType, type, str, bytes, int, float, bool, type(None))
+_KEPT = {"tearDown_exceptions", "_class_cleanups", "_classSetupFailed", "__slotnames__", "__warningregistry__"}
+"""What Python and unittest themselves write down on classes and modules while any test runs."""
 
 
 class State:
@@ -37,12 +39,12 @@ class State:
                 for value in list(space.values())[:_MOST]:
                     if isinstance(value, type) and value.__module__ == space.get("__name__"):
                         self._spaces.append(value.__dict__)  # type: ignore[arg-type]
-        self._names: list[list[int]] = []
+        self._names: list[tuple[list[str], list[int]]] = []
         self._things: list[tuple[Any, Any]] = []
 
     def mark(self) -> None:
         """From now on, this is how things should be."""
-        self._names = [list(map(id, space.values())) for space in self._spaces]
+        self._names = [(list(space), list(map(id, space.values()))) for space in self._spaces]
         things = {
             id(value): value
             for space in self._spaces
@@ -53,9 +55,15 @@ class State:
 
     def changed(self) -> bool:
         """Whether something is otherwise than at the last `mark`."""
-        if any(list(map(id, space.values())) != was for space, was in zip(self._spaces, self._names)):  # noqa: B905
-            return True
+        for space, (names, was) in zip(self._spaces, self._names):  # noqa: B905
+            # What was kept is looked at only where something differs: this runs after every trial.
+            if list(map(id, space.values())) != was and _own(list(space), map(id, space.values())) != _own(names, was):
+                return True
         return any(_inside(value) != was for value, was in self._things)
+
+
+def _own(names: Iterable[str], things: Iterable[int]) -> list[tuple[str, int]]:
+    return [row for row in zip(names, things) if row[0] not in _KEPT]  # noqa: B905
 
 
 def _inside(value: Any) -> Any:
