@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,10 @@ from engine.workspace.scope import Scope
 from engine.workspace.worktrees import remove_tree
 
 
+MADE = ("_version.py", "*.so", "*.pyd", "*_pb2.py", "*_pb2_grpc.py")
+"""Ignored files that builds leave beside the code: a version, extensions, generated messages."""
+
+
 @dataclass(slots=True)
 class Workshop:
     """Makes places to run suites in, and takes all of them away again.
@@ -28,7 +32,7 @@ class Workshop:
     extra_roots
         Import roots from the settings and from editable installs, relative to the repository.
     carry
-        Patterns of ignored files that the tests need (built extensions, say).
+        Patterns of ignored files that the tests need, beside those of `MADE` that lie in a folder with code.
     """
 
     repository: Repository
@@ -89,15 +93,29 @@ class Workshop:
                 )
 
     def _carry(self, worktree: Path) -> None:
-        if not self.carry:
-            return
-        wanted = pathspec.PathSpec.from_lines("gitignore", self.carry)
-        listed = self.repository.run("ls-files", "--others", "--ignored", "--exclude-standard", "-z").split("\0")
-        for path in filter(None, listed):
+        for path in [*self._made(), *self._asked_for()]:
             source = self.repository.root / path
-            if wanted.match_file(path) and source.is_file() and not path.startswith(".bitnet-tui/"):
+            if source.is_file() and not path.startswith(".bitnet-tui/"):
                 (worktree / path).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, worktree / path)
+
+    def _made(self) -> Iterator[str]:
+        """Ignored files that a build has put beside the code, without which nothing of it can be imported."""
+        wanted = pathspec.PathSpec.from_lines("gitignore", MADE)
+        folders = {path.rpartition("/")[0] for path in self.files if path.endswith(".py")}
+        # Folders that are ignored as a whole, environments among them, are one line each, and nothing in them is taken.
+        for path in self._ignored("--directory"):
+            if path.rpartition("/")[0] in folders and wanted.match_file(path):
+                yield path
+
+    def _asked_for(self) -> Iterator[str]:
+        if self.carry:
+            wanted = pathspec.PathSpec.from_lines("gitignore", self.carry)
+            yield from filter(wanted.match_file, self._ignored())
+
+    def _ignored(self, *more: str) -> list[str]:
+        options = ("--others", "--ignored", "--exclude-standard", *more, "-z")
+        return [path for path in self.repository.run("ls-files", *options).split("\0") if path]
 
 
 def _copy(source: str, target: str) -> None:

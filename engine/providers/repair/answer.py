@@ -79,6 +79,14 @@ def empty_handed(turn: Round) -> str:
     if not turn.located:
         return "No failing test runs a line of an editable file, so there was nothing to edit."
     best = turn.located[0]
+    if turn.refused is not None:
+        found, broke = turn.refused
+        edit = found.candidates[0]
+        return (
+            f"The edit at {edit.path}:{edit.line} ({'; '.join(c.note for c in found.candidates)}) mends"
+            f" {len(found.mended)} test(s), but then {turn.situation.keys[broke]} fails, and no other edit near"
+            f" {best.path}:{best.first} does better."
+        )
     said = f"No single edit near {best.path}:{best.first} (or {len(turn.located) - 1} other places) mends a test."
     if turn.partners:
         candidate = min(turn.partners, key=lambda row: row[:3])[3]

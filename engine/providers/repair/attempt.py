@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -98,7 +98,8 @@ class Situation:
         ]
         if most is None:
             return sorted(tests)
-        tests = [at for at in tests if at not in self.fickle]
+        # One that there was no time to watch may take long: it has its say in full trials.
+        tests = [at for at in tests if at not in self.fickle and at in self.seen]
         tests.sort(key=lambda at: (self._seconds(at), at))
         return sorted(tests[:most])
 
@@ -148,11 +149,17 @@ class Situation:
         guards = self.guards(spot, None)
         return len(self.relevant(spot)) <= _MOST_TESTS and len(guards) == len(self.guards(spot))
 
-    def full_trial(self, candidates: Sequence[Candidate], spots: Iterable[Spot], factor: float = 1.0) -> Trial:
-        """Everything these candidates may mend or break, in a process of its own."""
+    def full_trial(
+        self,
+        candidates: Sequence[Candidate],
+        spots: Iterable[Spot],
+        factor: float = 1.0,
+        deaf: Collection[int] = (),
+    ) -> Trial:
+        """Everything these candidates may mend or break, but for ``deaf`` tests, in a process of its own."""
         places = list(spots)
         tests = list(dict.fromkeys(at for spot in places for at in self.relevant(spot)))
-        guard = sorted({at for spot in places for at in self.guards(spot, None)})
+        guard = sorted({at for spot in places for at in self.guards(spot, None)}.difference(deaf))
         early = any(candidate.early for candidate in candidates)
         changed = []
         for path in dict.fromkeys(candidate.path for candidate in candidates):

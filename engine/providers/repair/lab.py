@@ -33,6 +33,7 @@ _LEAST_ROOM, _MOST_ROOM = 2_000, 10_000  # of an endless test; what needs more i
 _QUICK_CLOCK_S = 0.06
 _LEAST_MEMORY = 128 << 20  # what takes more is taken for endless
 _LEAST_DEPTH = 200  # the same of calls in one another; there are never more than steps, where the project calls itself
+_UNKNOWN = (0.1, 100_000)  # seconds and steps of a test that was not watched
 _QUICK_S, _MOST_QUICK, _MOST_HASTY = 0.05, 300, 40
 
 
@@ -236,7 +237,8 @@ class Lab:
         usual = 20 * max((view.steps for view in seen.values() if view.sign.code != ENDLESS), default=0)
         self.endless_room = max(_LEAST_ROOM, min(usual, _MOST_ROOM))
         hasty = self._hasty and self._fresh is None  # nor is haste worth anything where each has a process
-        limits: dict[int, tuple[float, int]] = {}
+        # Nobody knows how long those take that there was no time to watch: they are heard as far as they come.
+        limits = dict.fromkeys(range(len(self.keys)), _UNKNOWN)
         for at, view in seen.items():
             endless = view.sign.code == ENDLESS
             room = self.endless_room if endless else min(10 * view.steps, 2 * view.steps + 100_000) + _LEAST_ROOM

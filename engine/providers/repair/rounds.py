@@ -5,7 +5,7 @@ It must not change the project; making an edit the new starting point is the cal
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -37,6 +37,7 @@ _LONGER = ((5.0, 600), (100.0, 150))  # times the steps, for so many of those th
 _PARTNERS = 5
 _PARTNER_TRIES = 700
 _MOST_CHECKS = 15
+_MOST_DEAF = 20
 
 
 @dataclass(slots=True)
@@ -71,6 +72,8 @@ class Round:
     most : how many candidates may be tried, if not all.
     whole_only : only an edit that mends every red test that runs its place is wanted.
     chances : how many edits may still be given more time at once, because all tests that ended have passed.
+    deaf : green tests that do not pass among all the others of their place, edited or not: they tell nothing.
+    refused : the best edit that mends tests and breaks another one, and that one.
     """
 
     lab: Lab
@@ -92,6 +95,8 @@ class Round:
     slow: list[tuple[Candidate, Spot]] = field(default_factory=list)
     hanging: list[tuple[Candidate, Spot]] = field(default_factory=list)
     chances: list[int] = field(default_factory=lambda: [most for _, most in _CHANCES])
+    deaf: set[int] = field(default_factory=set)
+    refused: tuple[Plausible, int] | None = None
 
     def locate(self) -> list[Spot]:
         here = self.situation
@@ -290,7 +295,9 @@ class Round:
             looked += 1
             places = [*(other.spot for other in kept), found.spot]
             factor = max(other.factor for other in (*kept, found))
-            verdict = self.lab.pool.one(self.situation.full_trial([*edits, *found.candidates], places, factor))
+            verdict = self._in_full([*edits, *found.candidates], places, factor)
+            if verdict.how == "ran" and verdict.broke >= 0 and self.refused is None:
+                self.refused = (found, verdict.broke)
             if verdict.how == "ran" and verdict.broke < 0 and mended < verdict.mended:
                 kept.append(found)
                 mended = set(verdict.mended)
@@ -299,6 +306,21 @@ class Round:
             for candidate in found.candidates if found not in kept else ():
                 self.memory.tried.pop(self.memory.key(self.situation.sources[candidate.path], candidate), None)
         return kept
+
+    def _in_full(self, edits: Sequence[Candidate], places: Sequence[Spot], factor: float) -> Verdict:
+        """What every test of these places says, those left out that object to the unedited code as well."""
+        while True:
+            trial = self.situation.full_trial(edits, places, factor, self.deaf)
+            verdict = self.lab.pool.one(trial)
+            if verdict.broke < 0 or len(self.deaf) >= _MOST_DEAF or not self._is_deaf(verdict.broke, trial):
+                return verdict
+            self.deaf.add(verdict.broke)
+
+    def _is_deaf(self, at: int, trial: Trial) -> bool:
+        """Whether a test fails, after those that run before it, without any edit: it may draw numbers, or take long."""
+        before = trial.guard[: trial.guard.index(at) + 1]
+        unedited = self.lab.pool.one(Trial((), {}, trial.early, before, probe=0, factor=2 * trial.factor, alone=True))
+        return unedited.how == "ran" and at in unedited.ends and not unedited.ends[at].passed
 
 
 def _patience(found: Plausible) -> int:

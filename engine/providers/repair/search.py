@@ -23,7 +23,7 @@ from engine.providers.repair.history import SecondThoughts, Standing
 from engine.providers.repair.lab import Lab
 from engine.providers.repair.locate import Spot
 from engine.providers.repair.needless import needless
-from engine.providers.repair.observe import Seen, expected_errors, raised_errors, spelled_words, wanted_names
+from engine.providers.repair.observe import Seen, expected_errors, file_of, raised_errors, spelled_words, wanted_names
 from engine.providers.repair.replay import Step
 from engine.providers.repair.rounds import Memory, Round
 from engine.providers.repair.scratch import keys_of
@@ -34,6 +34,7 @@ from engine.providers.repair.trial import ENDLESS, PASSED, Sign
 from engine.providers.repair.zygote import Gone
 from engine.workspace.encoding import decoded
 
+_GREEN_CLOCK_S = 1.0  # a green test that takes longer under the tracer is not watched to its end
 _TRACE_SHARE = 0.3  # of the budget, at most, to watch the green tests
 
 
@@ -160,8 +161,11 @@ class Quest:
         seen = self._lab.trace(red)
         began = time.monotonic()
         until = began + _TRACE_SHARE * self._task.budget_s
+        near = {file_of(keys[at]) for at in red}
         rest = [at for at in range(len(keys)) if at in greeting.found and not self._is_red(at)]
-        seen |= self._lab.trace(rest, seconds=self._task.test_timeout_s, until=until)
+        rest.sort(key=lambda at: file_of(keys[at]) not in near)  # should the time not do for all of them
+        watched = self._lab.trace(rest, seconds=min(_GREEN_CLOCK_S, self._task.test_timeout_s), until=until)
+        seen |= {at: view for at, view in watched.items() if view.sign.code != ENDLESS}
         self._seen = seen
         self._red = [*files, *(at for at in red if at not in seen or not seen[at].sign.passed)]
         self._green = [at for at in rest if at not in seen or seen[at].sign.passed]

@@ -211,3 +211,9 @@ def test_of_a_class_only_the_edited_method_is_compiled_where_it_can_stand_alone(
     at = CLASS.index(f"return {old}") + len("return ")
     edit = Candidate("mod.py", at, at + 1, "4", 1, 1.0, "", "", False, "Outer")
     assert patches(source, [edit]) == [("mod.py", line, text)]
+
+
+def test_what_is_caught_is_found_from_where_the_exception_comes_from():
+    text = "def f(a):\n    try:\n        return a.b\n    except KeyError:\n        return 0\n"
+    assert text.replace("KeyError", "TypeError") in proposals(text, 3)
+    assert text.replace("KeyError", "TypeError") not in proposals(text, 5)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.providers.repair.child.state import State, begin_alike
-from engine.providers.repair.observe import raised_errors, spelled_words
+from engine.providers.repair.observe import raised_errors, spelled_words, wanted_names
 
 TEXT = """
 import os, warnings
@@ -92,3 +92,8 @@ def test_each_trial_begins_with_the_same_chance():
 def test_words_and_errors_of_red_tests():
     assert raised_errors(["KeyError", "AssertionError", "", "KeyError", "OSError"]) == ("KeyError", "OSError")
     assert spelled_words(["x = 'Jupiter and'\ny = 'Io'", "def f(:"]) == ("Jupiter and", "Jupiter")
+
+
+def test_a_name_that_python_itself_asks_for_is_not_one_that_is_missing():
+    texts = ["'Slots' object has no attribute '__dict__'", "cannot import name 'pack' from 'core'"]
+    assert wanted_names(texts) == ("pack",)

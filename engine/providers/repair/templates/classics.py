@@ -120,8 +120,11 @@ def handlers(view: View) -> Iterator[Swap]:
     """Another exception is caught, one more, or another one is raised."""
     here = view.statement
     seen = [*view.words.raised, *(name for name in _ERRORS if name not in view.words.raised)]
-    if isinstance(here, ast.Try):
-        for handler in here.handlers:
+    # Where an exception comes from is found more easily than the ``try`` around it.
+    holder = view.parent(here)
+    around = here if isinstance(here, ast.Try) else holder
+    if isinstance(around, ast.Try) and (around is here or here in around.body):
+        for handler in around.handlers:
             kind = handler.type
             if isinstance(kind, (ast.Name, ast.Attribute, ast.Tuple)):
                 old = view.text(kind)
