@@ -16,7 +16,6 @@ from engine.workspace.repository import Repository, Snapshot
 from engine.workspace.scope import Scope
 from engine.workspace.worktrees import remove_tree
 
-
 MADE = ("_version.py", "*.so", "*.pyd", "*_pb2.py", "*_pb2_grpc.py")
 """Ignored files that builds leave beside the code: a version, extensions, generated messages."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 from engine.providers.repair.edits import Candidate, combined, patches
@@ -133,12 +133,13 @@ class Situation:
     def trial(self, candidate: Candidate, spot: Spot, *, before: Sequence[tuple[str, int, str]] = ()) -> Trial:
         """A quick look at one candidate; ``before`` are patches that it builds upon."""
         tests = self.relevant(spot)
-        changed = () if candidate.early else patches(self.sources[candidate.path], [candidate])
+        early = candidate.early and not candidate.hasty
+        changed = () if early else patches(self.sources[candidate.path], [candidate])
         kept = [patch for patch in before if patch[:2] not in [p[:2] for p in changed]]
         return Trial(
             patches=(*kept, *changed),
             sources=combined(self.sources, [candidate]),
-            early=candidate.early,
+            early=early,
             tests=tuple(tests[:_MOST_TESTS]),
             guard=tuple(self.guards(spot)),
             probe=self._once(("probes", spot.tests), lambda: [self._probes(spot)])[0],
@@ -184,7 +185,9 @@ class Situation:
         rest = [at for at in self.relevant(spot) if at not in verdict.mended]
         whole = not any(function_of(self.keys[at]) in touched for at in rest)
         shadowed = all(self._shadowed(at, verdict.mended) for at in verdict.mended)
-        return Plausible((candidate,), spot, verdict.mended, index, whole, not rest, shadowed, factor)
+        # Whatever was seen in memory, from now on it is looked at with a new import where it needs one.
+        asked = (replace(candidate, hasty=False),)
+        return Plausible(asked, spot, verdict.mended, index, whole, not rest, shadowed, factor)
 
     def _shadowed(self, at: int, mended: frozenset[int]) -> bool:
         """Whether a red test that stays red runs nearly only what this one runs, and less of it.

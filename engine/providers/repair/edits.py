@@ -23,6 +23,7 @@ class Candidate:
     cost : lower is more likely; settles which of several plausible edits is kept.
     early : it reaches code that runs at import, so it needs a new one.
     unit : name of the top-level definition it lies in, or empty.
+    hasty : although early, it is tried in memory at first: tests run the place as well, and most say all they can.
     """
 
     path: str
@@ -35,6 +36,7 @@ class Candidate:
     note: str
     early: bool
     unit: str
+    hasty: bool = False
 
     @property
     def growth(self) -> int:

@@ -14,6 +14,7 @@ from engine.providers.repair.view import View
 from engine.providers.repair.words import Words
 
 _TIER_COST = {1: 1.0, 2: 2.0, 3: 3.5, 4: 5.0}
+_AGAIN = 4.0  # how much later than in memory an edit is tried with a new import
 _REACH = 25.0  # a statement this many places down the ranking costs as much as one tier more
 
 
@@ -59,24 +60,26 @@ class Quarry:
         """Edits in the order they should be tried; the same for the same arguments."""
         chance = random.Random(seed)
         buckets = [
-            (_TIER_COST[tier] * (1 + spot.order / _REACH), chance.random() if seed else 0.0, nth, tier)
+            (_TIER_COST[tier] * (1 + spot.order / _REACH), chance.random() if seed else 0.0, nth, tier, False)
             for nth, spot in enumerate(spots)
             for tier in tiers
         ]
+        hasty = [self._hasty(spot) for spot in spots]
+        buckets += [(cost + _AGAIN, luck, nth, tier, True) for cost, luck, nth, tier, _ in buckets if hasty[nth]]
         views: dict[int, View] = {}
-        given: set[tuple[str, int, int, str]] = set()
-        for _, _, nth, tier in sorted(buckets):
+        given: set[tuple[str, int, int, str, bool]] = set()
+        for _, _, nth, tier, again in sorted(buckets):
             spot = spots[nth]
             view = views.get(nth)
             if view is None:
                 view = views[nth] = View(self._words[spot.path], spot.node)
-            for candidate in self._of(view, spot, tier):
-                key = (candidate.path, candidate.start, candidate.end, candidate.text)
+            for candidate in self._of(view, spot, tier, hasty=hasty[nth] and not again):
+                key = (candidate.path, candidate.start, candidate.end, candidate.text, again)
                 if key not in given:
                     given.add(key)
                     yield candidate, spot
 
-    def _of(self, view: View, spot: Spot, tier: int) -> Iterator[Candidate]:
+    def _of(self, view: View, spot: Spot, tier: int, *, hasty: bool) -> Iterator[Candidate]:
         source = view.source
         early, unit = self._place(source, spot)
         for template in TEMPLATES:
@@ -88,8 +91,23 @@ class Quarry:
                     continue
                 start, end = _with_idle_parentheses(source, start, end, swap.text)
                 yield Candidate(
-                    spot.path, start, end, swap.text, spot.first, swap.cost, template.name, swap.note, early, unit
+                    spot.path,
+                    start,
+                    end,
+                    swap.text,
+                    spot.first,
+                    swap.cost,
+                    template.name,
+                    swap.note,
+                    early,
+                    unit,
+                    hasty,
                 )
+
+    def _hasty(self, spot: Spot) -> bool:
+        """Whether edits that need a new import are worth a look without one, which costs a hundredth."""
+        early, unit = self._place(self._sources[spot.path], spot)
+        return early and bool(unit and spot.tests) and spot.path in self.imported
 
     def _place(self, source: Source, spot: Spot) -> tuple[bool, str]:
         """Whether an edit here needs a new import, and the definition it lies in."""

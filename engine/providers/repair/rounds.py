@@ -6,7 +6,7 @@ It must not change the project; making an edit the new starting point is the cal
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from engine.providers.repair.answers import Answers
@@ -58,7 +58,8 @@ class Memory:
         if unit is None:
             return (candidate.path, source.text, candidate.start, candidate.end, candidate.text)
         first, last = source.line_span(unit.first, unit.last)
-        return (candidate.path, hash(source.text[first:last]), candidate.start - first, candidate.end, candidate.text)
+        text, start = hash(source.text[first:last]), candidate.start - first
+        return (candidate.path, text, start, candidate.end, candidate.text, candidate.hasty)
 
 
 @dataclass(slots=True)
@@ -304,7 +305,8 @@ class Round:
         for found in self.plausible:
             # What was not kept this time may be what the next round needs.
             for candidate in found.candidates if found not in kept else ():
-                self.memory.tried.pop(self.memory.key(self.situation.sources[candidate.path], candidate), None)
+                for one in (candidate, replace(candidate, hasty=True)):
+                    self.memory.tried.pop(self.memory.key(self.situation.sources[candidate.path], one), None)
         return kept
 
     def _in_full(self, edits: Sequence[Candidate], places: Sequence[Spot], factor: float) -> Verdict:

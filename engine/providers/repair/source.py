@@ -52,13 +52,19 @@ class Method:
     alone: bool
 
 
+def _is_overload(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
+    """Whether a definition only tells types, and another one of its name comes after it."""
+    names = (getattr(mark, "attr", getattr(mark, "id", "")) for mark in node.decorator_list)
+    return "overload" in names
+
+
 def _beside(holder: ast.ClassDef) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     """The functions of a class itself, below an ``if`` too, and not those of what is defined in it."""
     waiting: list[ast.AST] = list(holder.body)
     while waiting:
         node = waiting.pop()
         if isinstance(node, FUNCTIONS):
-            yield node
+            yield from () if _is_overload(node) else (node,)
         elif not isinstance(node, ast.ClassDef | ast.expr):
             waiting += ast.iter_child_nodes(node)
 
@@ -194,7 +200,7 @@ class Source:
         """Top-level functions and classes whose names are given once."""
         found = []
         for node in self.tree.body:
-            if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
+            if isinstance(node, (*FUNCTIONS, ast.ClassDef)) and not _is_overload(node):
                 first = min([node.lineno, *(mark.lineno for mark in node.decorator_list)])
                 found.append(Unit(node.name, node, first, node.end_lineno or node.lineno))
         names = [unit.name for unit in found]
@@ -213,7 +219,7 @@ class Source:
             return
         names = Counter(node.name for node in _beside(unit.node))
         for node in unit.node.body:
-            if isinstance(node, FUNCTIONS):
+            if isinstance(node, FUNCTIONS) and not _is_overload(node):
                 first = min([node.lineno, *(mark.lineno for mark in node.decorator_list)])
                 last = node.end_lineno or first
                 yield Method(first, last, *self.line_span(first, last), names[node.name] == 1)

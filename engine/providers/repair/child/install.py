@@ -12,6 +12,7 @@ import functools
 import gc
 import importlib.machinery
 import os
+from collections import Counter
 from collections.abc import Iterator
 from types import CodeType, FunctionType
 from typing import Any
@@ -28,14 +29,18 @@ class Unfit(Exception):
 
 
 def functions_in(code: CodeType, inside: Where = ()) -> Iterator[tuple[Where, CodeType]]:
-    """Every function of a compiled module, with a name path that does not depend on lines."""
-    seen: dict[str, int] = {}
-    for const in code.co_consts:
-        if isinstance(const, CodeType):
-            nth = seen[const.co_name] = seen.get(const.co_name, -1) + 1
-            here = (*inside, const.co_name if nth == 0 else f"{const.co_name}#{nth}")
-            yield here, const
-            yield from functions_in(const, here)
+    """Every function of a compiled module, with a name path that does not depend on lines.
+
+    Of several with one name the last has that name alone: it is the one that counts, after overloads say.
+    """
+    parts = [const for const in code.co_consts if isinstance(const, CodeType)]
+    left = Counter(part.co_name for part in parts)
+    for part in parts:
+        left[part.co_name] -= 1
+        after = left[part.co_name]
+        here = (*inside, f"{part.co_name}#{after}" if after else part.co_name)
+        yield here, part
+        yield from functions_in(part, here)
 
 
 class Images:
