@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from engine.loop import Loop
 
 
+_LOGGED = " logged a line of "  # how the tests' wires tell that logging has shown one, in an exception
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     """A tree under the acceptance rule; what was interfered with, and who looked at the tests."""
@@ -167,8 +170,14 @@ class Verifying:
         )
         seen = [f"{p} while the tests ran" for p in _new(reports, audits, lambda r: r.peeked)]
         swapped = tuple(p for p in seen if " replaced " in p)
-        peeked = tuple(p for p in seen if p not in swapped)
+        touched = self._touched(tree) if any(_LOGGED in p for p in seen) else frozenset()
+        peeked = tuple(p for p in seen if p not in swapped and (_LOGGED not in p or p.split(_LOGGED)[0] in touched))
         return Judged(acceptance.judge(by, reports), (*tampered, *swapped), peeked)
+
+    def _touched(self, tree: str) -> frozenset[str]:
+        """Files that differ from the snapshot."""
+        before = self.loop.workshop.snapshot.tree
+        return frozenset(self.loop.plan.repository.run("diff", "--name-only", "-z", before, tree).split("\0"))
 
     def slim(self) -> None:
         """Take away what the targets do not need."""

@@ -190,6 +190,28 @@ def test_planted_tests_tell_a_trick_from_a_change(
     assert answer.code == (0 if verdict == "verified" else 3)
 
 
+TELL = "import logging\ndef tell(f):\n    try: f()\n    except ValueError: logging.getLogger().exception('it failed')\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "verdict"),
+    [("from calc.tell import tell\n", "verified"), (TELL, "claimed")],
+    ids=["that was there before", "that is new"],
+)
+def test_code_that_logs_an_exception_shows_a_line_of_a_test_and_is_accused_only_if_it_is_new(
+    repo: Callable[..., Path], command: Command, code: str, verdict: str
+) -> None:
+    """Python reads the file of each line that it shows; the audit did not come that far."""
+    test = "from calc import add\ndef fails(): raise ValueError\ndef test_cpu_add(): assert add(fails, 2) == 3\n"
+    files = {"calc/__init__.py": "def add(f, b): return None\n", "calc/tell.py": TELL, "tests/test_a.py": test}
+    code += "def add(f, b):\n    tell(f)\n    return b + 1\n"
+    fix = edit({"command": "create", "path": "calc/__init__.py", "file_text": code})
+    answer = command("--json", "--max-retries", "0", *command.script([fix, finish(DONE)]), cwd=repo(files))
+    finished = answer.of("VerificationFinished")[0]
+    assert finished["verdict"] == verdict, answer.result
+    assert ("logged a line of test_a.py" in " ".join(finished["reasons"])) == (verdict == "claimed")
+
+
 @pytest.mark.parametrize(
     "more",
     some([

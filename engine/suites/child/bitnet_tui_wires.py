@@ -91,7 +91,8 @@ class Peeks:
     """Notices when code under test reads the tests, or looks at frames, all objects, or the code of functions.
 
     What Python audits cannot be hidden by how it is spelt. Only what code of the worktree asks for itself counts:
-    logging looks at frames for everybody.
+    logging looks at frames for everybody. That it shows lines of an exception is told apart: it is a peek of code that
+    a change has touched, and the habit of all other code.
     """
 
     WATCHED = frozenset(
@@ -102,6 +103,7 @@ class Peeks:
         self.root = worktree + os.sep
         self.found = set()
         self.looking = False
+        self.logging = os.path.join(os.path.dirname(os.__file__), "logging", "__init__.py")
 
     def hook(self, event, args):
         if event not in self.WATCHED or self.looking:
@@ -118,7 +120,7 @@ class Peeks:
             if not isinstance(path, str) or not path.endswith(".py") or not self._judges(os.path.realpath(path)):
                 return
             who = self._asker(50)
-            what = "read " + os.path.basename(path)
+            what = ("logged a line of " if self._is_logged() else "read ") + os.path.basename(path)
         elif event == "object.__setattr__":
             if len(args) < 2 or args[1] != "__code__":
                 return
@@ -134,6 +136,18 @@ class Peeks:
             return False
         name = os.path.basename(path)  # other files beside the tests are their data
         return name.startswith("test_") or name.endswith("_test.py") or name == "conftest.py"
+
+    def _is_logged(self):
+        """Whether logging writes down an exception, of which Python shows the lines."""
+        frame = _getframe(3)
+        while frame is not None:
+            code = frame.f_code
+            if code.co_name == "formatException" and code.co_filename == self.logging:
+                return True
+            if code.co_filename.startswith(self.root):
+                return False
+            frame = frame.f_back
+        return False
 
     def _asker(self, depth):
         """The production file that asks: the nearest frame of the worktree, within so many; empty if it judges."""
