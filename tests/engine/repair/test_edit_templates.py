@@ -1,14 +1,19 @@
 """What the templates propose for a line, as text; no process is started."""
 
 import ast
+from types import SimpleNamespace
 
 import pytest
 
+from engine.providers.repair.answer import empty_handed
+from engine.providers.repair.attempt import Situation
+from engine.providers.repair.child.install import functions_in
 from engine.providers.repair.edits import Candidate, patches
 from engine.providers.repair.generate import Quarry
 from engine.providers.repair.locate import Spot, header_lines, statements
 from engine.providers.repair.source import Source, Unreadable
 from engine.providers.repair.templates import TEMPLATES
+from engine.providers.repair.trial import Sign, Verdict
 from engine.providers.repair.view import View
 from engine.providers.repair.words import Words
 
@@ -217,3 +222,54 @@ def test_what_is_caught_is_found_from_where_the_exception_comes_from():
     text = "def f(a):\n    try:\n        return a.b\n    except KeyError:\n        return 0\n"
     assert text.replace("KeyError", "TypeError") in proposals(text, 3)
     assert text.replace("KeyError", "TypeError") not in proposals(text, 5)
+
+
+OVERLOADED = """from typing import overload
+@overload
+def f(a: int) -> int: ...
+@overload
+def f(a: str) -> str: ...
+def f(a):
+    return a
+"""
+
+
+def test_of_a_function_with_overloads_the_last_is_exchanged_in_memory():
+    source = Source("mod.py", OVERLOADED)
+    assert [(unit.name, unit.first) for unit in source.units] == [("f", 6)]
+    whole = {where: code.co_firstlineno for where, code in functions_in(compile(OVERLOADED, "mod.py", "exec"))}
+    alone = [where for where, _ in functions_in(compile("def f(a):\n    return a\n", "mod.py", "exec"))]
+    assert alone == [("f",)]
+    assert whole[alone[0]] == 6
+
+
+def test_what_ran_at_import_is_tried_in_memory_first_where_tests_run_it_too():
+    source = Source("mod.py", "def f(a):\n    return a - 1\n")
+    (node,) = source.tree.body[0].body
+    ran = {"mod.py": frozenset({1, 2})}
+
+    def given(tests, imported=ran):
+        spot = Spot("mod.py", node, 2, 2, 1.0, 0, tests)
+        return [c for c, _ in Quarry({"mod.py": source}, imported).candidates([spot]) if c.text == "+"]
+
+    first, second = given(frozenset({0}))
+    assert (first.early, first.hasty, second.early, second.hasty) == (True, True, True, False)
+    assert [c.hasty for c in given(None)] == [False]
+    assert [(c.early, c.hasty) for c in given(frozenset({0}), {"mod.py": frozenset()})] == [(False, False)]
+
+    spot = Spot("mod.py", node, 2, 2, 1.0, 0, frozenset({0}))
+    situation = Situation({"mod.py": source}, {}, (0,), (), ["test_mod.py::test_f"])
+    trial = situation.trial(first, spot)
+    assert (trial.early, trial.patches) == (False, (("mod.py", 1, "def f(a):\n    return a + 1\n"),))
+    found = situation.judged(first, spot, Verdict("ran", {0: Sign("p", "", 0, -1)}), 0)
+    assert situation.full_trial(found.candidates, [spot]).early
+
+
+def test_an_edit_that_mends_and_breaks_is_named_with_the_test_it_breaks():
+    source = Source("mod.py", "def f(a):\n    return a - 1\n")
+    spot = Spot("mod.py", source.tree.body[0].body[0], 2, 2, 1.0, 0, frozenset({0}))
+    edit = Candidate("mod.py", 20, 21, "+", 2, 1.0, "", "the operator `-` became `+`", False, "f")
+    found = SimpleNamespace(candidates=(edit,), mended=frozenset({0}))
+    turn = SimpleNamespace(located=[spot], refused=(found, 1), situation=SimpleNamespace(keys=["t.py::a", "t.py::b"]))
+    said = empty_handed(turn)
+    assert "mod.py:2 (the operator `-` became `+`) mends 1 test(s), but then t.py::b fails" in said

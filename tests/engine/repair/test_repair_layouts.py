@@ -171,6 +171,25 @@ def test_unittest_and_setup_methods(project):
     mended(project, project.repair(ids), *ids)
 
 
+def test_a_green_test_that_fails_among_the_others_without_any_edit_is_no_objection(project):
+    project.file("core.py", ADD)
+    project.file(
+        "tests/test_core.py",
+        """
+        import random
+        from core import add
+
+        random.seed(7)
+
+        def test_add(): assert add(2, 3) == 5
+
+        def test_drawn(): assert add(0, 0) == 0 and random.random() == random.Random(7).random()
+        """,
+    )
+    result = project.repair(["tests/test_core.py::test_add"], ["tests/test_core.py::test_drawn"])
+    mended(project, result, "tests/test_core.py::test_add")
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
