@@ -179,13 +179,12 @@ def test_a_green_test_that_fails_among_the_others_without_any_edit_is_no_objecti
         import random
         from core import add
 
-        random.seed(7)
-
         def test_add(): assert add(2, 3) == 5
 
-        def test_drawn(): assert add(0, 0) == 0 and random.random() == random.Random(7).random()
+        def test_drawn(): assert add(0, 0) == 0 and random.random() != random.Random(0).random()
         """,
     )
+    # Every trial begins with the same random numbers, which this one does not like.
     result = project.repair(["tests/test_core.py::test_add"], ["tests/test_core.py::test_drawn"])
     mended(project, result, "tests/test_core.py::test_add")
 
