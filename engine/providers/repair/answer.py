@@ -77,7 +77,9 @@ def _confidence(mended: frozenset[str], outlook: Outlook, *, left: bool) -> str:
 def empty_handed(turn: Round) -> str:
     """Why a round found nothing, for a person and for whoever tries next."""
     if not turn.located:
-        return "No failing test runs a line of an editable file, so there was nothing to edit."
+        said = "No failing test runs a line of an editable file, so there was nothing to edit."
+        names = ", ".join(f"`{name}`" for name in turn.wanted[:5])
+        return f"{said} The tests ask for {names}, which is not there: it is still to be written." if names else said
     best = turn.located[0]
     if turn.refused is not None:
         found, broke = turn.refused
@@ -88,10 +90,15 @@ def empty_handed(turn: Round) -> str:
             f" {best.path}:{best.first} does better."
         )
     said = f"No single edit near {best.path}:{best.first} (or {len(turn.located) - 1} other places) mends a test."
-    if turn.partners:
-        candidate = min(turn.partners, key=lambda row: row[:3])[3]
-        said += f" The nearest miss, at {candidate.path}:{candidate.line}: {candidate.note}; it gets a test further."
-    return said
+    return f"{said} {nearest_miss(turn)}".rstrip()
+
+
+def nearest_miss(turn: Round) -> str:
+    """The edit that got the most tests further without mending one; empty where none did."""
+    if not turn.partners:
+        return ""
+    candidate = min(turn.partners, key=lambda row: row[:3])[3]
+    return f"The nearest miss, at {candidate.path}:{candidate.line}: {candidate.note}; it gets a test further."
 
 
 def last_lines(text: str, most: int = 6) -> str:

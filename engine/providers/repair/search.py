@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from engine.providers.repair.answer import answer, empty_handed, last_lines
+from engine.providers.repair.answer import answer, empty_handed, last_lines, nearest_miss
 from engine.providers.repair.attempt import Plausible, Situation
 from engine.providers.repair.budget import Budget, Stopped
 from engine.providers.repair.choose import RUNNERS_UP, Outlook, runners_up
@@ -225,6 +225,8 @@ class Quest:
             try:
                 found = turn.search()
             except Stopped:
+                if not turn.plausible and (missed := nearest_miss(turn)):
+                    self._notes.append(missed)
                 back = None if turn.plausible else thoughts.given_up()
                 self._note_standing(back) if back is not None else self._keep_best(turn)
                 raise

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from engine.providers.repair.answer import empty_handed
+from engine.providers.repair.answer import empty_handed, nearest_miss
 from engine.providers.repair.attempt import Situation
 from engine.providers.repair.child.install import functions_in
 from engine.providers.repair.edits import Candidate, patches
@@ -273,3 +273,15 @@ def test_an_edit_that_mends_and_breaks_is_named_with_the_test_it_breaks():
     turn = SimpleNamespace(located=[spot], refused=(found, 1), situation=SimpleNamespace(keys=["t.py::a", "t.py::b"]))
     said = empty_handed(turn)
     assert "mod.py:2 (the operator `-` became `+`) mends 1 test(s), but then t.py::b fails" in said
+
+
+def test_what_brought_a_test_furthest_is_said_where_nothing_mends_one():
+    edits = [Candidate("mod.py", 0, 1, "+", n, 1.0, "", f"edit {n}", False, "f") for n in (1, 2)]
+    rows = [(-1, 1.0, 0, edits[0], None), (-3, 1.0, 1, edits[1], None)]
+    assert "mod.py:2: edit 2" in nearest_miss(SimpleNamespace(partners=rows))
+    assert nearest_miss(SimpleNamespace(partners=[])) == ""
+
+
+def test_a_feature_that_does_not_exist_is_named_as_such():
+    assert "ask for `count_words`" in empty_handed(SimpleNamespace(located=[], wanted=("count_words",)))
+    assert "ask for" not in empty_handed(SimpleNamespace(located=[], wanted=()))
