@@ -1,6 +1,7 @@
 """Rank statements by how much the red tests point at them: Ochiai, per group of tests, and tracebacks. Pure.
 
-Each group of red tests ranks on its own, so that of several independent defects none hides behind the others.
+Each group of red tests ranks on its own, so that of several independent defects none hides behind the others; all of
+them together rank once more.
 """
 
 from __future__ import annotations
@@ -84,7 +85,8 @@ def spots(
     calm = {place: sum(view.runs(*place[:3]) for view in green) for place in places if covered[place]}
     best: dict[Place, float] = {}
     order: dict[Place, int] = {}
-    for group in grouped:
+    # Most often all red tests have one cause, and then what only they have in common says most.
+    for group in [*grouped, sorted(red)] if len(grouped) > 1 else grouped:
         scores = _scores([seen[at] for at in group if at in seen], group, covered, calm)
         _spread(scores, places, sources)
         ranked = sorted(scores, key=lambda place: (-scores[place], -place[1], place))

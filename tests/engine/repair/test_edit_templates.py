@@ -10,7 +10,8 @@ from engine.providers.repair.attempt import Situation
 from engine.providers.repair.child.install import functions_in
 from engine.providers.repair.edits import Candidate, patches
 from engine.providers.repair.generate import Quarry
-from engine.providers.repair.locate import Spot, header_lines, statements
+from engine.providers.repair.locate import Spot, header_lines, spots, statements
+from engine.providers.repair.observe import Seen
 from engine.providers.repair.source import Source, Unreadable
 from engine.providers.repair.templates import TEMPLATES
 from engine.providers.repair.trial import Sign, Verdict
@@ -61,6 +62,9 @@ def lines_proposed(text, line):
         ("return a >> b", "return a >> (2 * b)"),
         ("return 'x'.join(a)", "return ''.join(a)"),
         ("return a is None", "return a is not None"),
+        ("return a.get(b)", "return a[b]"),
+        ("return a.get(b, None)", "return a[b]"),
+        ("return a[b]", "return a.get(b)"),
         ("return a[0].lower()", "return a[0].upper()"),
         ("return (a + b).lower()", "return (a + b).upper()"),
         ("return a[-1]", "return a[0]"),
@@ -285,3 +289,15 @@ def test_what_brought_a_test_furthest_is_said_where_nothing_mends_one():
 def test_a_feature_that_does_not_exist_is_named_as_such():
     assert "ask for `count_words`" in empty_handed(SimpleNamespace(located=[], wanted=("count_words",)))
     assert "ask for" not in empty_handed(SimpleNamespace(located=[], wanted=()))
+
+
+def test_what_all_red_tests_have_in_common_ranks_beside_what_each_has_alone():
+    source = Source("mod.py", "def f(a):\n    x = a\n    y = x\n    return y\n")
+
+    def seen(*lines, code="f"):
+        return Seen(Sign(code, "", 0, -1), (), "", {"mod.py": frozenset(lines)}, 0.0, 0)
+
+    # Line 3 is run by all that is red and a green one, lines 2 and 4 by one red test each, and by none that is green.
+    views = {0: seen(2, 3), 1: seen(3, 4), 2: seen(3, code="p")}
+    found = spots({"mod.py": source}, views, [[0], [1]], (), ())
+    assert {spot.first for spot in found if spot.order == 0} == {2, 3, 4}

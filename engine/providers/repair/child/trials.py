@@ -91,8 +91,15 @@ class Trials:
         self._limits = {int(at): (limit[0], limit[1]) for at, limit in request["limits"].items()}
         self._usual = {int(at): usual for at, usual in request["usual"].items()}
         self._room, self._depth = request["memory"], request["depth"]
+        known = set(sys.modules)
         for name in request["preload"]:
             preload(name)
+        if self.images is not None and any(self._is_editable(name) for name in set(sys.modules) - known):
+            # What only tests import can be exchanged in memory from now on, like all the rest.
+            files = {path: name for name, path in self._files.items()}
+            self.images = Images(files)
+            for path, name in files.items():
+                self.load(path, name)
         self._find_state()
 
     def _find_state(self) -> State:
@@ -153,7 +160,7 @@ class Trials:
                 "seconds": seconds,
                 "steps": self.steps.used,
                 "memory": 0 if wild else max(0, peak() - before),
-                "loaded": self._outside(set(sys.modules) - known),
+                "loaded": self._ahead(set(sys.modules) - known),
             }
             known |= set(sys.modules)
             out.write(json.dumps(line) + "\n")
@@ -193,9 +200,14 @@ class Trials:
             if self.runner.dirty:
                 return
 
-    def _outside(self, names: set[str]) -> list[str]:
-        """Those modules that are no part of the project."""
-        return [name for name in names if not inside(sys.modules.get(name), self.root + os.sep)]
+    def _ahead(self, names: set[str]) -> list[str]:
+        """Those modules that are no part of the project, or of which edits are tried."""
+        folder = self.root + os.sep
+        return [name for name in names if self._is_editable(name) or not inside(sys.modules.get(name), folder)]
+
+    def _is_editable(self, name: str) -> bool:
+        path = getattr(sys.modules.get(name), "__file__", None)
+        return isinstance(path, str) and real(path) in self._files.values()
 
     def _try(self, trial: dict[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = {"trial": trial["trial"], "how": "ran", "ends": {}, "broke": -1}

@@ -243,7 +243,22 @@ def _called_here(view: View) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name not in _AROUND and "(" not in name))
 
 
+def lookups(view: View) -> Iterator[Swap]:
+    """What is missing is an error, or it is not: ``d.get(k)`` and ``d[k]``."""
+    for node in view.expressions(ast.Call, ast.Subscript):
+        if isinstance(node, ast.Subscript):
+            if not isinstance(node.slice, ast.Slice | ast.Tuple):
+                yield replaced(view, node, f"{view.atom(node.value)}.get({view.text(node.slice)})", 1.8)
+            continue
+        assert isinstance(node, ast.Call)
+        asked = isinstance(node.func, ast.Attribute) and node.func.attr == "get" and not node.keywords
+        if asked and len(node.args) in (1, 2) and not isinstance(node.args[0], ast.Starred):
+            assert isinstance(node.func, ast.Attribute)
+            yield replaced(view, node, f"{view.atom(node.func.value)}[{view.text(node.args[0])}]", 1.2)
+
+
 TEMPLATES = (
+    Template("lookup", 1, lookups),
     Template("sibling function", 1, siblings),
     Template("exchanged arguments", 1, exchanged),
     Template("keyword", 1, keywords),
