@@ -54,7 +54,7 @@ class SecondThoughts:
     def accepted(self, found: Sequence[Plausible], before: Standing) -> None:
         """Edits were taken where the search stood."""
         if self.whole_only:
-            self._before = self._after = None
+            self._before = None
             self.whole_only = False
         elif self._before is None and self._after is None and not all(p.full for p in found):
             self._before = before
@@ -65,11 +65,12 @@ class SecondThoughts:
             self._after, back, self._before = now, self._before, None
             self.whole_only = True
             return back
-        return self.given_up()
+        return self.given_up(now.fixed)
 
-    def given_up(self) -> Standing | None:
-        """Where the search stood before it went back, if it is back now."""
-        if not self.whole_only:
+    def given_up(self, fixed: int = 0) -> Standing | None:
+        """Where the search stood before it went back, if it has not come as far since: to so many ``fixed`` tests."""
+        after, back = self._after, self.whole_only
+        self._after, self.whole_only = None, False
+        if after is None or after.fixed < fixed or (after.fixed == fixed and not back):
             return None
-        self.whole_only = False
-        return self._after
+        return after

@@ -227,7 +227,8 @@ class Quest:
             except Stopped:
                 if not turn.plausible and (missed := nearest_miss(turn)):
                     self._notes.append(missed)
-                back = None if turn.plausible else thoughts.given_up()
+                gain = max((len(p.mended) for p in turn.plausible if p.whole), default=0)
+                back = thoughts.given_up(self._budget.fixed + gain)
                 self._note_standing(back) if back is not None else self._keep_best(turn)
                 raise
             number += 1

@@ -8,8 +8,8 @@ from engine.providers.repair.history import SOON, SecondThoughts, Standing
 PART, WHOLE = SimpleNamespace(full=False), SimpleNamespace(full=True)
 
 
-def standing(name):
-    return Standing({}, (name,), {}, (), (), {}, {}, 0, Outlook())
+def standing(name, fixed=0):
+    return Standing({}, (name,), {}, (), (), {}, {}, fixed, Outlook())
 
 
 def test_nothing_is_doubted_while_every_edit_mends_all_that_runs_it():
@@ -49,3 +49,22 @@ def test_a_search_that_has_to_end_on_its_way_back_keeps_the_part():
     assert thoughts.given_up() is None
     thoughts.instead(now)
     assert thoughts.given_up() is now
+
+
+def test_what_mends_less_on_the_way_back_is_not_kept_in_its_place():
+    thoughts = SecondThoughts()
+    much = standing("21 of 22", fixed=21)
+    thoughts.accepted([PART], standing("start"))
+    assert thoughts.instead(much) is not None
+    thoughts.accepted([WHOLE], standing("start"))
+    assert thoughts.instead(standing("1 of 22", fixed=1)) is much
+    assert thoughts.instead(much) is None
+
+
+def test_out_of_time_on_its_way_back_the_search_keeps_what_mends_more():
+    for found, kept in ((0, True), (1, True), (21, True), (22, False)):
+        thoughts = SecondThoughts()
+        much = standing("21 of 22", fixed=21)
+        thoughts.accepted([PART], standing("start"))
+        thoughts.instead(much)
+        assert (thoughts.given_up(found) is much) == kept
