@@ -1,13 +1,18 @@
 """What a trial leaves in the globals of a project is noticed, and what merely ran is not."""
 
 import copyreg
+import gc
+import importlib
 import sys
 import types
 from pathlib import Path
 
 import pytest
 
+from engine.providers.repair.child.install import Images
 from engine.providers.repair.child.state import State, begin_alike
+from engine.providers.repair.child.steps import Steps
+from engine.providers.repair.child.trials import Trials
 from engine.providers.repair.observe import raised_errors, spelled_words, wanted_names
 
 TEXT = """
@@ -97,3 +102,21 @@ def test_words_and_errors_of_red_tests():
 def test_a_name_that_python_itself_asks_for_is_not_one_that_is_missing():
     texts = ["'Slots' object has no attribute '__dict__'", "cannot import name 'pack' from 'core'"]
     assert wanted_names(texts) == ("pack",)
+
+
+def test_a_module_that_only_tests_import_joins_those_that_are_edited_in_memory(tmp_path, monkeypatch):
+    (tmp_path / "known_beforehand.py").write_text("def f(): return 1\n")
+    (tmp_path / "imported_late.py").write_text("def g(): return 2\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("known_beforehand")
+    real = {str(path.resolve()): path.name for path in tmp_path.glob("*.py")}
+    trials = Trials(None, {"tests": [], "root": str(tmp_path), "whole": []}, None, Steps(), real)
+    trials.images = Images(real)
+    gc.freeze()  # as a process that serves has done
+    try:
+        trials.know({"limits": {}, "usual": {}, "preload": ["imported_late"]})
+    finally:
+        gc.unfreeze()
+    assert sorted(function.__name__ for function in trials.images.functions()) == ["f", "g"]
+    for name in ("known_beforehand", "imported_late"):
+        del sys.modules[name]

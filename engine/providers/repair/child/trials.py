@@ -5,6 +5,7 @@ It must put back what it installed before the next trial, and stop the batch as 
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -97,9 +98,11 @@ class Trials:
         if self.images is not None and any(self._is_editable(name) for name in set(sys.modules) - known):
             # What only tests import can be exchanged in memory from now on, like all the rest.
             files = {path: name for name, path in self._files.items()}
+            gc.unfreeze()  # what is frozen is not found
             self.images = Images(files)
             for path, name in files.items():
                 self.load(path, name)
+            gc.freeze()
         self._find_state()
 
     def _find_state(self) -> State:
