@@ -3,6 +3,7 @@
 import copyreg
 import gc
 import importlib
+import json
 import sys
 import types
 from pathlib import Path
@@ -12,7 +13,6 @@ import pytest
 from engine.providers.repair.child.install import Images
 from engine.providers.repair.child.state import State, begin_alike
 from engine.providers.repair.child.steps import Steps
-from engine.providers.repair.child.trials import Trials
 from engine.providers.repair.observe import raised_errors, spelled_words, wanted_names
 
 TEXT = """
@@ -109,12 +109,16 @@ def test_a_module_that_only_tests_import_joins_those_that_are_edited_in_memory(t
     (tmp_path / "imported_late.py").write_text("def g(): return 2\n")
     monkeypatch.syspath_prepend(tmp_path)
     importlib.import_module("known_beforehand")
+    (tmp_path / "setup.json").write_text(json.dumps({"root": str(tmp_path)}))
+    monkeypatch.setenv("BITNET_TUI_REPAIR", str(tmp_path / "setup.json"))
+    from engine.providers.repair.child.trials import Trials  # it asks for its set-up as it is imported
+
     real = {str(path.resolve()): path.name for path in tmp_path.glob("*.py")}
     trials = Trials(None, {"tests": [], "root": str(tmp_path), "whole": []}, None, Steps(), real)
     trials.images = Images(real)
     gc.freeze()  # as a process that serves has done
     try:
-        trials.know({"limits": {}, "usual": {}, "preload": ["imported_late"]})
+        trials.know({"limits": {}, "usual": {}, "preload": ["imported_late"], "memory": 0, "depth": 0})
     finally:
         gc.unfreeze()
     assert sorted(function.__name__ for function in trials.images.functions()) == ["f", "g"]
