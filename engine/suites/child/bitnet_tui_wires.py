@@ -3,6 +3,7 @@
 Python 3.8 syntax, standard library only.
 """
 
+import logging
 import os
 import sys
 
@@ -103,7 +104,7 @@ class Peeks:
         self.root = worktree + os.sep
         self.found = set()
         self.looking = False
-        self.logging = os.path.join(os.path.dirname(os.__file__), "logging", "__init__.py")
+        self.logged = logging.Formatter.formatException.__code__
 
     def hook(self, event, args):
         if event not in self.WATCHED or self.looking:
@@ -141,10 +142,9 @@ class Peeks:
         """Whether logging writes down an exception, of which Python shows the lines."""
         frame = _getframe(3)
         while frame is not None:
-            code = frame.f_code
-            if code.co_name == "formatException" and code.co_filename == self.logging:
+            if frame.f_code is self.logged:
                 return True
-            if code.co_filename.startswith(self.root):
+            if frame.f_code.co_filename.startswith(self.root):
                 return False
             frame = frame.f_back
         return False
