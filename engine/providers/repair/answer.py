@@ -10,7 +10,7 @@ from engine.providers.repair.confirm import Confirmed
 from engine.providers.repair.locate import Spot
 from engine.providers.repair.rounds import Round
 from engine.providers.repair.task import RepairResult, RepairTask
-from engine.providers.repair.vote import confidence
+from engine.providers.repair.vote import LOW, confidence
 
 _SHOWN = 20
 
@@ -59,15 +59,18 @@ def answer(
         alternatives=outlook.alternatives if confirmed is not None else 0,
         note=" ".join(said),
         agreement=outlook.agreement,
-        confidence=_confidence(mended, outlook, left=bool(remaining)),
+        confidence=trusted(mended, outlook, left=bool(remaining)),
         doubt=doubt,
         runners_up=outlook.runners_up if not remaining else (),
     )
 
 
-def _confidence(mended: frozenset[str], outlook: Outlook, *, left: bool) -> str:
+def trusted(mended: frozenset[str], outlook: Outlook, *, left: bool) -> str:
+    """How far to trust what a search ends with; empty where it mended nothing. ``left``: other tests still fail."""
     if not mended:
         return ""
+    if left and outlook.partial:  # tests that run what was edited still fail: it may only have moved the fault
+        return LOW
     witnesses = outlook.witnesses or len(mended)
     return confidence(
         witnesses, outlook.alternatives, outlook.agreement, lost=outlook.lost, unsure=left or outlook.unsure

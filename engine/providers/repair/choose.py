@@ -61,6 +61,7 @@ class Outlook:
     doubt : a call on which plausible edits disagree, or one with the unedited code.
     lost : something that was taken takes away what the code could do before.
     unsure : something that was taken makes NaN, and nothing says whether it must.
+    partial : something that was taken left tests red that run the place, too.
     runners_up : changes in place of the one that was made.
     """
 
@@ -70,6 +71,7 @@ class Outlook:
     doubt: str = ""
     lost: bool = False
     unsure: bool = False
+    partial: bool = False
     runners_up: tuple[RunnerUp, ...] = ()
 
     def then(self, choice: Choice, found: Sequence[Plausible], runners_up: Sequence[RunnerUp]) -> Outlook:
@@ -87,6 +89,7 @@ class Outlook:
             str(doubts[0]) if doubts and not self.lost else self.doubt,
             self.lost or (taken and choice.lost is not None),
             self.unsure or (taken and choice.unsure is not None),
+            self.partial or not all(p.full for p in found),
             tuple(runners_up),
         )
 

@@ -3,6 +3,7 @@
 import contextlib
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import count
 from random import Random
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from engine.providers.repair import rounds
+from engine.providers.repair.answer import trusted
 from engine.providers.repair.attempt import Plausible
 from engine.providers.repair.budget import Budget
 from engine.providers.repair.child import bounds
@@ -407,6 +409,14 @@ def test_an_edit_that_mends_fewer_tests_is_never_taken_first_however_likely():
     choice = choose([few, more, other], None, None, spent, 0)
     assert choice.order[0] is more
     assert choice.group == 1
+
+
+def test_a_part_has_little_confidence_while_tests_that_run_it_fail():
+    whole, part = plausible("+", {1, 2}, 1.0, 0), replace(plausible("+", {1, 2}, 1.0, 0), full=False)
+    for found, told in ((whole, "medium"), (part, "low")):
+        outlook = Outlook().then(Choice((found,), 1), [found], ())
+        assert trusted(frozenset("ab"), outlook, left=True) == told
+        assert trusted(frozenset("ab"), outlook, left=False) == "high"
 
 
 def test_runners_up_are_whole_texts_and_those_that_behave_otherwise_come_first():
