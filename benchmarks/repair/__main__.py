@@ -1,12 +1,13 @@
 """Mend the broken programs of public data sets offline, and judge what comes out against hidden reference programs.
 
 Run: python -m benchmarks.repair [--quixbugs CLONE] [--humanevalfix humanevalpack.jsonl] [--stubs]
-    [--planted] [--doctests FOLDER] [--each N] [--budget S] [--jobs N]
+    [--planted] [--doctests FOLDER] [--project CLONE ...] [--each N] [--budget S] [--jobs N]
 
 CLONE is a clone of github.com/jkoppel/QuixBugs; the other file lies in github.com/bigcode-project/octopack under
 evaluation/create/humaneval-x/data/python/data. FOLDER holds right programs with doctests, as a clone of
 github.com/TheAlgorithms/Python does: with --planted (NumPy code of our own) and with --doctests, slips of each class
-are planted in right programs; no small edit mends `several` in one function.
+are planted in right programs; no small edit mends `several` in one function. With --project, slips are planted in a
+project with a suite of its own, which must be green here; there `right` is only what is the same tree again.
 
 A program is `plausible` when all its tests pass in a fresh pytest, `right` when it answers as the reference on up to
 400 random inputs too. One worker a program. A line says: seconds to the first edit with which all tests pass, seconds
@@ -29,6 +30,7 @@ from pathlib import Path
 from benchmarks.repair.figures import Clock, Row, by_class, machine, summary
 from benchmarks.repair.inputs import GENERATORS
 from benchmarks.repair.plant import algorithms, quantised
+from benchmarks.repair.projects import KIND, alike, planted
 from benchmarks.repair.sets import Program, humanevalfix, quixbugs, stubs, unwritten
 from engine.providers.repair.search import search
 from engine.providers.repair.task import RepairResult, RepairTask
@@ -38,11 +40,12 @@ BROKEN_S, MENDED_S = 1.0, 10.0  # of processor time for one test: most that take
 STUBS = Path(__file__).parents[2] / "tests" / "engine" / "repair" / "seeded" / "stubs.py"
 
 
-def outcomes(root: Path, env: dict[str, str], seconds: float) -> tuple[list[str], list[str]]:
+def outcomes(program: Program, root: Path, env: dict[str, str], seconds: float) -> tuple[list[str], list[str]]:
     """Red and green tests, as pytest says; one that takes longer than this is red."""
-    argv = [sys.executable, "-m", "pytest", "-q", "-rA", "--tb=no", "-p", "no:cacheprovider", "-o", "addopts="]
+    argv = [program.python, "-m", "pytest", "-q", "-rA", "--tb=no", "-p", "no:cacheprovider", "-o", "addopts="]
     argv += ["-p", "benchmarks.repair.clock"]
-    env = {**env, "PYTHONPATH": str(Path(__file__).resolve().parents[2]), "BITNET_TUI_BENCHMARK_TEST_S": str(seconds)}
+    paths = [*(str(root / name) for name in program.roots), str(Path(__file__).resolve().parents[2])]
+    env = {**env, "PYTHONPATH": ":".join(paths), "BITNET_TUI_BENCHMARK_TEST_S": str(seconds)}
     done = subprocess.run(argv, cwd=root, env=env, capture_output=True, text=True, check=False)
     rows = [line.partition(" ")[::2] for line in done.stdout.splitlines()]
     red = [rest.split(" - ")[0] for word, rest in rows if word in ("FAILED", "ERROR")]
@@ -57,20 +60,20 @@ def mend(program: Program, budget: float, seed: int) -> Row:
         root, scratch = Path(folder) / "program", Path(folder) / "scratch"
         scratch.mkdir()
         program.write(root)
-        red, green = outcomes(root, env, BROKEN_S)
+        red, green = outcomes(program, root, env, BROKEN_S)
         if not red:
             raise SystemExit(f"{program.kind} {program.name}: no test fails, so there is nothing to mend")
         clock = Clock(len(red))
         task = RepairTask(
             root=root,
             cwd=root,
-            python=sys.executable,
+            python=program.python,
             env=env,
-            import_roots=(".",),
+            import_roots=program.roots,
             pytest_args=(),
             failing=tuple(red),
             passing=tuple(green),
-            editable=(program.module,),
+            editable=program.editable or (program.module,),
             budget_s=budget,
             max_candidates=10**6,
             seed=seed,
@@ -80,7 +83,7 @@ def mend(program: Program, budget: float, seed: int) -> Row:
         result = search(task, progress=clock.hear, cancelled=lambda: False)
         for path, text in result.files.items():
             (root / path).write_bytes(text.encode())
-        plausible = bool(result.files) and not result.remaining and not outcomes(root, env, MENDED_S)[0]
+        plausible = bool(result.files) and not result.remaining and not outcomes(program, root, env, MENDED_S)[0]
         mended = (root / program.module).read_text()
         judged = judge(program, mended, root) if plausible else {"tried": 0, "alike": 0}
         others = [other.files.get(program.module, "") for other in result.runners_up if plausible]
@@ -126,7 +129,9 @@ def row(
 
 
 def judge(program: Program, candidate: str, root: Path) -> dict[str, object]:
-    """How the program answers beside its reference, in a child."""
+    """How the program answers beside its reference, in a child; of a whole project, whether it is the same again."""
+    if program.kind == KIND:
+        return {"tried": 1, "alike": int(bool(candidate) and alike(program, candidate, root))}
     task = {
         "name": program.name,
         "function": program.function,
@@ -163,7 +168,9 @@ def main() -> None:
     )
     parser.add_argument("--planted", action="store_true", help="slips planted in NumPy code of our own")
     parser.add_argument("--doctests", type=Path, help="a folder of programs with doctests to plant slips in")
-    parser.add_argument("--each", type=int, default=4, help="slips of each class (default 4)")
+    parser.add_argument("--project", type=Path, action="append", default=[], help="a clone to plant slips in")
+    parser.add_argument("--python", default=sys.executable, help="the interpreter that has what the projects need")
+    parser.add_argument("--each", type=int, default=4, help="slips of each class, or in each project (default 4)")
     parser.add_argument("--budget", type=float, default=120.0, help="seconds a program (default 120)")
     parser.add_argument("--jobs", type=int, default=1, help="programs at a time; with one, processor time is its own")
     parser.add_argument("--seed", type=int, default=0)
@@ -179,6 +186,7 @@ def main() -> None:
         programs += stubs(STUBS, held=held)
     programs += quantised(asked.each, asked.seed) if asked.planted else ()
     programs += algorithms(asked.doctests, asked.each, asked.seed) if asked.doctests else ()
+    programs += [program for clone in asked.project for program in planted(clone, asked.each, asked.seed, asked.python)]
     if asked.only:
         programs = [
             p for p in programs if p.name in asked.only.split(",") or p.name.split()[0] in asked.only.split(",")
@@ -186,7 +194,7 @@ def main() -> None:
     if asked.part:
         programs = [p for p in programs if part(p.name) in ("", asked.part)]
     if not programs:
-        raise SystemExit("nothing to mend: give --quixbugs, --humanevalfix, --stubs, --planted or --doctests")
+        raise SystemExit("nothing to mend: say which programs, as --help tells")
     print(f"{len(programs)} programs, {asked.budget:g} s each, {asked.jobs} at a time; {machine()}")
     rows: list[Row] = []
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))  # or what it made would be left behind

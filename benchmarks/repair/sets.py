@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import json
 import runpy
+import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +24,10 @@ class Program:
     reference : source of the right program.
     check : source with a function ``check`` that calls the program with the test's inputs; empty: none.
     inputs : an expression over a Random ``r`` and NumPy that gives arguments; empty: none.
+    base : a clone that the files are put into.
+    editable : what may be edited beside the module.
+    roots : where imports begin.
+    python : the interpreter that has what it needs.
     """
 
     kind: str
@@ -32,9 +38,15 @@ class Program:
     files: tuple[tuple[str, str], ...]
     check: str = ""
     inputs: str = ""
+    base: Path | None = None
+    editable: tuple[str, ...] = ()
+    roots: tuple[str, ...] = (".",)
+    python: str = sys.executable
 
     def write(self, root: Path) -> None:
         """Make the project."""
+        if self.base is not None:
+            shutil.copytree(self.base, root, symlinks=True, ignore=shutil.ignore_patterns(".git", "__pycache__"))
         for path, text in self.files:
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_text(text, encoding="utf-8")

@@ -60,7 +60,7 @@ class Outlook:
     agreement : the least that a vote came to; None: there was none.
     doubt : a call on which plausible edits disagree, or one with the unedited code.
     lost : something that was taken takes away what the code could do before.
-    unsure : something that was taken makes NaN, and nothing says whether it must.
+    unsure : something that was taken makes NaN, and nothing says whether it must; or no test runs any more what broke.
     partial : something that was taken left tests red that run the place, too.
     runners_up : changes in place of the one that was made.
     """

@@ -10,13 +10,14 @@ import ast
 import difflib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.providers.repair.observe import Seen
 from engine.providers.repair.source import FUNCTIONS, Source
 
 Place = tuple[str, int, int, int]  # path, first and last line, column
 _IN_TRACE, _DEEPEST = 0.2, 0.4
+_EARLY = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,27 @@ def spots(
         for place in best
     ]
     return sorted(found, key=lambda spot: (spot.order, -spot.score, spot.path, spot.first))
+
+
+def while_importing(sources: Mapping[str, Source], imported: Mapping[str, frozenset[int]]) -> list[Spot]:
+    """Where no red test runs a line: what ran before any test did, in functions first, files by name.
+
+    Parameters
+    ----------
+    imported : lines that ran while the project was imported, by path.
+    """
+    found: list[tuple[bool, Spot]] = []
+    for path in sorted(sources):
+        ran = imported.get(path, frozenset())
+        for node in statements(sources[path]):
+            first, last = header_lines(node)
+            inside = sources[path].outermost(node) not in (None, node)
+            if (inside or isinstance(node, (ast.Assign, ast.AnnAssign))) and any(
+                n in ran for n in range(first, last + 1)
+            ):
+                found.append((not inside, Spot(path, node, first, last, _EARLY, 0, None)))
+    ranked = [spot for _, spot in sorted(found, key=lambda row: row[0])]
+    return [replace(spot, order=nth) for nth, spot in enumerate(ranked)]
 
 
 def _scores(

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
+from collections.abc import Iterator
+from typing import TypeGuard
 
 from engine.providers.repair.source import FUNCTIONS
 
-LEFT, TAKEN_UP, DOUBLED, UNLIKE = 1.0, -0.6, 0.3, 2.0
+LEFT, TAKEN_UP, DOUBLED, UNLIKE = 1.0, -1.0, 0.3, 2.0
 """In units of cost, for each name, and for each function that answers otherwise than before."""
 
 
@@ -34,7 +36,7 @@ def oddity(before: str, after: str, line: int) -> float:
 
 
 def unread(tree: ast.AST) -> frozenset[tuple[str, str]]:
-    """Parameters and variables that the function they belong to never reads, by function and name."""
+    """Parameters and variables that the function they belong to never reads, and what single loops do not, by name."""
     found: set[tuple[str, str]] = set()
     for function in ast.walk(tree):
         if not isinstance(function, FUNCTIONS):
@@ -48,7 +50,26 @@ def unread(tree: ast.AST) -> frozenset[tuple[str, str]]:
             elif isinstance(node, ast.Global | ast.Nonlocal):
                 read.update(node.names)
         found.update((function.name, name) for name in bound - read if not name.startswith("_"))
+        found.update((function.name, name) for name in _unread_in_loops(function))
     return frozenset(found)
+
+
+def _unread_in_loops(function: ast.AST) -> Iterator[str]:
+    """Names that a loop binds for nobody, while others of that name are read in loops of their own."""
+    loops = [node for node in ast.walk(function) if isinstance(node, ast.For)]
+    binds = [{n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)} for loop in loops]
+    reads = [{n.id for part in loop.body for n in ast.walk(part) if _is_read(n)} for loop in loops]
+    everywhere = Counter(n.id for n in ast.walk(function) if _is_read(n))
+    for nth, names in enumerate(binds):
+        for name in names - reads[nth]:
+            inside = [loop for loop, bound in zip(loops, binds, strict=True) if name in bound]
+            count = sum(n.id == name for loop in inside for part in loop.body for n in ast.walk(part) if _is_read(n))
+            if len(inside) > 1 and count >= everywhere[name] and not name.startswith("_"):
+                yield f"{name} of loop {nth}"
+
+
+def _is_read(node: ast.AST) -> TypeGuard[ast.Name]:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
 
 
 def _loads_at(tree: ast.AST, line: int) -> Counter[str]:

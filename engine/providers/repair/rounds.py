@@ -16,7 +16,7 @@ from engine.providers.repair.choose import Choice, choose
 from engine.providers.repair.edits import Candidate, patches
 from engine.providers.repair.generate import Quarry
 from engine.providers.repair.lab import Lab
-from engine.providers.repair.locate import Spot, spots
+from engine.providers.repair.locate import Spot, spots, while_importing
 from engine.providers.repair.observe import groups
 from engine.providers.repair.source import Source
 from engine.providers.repair.synth.synthesis import Synthesis
@@ -34,6 +34,7 @@ _MOSTLY = 3  # tests mended for each that has not ended, before the last and lon
 _LIKELIER = 3  # more of them, each likelier than one that needs as long and mends all
 _LAST_S = 15.0  # that has to be left for it
 _LONGER = ((5.0, 600), (100.0, 150))  # times the steps, for so many of those that did not end
+_GUESSES = 400  # candidates where no red test says where to look, each with a new import
 _PARTNERS = 5
 _PARTNER_TRIES = 700
 _MOST_CHECKS = 15
@@ -102,7 +103,10 @@ class Round:
     def locate(self) -> list[Spot]:
         here = self.situation
         grouped = groups(here.keys, here.red)
-        self.located = spots(here.sources, here.seen, grouped, self.errors, self.wanted)
+        found = spots(here.sources, here.seen, grouped, self.errors, self.wanted)
+        self.located = found or while_importing(here.sources, self.quarry.imported)
+        if not found:  # a guess, and each candidate costs an import
+            self.most = min(self.most or _GUESSES, _GUESSES)
         return self.located
 
     def search(self) -> list[Plausible]:

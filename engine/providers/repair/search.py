@@ -17,6 +17,7 @@ from engine.providers.repair.attempt import Plausible, Situation
 from engine.providers.repair.budget import Budget, Stopped
 from engine.providers.repair.choose import RUNNERS_UP, Outlook, runners_up
 from engine.providers.repair.confirm import Confirmed, Confirmer
+from engine.providers.repair.dodged import dodged
 from engine.providers.repair.edits import combined, shown
 from engine.providers.repair.generate import Quarry
 from engine.providers.repair.history import SecondThoughts, Standing
@@ -290,6 +291,7 @@ class Quest:
         for plausible in found:
             for at in situation.relevant(plausible.spot):
                 self._memory.changed[at] = number
+        sources, seen = self._sources, dict(self._seen)
         self._note_steps(found)
         before = list(self._lab.keys)
         self._lab.rebase(texts, imported_again=any(edit.early for edit in edits))
@@ -302,6 +304,9 @@ class Quest:
         again = [at for at in again if at in self._lab.greeting.found]
         self._seen.update(self._lab.trace(again))
         self._believe(found)
+        if place := dodged(found, sources, seen, self._seen):
+            self._outlook = replace(self._outlook, unsure=True)
+            self._notes.append(f"No test runs {place} any more, from where an exception came.")
         self._lab.know(self._seen)
         self._red = [at for at in self._red if not (at in self._seen and self._seen[at].sign.passed)]
         self._red = [at for at in self._red if "::" in self._lab.keys[at] or self._still_broken(self._lab.keys[at])]

@@ -191,6 +191,18 @@ class View:
         return tuple(found)
 
     @cached_property
+    def nearest(self) -> tuple[str, ...]:
+        """The same names, the one bound last before the statement first."""
+        at = dict.fromkeys(self.locals, 0)
+        for holder in self.source.above(self.statement):
+            for node in ast.walk(holder) if isinstance(holder, FUNCTIONS) else ():
+                name = node.arg if isinstance(node, ast.arg) else node.id if isinstance(node, ast.Name) else ""
+                bound = isinstance(node, ast.arg) or isinstance(getattr(node, "ctx", None), ast.Store)
+                if bound and name in at and node.lineno < self.statement.lineno:  # type: ignore[attr-defined]
+                    at[name] = max(at[name], node.lineno)  # type: ignore[attr-defined]
+        return tuple(sorted(at, key=lambda name: -at[name]))
+
+    @cached_property
     def foreign(self) -> tuple[str, ...]:
         """Expressions of other functions whose names all mean something here: of the class, the file, the project."""
         words = self.words

@@ -7,6 +7,12 @@ import pytest
 from engine.providers.repair.reading import DOUBLED, LEFT, TAKEN_UP, UNLIKE, oddity, unread
 
 SEARCH = "def f(rows, low, high):\n    if low > high: return low\n    return f(rows, low + 1, {})\n"
+TWICE = """def f(text, table):
+    for old, new in table: text = text.replace(old, new)
+    text = text.strip()
+    for old, new in table: text = text.replace({})
+    return text
+"""
 SCALED = "def f(x, scale):\n    total = x * {}\n    return {}\n"
 
 
@@ -39,6 +45,8 @@ GIVEN_UP = """def f(x):
         (SCALED.format("2", "total"), SCALED.format("scale", "total"), 2, TAKEN_UP),
         (SCALED.format("scale", "total"), SCALED.format("scale", "x"), 3, LEFT),
         (SCALED.format("scale", "x"), SCALED.format("scale", "total"), 3, TAKEN_UP),
+        (TWICE.format("new"), TWICE.format("old, new"), 4, TAKEN_UP),
+        (TWICE.format("old, new"), TWICE.format("new, new"), 4, LEFT),
         ("x = 1\n", "x = 2\n", 1, 0.0),
         (WALK.format("True", ""), WALK.format("node", ""), 2, UNLIKE),
         (WALK.format("True", ""), WALK.format("True", " is None"), 3, 0.0),

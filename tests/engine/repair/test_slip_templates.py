@@ -4,6 +4,11 @@ import ast
 
 import pytest
 
+from engine.providers.repair.source import Source
+from engine.providers.repair.templates.calls import asked_for
+from engine.providers.repair.view import View
+from engine.providers.repair.words import Words
+
 
 def body(*rows, head="def f(a, b):"):
     return "\n".join([head, *(f"    {row}" for row in rows)]) + "\n"
@@ -205,6 +210,14 @@ def test_no_edit_answers_a_literal_of_a_test_with_another_one(proposals):
     for new in proposals(text, spelled=("quartz", "zebra")):
         assert "quartz" not in new
         assert "zebra" not in new
+
+
+def test_a_refused_call_is_given_the_variable_at_hand_before_all_others():
+    text = "def f(a, b, c, rows):\n    for old, new in rows:\n        a = a.replace(new)\n    return a\n"
+    source = Source("mod.py", text)
+    view = View(Words(source, raised=("TypeError",)), source.tree.body[0].body[0].body[0])
+    assert next(asked_for(view)).text == "a.replace(old, new)"
+    assert not list(asked_for(View(Words(source), view.statement)))
 
 
 def test_the_text_inside_an_f_string_is_edited_at_its_place(proposals):

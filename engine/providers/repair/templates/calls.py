@@ -158,7 +158,7 @@ def missing_arguments(view: View) -> Iterator[Swap]:
         rest = [view.text(word) for word in node.keywords]
         takes = view.words.functions.get(_called(node.func))
         lacks = takes is not None and takes > len(texts) + len(rest)
-        pool: list[str] = [name for name in view.locals if name not in ("self", "cls")][:10]
+        pool: list[str] = [name for name in view.nearest if name not in ("self", "cls")][:10]
         if lacks:
             # What the function itself handles: fields, elements and numbers too.
             pool += [*[text for text in view.ingredients if _handy(text)][:16], "0", "1", "None"]
@@ -169,6 +169,13 @@ def missing_arguments(view: View) -> Iterator[Swap]:
                 given = ", ".join([*texts[:place], name, *texts[place:], *rest])
                 cost = 1.4 if lacks else 2.6
                 yield replaced(view, node, f"{view.text(node.func)}({given})", cost, f"`{name}` is given as well")
+
+
+def asked_for(view: View) -> Iterator[Swap]:
+    """The same where a call was refused: nothing is likelier than that it lacks one, and one that is at hand."""
+    if "TypeError" in view.words.raised:
+        for nth, swap in enumerate(missing_arguments(view)):
+            yield swap._replace(cost=1.0 + nth / 20)
 
 
 def _handy(text: str) -> bool:
@@ -258,6 +265,7 @@ def lookups(view: View) -> Iterator[Swap]:
 
 
 TEMPLATES = (
+    Template("argument asked for", 1, asked_for),
     Template("lookup", 1, lookups),
     Template("sibling function", 1, siblings),
     Template("exchanged arguments", 1, exchanged),
