@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -30,6 +30,7 @@ from engine.session import Runnable, Session
 from engine.state import RunState, fold_all
 
 TICK = 0.2
+_STOPPING = "stopping… (again: end at once)\n".encode()
 
 
 @dataclass(slots=True)
@@ -158,7 +159,8 @@ def stopping(session: Session) -> Iterator[None]:
         if asked and time.monotonic() - asked[0] > 0.3:
             raise KeyboardInterrupt
         asked.append(time.monotonic())
-        print("stopping… (again: end at once)", file=sys.stderr, flush=True)  # noqa: T201
+        with suppress(OSError):  # past the buffer, in the middle of which the signal may have come
+            os.write(2, _STOPPING)
         session.send(Stop(now=True))
 
     wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

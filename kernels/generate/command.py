@@ -71,6 +71,7 @@ def main(arguments: list[str]) -> int:
         sys.stdout.write(json.dumps(said, allow_nan=False) + "\n")
     else:
         sys.stdout.write("\n" if tokenizer else ",".join(map(str, generation.tokens)) + "\n")
+        sys.stdout.flush()  # where there is no room for it, figures of it would be out of place
         sys.stderr.write(_figures(model, generation, loaded))
     return 130 if interrupted else 0
 

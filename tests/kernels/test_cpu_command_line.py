@@ -29,9 +29,10 @@ def test_cpu_command_whose_reader_left_ends_quietly(arguments, code, model_path)
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="missing-tool: /dev/full")
-def test_cpu_command_on_a_full_disk_says_so_once(model_path):
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_cpu_command_on_a_full_disk_says_so_once(unbuffered, model_path):
     with open("/dev/full", "w") as full:
-        done = child(GENERATE, model_path, stdout=full)
+        done = child(GENERATE, model_path, stdout=full, env=os.environ | {"PYTHONUNBUFFERED": unbuffered})
     assert (done.returncode, done.stderr) == (2, b"standard output: [Errno 28] No space left on device\n")
 
 

@@ -93,7 +93,18 @@ def empty_handed(turn: Round) -> str:
             f" {best.path}:{best.first} does better."
         )
     said = f"No single edit near {best.path}:{best.first} (or {len(turn.located) - 1} other places) mends a test."
-    return f"{said} {nearest_miss(turn)}".rstrip()
+    return " ".join(part for part in (said, nearest_miss(turn), at_failure(turn)) if part)
+
+
+def at_failure(turn: Round) -> str:
+    """The values where a red test was interrupted in the code; empty where each got to its own assertion."""
+    for at in turn.situation.red:
+        view = turn.situation.seen.get(at)
+        if view is not None and view.frames and view.values:
+            path, line = view.frames[-1]
+            values = ", ".join(f"{name} = {value}" for name, value in view.values)
+            return f"At {path}:{line}, where {turn.situation.keys[at]} broke off, {values}."
+    return ""
 
 
 def nearest_miss(turn: Round) -> str:

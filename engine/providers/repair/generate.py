@@ -13,7 +13,8 @@ from engine.providers.repair.templates import TEMPLATES, TIERS
 from engine.providers.repair.view import View
 from engine.providers.repair.words import Words
 
-_TIER_COST = {1: 1.0, 2: 2.0, 3: 3.5, 4: 5.0}
+_SOONER = 0  # the tier of what failures speak for
+_TIER_COST = {_SOONER: 0.7, 1: 1.0, 2: 2.0, 3: 3.5, 4: 5.0}
 _AGAIN = 4.0  # how much later than in memory an edit is tried with a new import
 _REACH = 25.0  # a statement this many places down the ranking costs as much as one tier more
 
@@ -27,6 +28,7 @@ class Quarry:
     imported : lines that ran while the project was imported; functions there cannot be exchanged in memory.
     wanted, expected : names and exceptions that red tests ask for in vain.
     raised, spelled : exceptions that they end with, and the words in their own strings.
+    favoured : names of the templates that the failures themselves speak for; they come sooner.
     """
 
     def __init__(
@@ -37,7 +39,9 @@ class Quarry:
         expected: tuple[str, ...] = (),
         raised: tuple[str, ...] = (),
         spelled: tuple[str, ...] = (),
+        favoured: frozenset[str] = frozenset(),
     ) -> None:
+        self._favoured = favoured
         self._sources = dict(sources)
         self.imported = imported
         self._hints = (wanted, expected, raised, spelled)
@@ -52,7 +56,7 @@ class Quarry:
 
     def with_source(self, source: Source) -> Quarry:
         """The same project with one file in another state."""
-        return Quarry({**self._sources, source.path: source}, self.imported, *self._hints)
+        return Quarry({**self._sources, source.path: source}, self.imported, *self._hints, favoured=self._favoured)
 
     def candidates(
         self, spots: Sequence[Spot], *, seed: int = 0, tiers: Sequence[int] = TIERS
@@ -62,7 +66,7 @@ class Quarry:
         buckets = [
             (_TIER_COST[tier] * (1 + spot.order / _REACH), chance.random() if seed else 0.0, nth, tier, False)
             for nth, spot in enumerate(spots)
-            for tier in tiers
+            for tier in (*tiers, *([_SOONER] if self._favoured else []))
         ]
         hasty = [self._hasty(spot) for spot in spots]
         buckets += [(cost + _AGAIN, luck, nth, tier, True) for cost, luck, nth, tier, _ in buckets if hasty[nth]]
@@ -83,7 +87,7 @@ class Quarry:
         source = view.source
         early, unit = self._place(source, spot)
         for template in TEMPLATES:
-            if template.tier != tier:
+            if template.name not in self._favoured if tier == _SOONER else template.tier != tier:
                 continue
             for swap in template.propose(view):
                 start, end = swap.span

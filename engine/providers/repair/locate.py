@@ -16,7 +16,7 @@ from engine.providers.repair.observe import Seen
 from engine.providers.repair.source import FUNCTIONS, Source
 
 Place = tuple[str, int, int, int]  # path, first and last line, column
-_IN_TRACE, _DEEPEST = 0.2, 0.4
+_IN_TRACE, _DEEPEST, _ORIGIN = 0.2, 0.4, 0.3
 _EARLY = 0.1
 
 
@@ -89,6 +89,8 @@ def spots(
     # Most often all red tests have one cause, and then what only they have in common says most.
     for group in [*grouped, sorted(red)] if len(grouped) > 1 else grouped:
         scores = _scores([seen[at] for at in group if at in seen], group, covered, calm)
+        for place in _origins([seen[at] for at in group if at in seen], places, covered):
+            scores[place] = scores.get(place, 0.0) + _ORIGIN
         _spread(scores, places, sources)
         ranked = sorted(scores, key=lambda place: (-scores[place], -place[1], place))
         for nth, place in enumerate(ranked):
@@ -147,6 +149,21 @@ def _scores(
         if score > 0:
             scores[place] = score
     return scores
+
+
+def _origins(
+    views: Sequence[Seen], places: Mapping[Place, ast.stmt], covered: Mapping[Place, frozenset[int]]
+) -> Iterator[Place]:
+    """Statements that gave a name the None which an operation then could do nothing with."""
+    lost: set[tuple[str, str]] = set()
+    for view in views:
+        if view.frames and view.sign.kind in ("TypeError", "AttributeError"):
+            lost |= {(view.frames[-1][0], name) for name, value in view.values if value == "None"}
+    for place, node in places.items() if lost else ():
+        if isinstance(node, ast.Assign) and covered.get(place):
+            names = {n.id for target in node.targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+            if any((place[0], name) in lost for name in names):
+                yield place
 
 
 def _spread(scores: dict[Place, float], places: Mapping[Place, ast.stmt], sources: Mapping[str, Source]) -> None:

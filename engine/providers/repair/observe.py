@@ -30,6 +30,7 @@ class Seen:
     frames : (path, line) in editable files that the traceback passed, outermost first.
     lines : editable lines the test ran.
     memory : bytes that it and the tests before it have taken beyond what was there.
+    values : plain values by name at the innermost frame of a failure.
     """
 
     sign: Sign
@@ -39,6 +40,7 @@ class Seen:
     seconds: float
     steps: int
     memory: int = 0
+    values: tuple[tuple[str, str], ...] = ()
 
     def runs(self, path: str, first: int, last: int) -> bool:
         lines = self.lines.get(path)
@@ -65,6 +67,7 @@ def seen_from(message: Message) -> Seen:
         seconds=message["seconds"],
         steps=message["steps"],
         memory=message["memory"],
+        values=tuple((name, value) for name, value in message.get("values", ())),
     )
 
 

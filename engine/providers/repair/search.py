@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from engine.providers.repair.answer import answer, empty_handed, last_lines, nearest_miss
+from engine.providers.repair.answer import answer, at_failure, empty_handed, last_lines, nearest_miss
 from engine.providers.repair.attempt import Plausible, Situation
 from engine.providers.repair.budget import Budget, Stopped
 from engine.providers.repair.choose import RUNNERS_UP, Outlook, runners_up
@@ -31,6 +31,7 @@ from engine.providers.repair.scratch import keys_of
 from engine.providers.repair.source import Source, Unreadable
 from engine.providers.repair.synth.synthesis import Synthesis
 from engine.providers.repair.task import RepairResult, RepairTask, SearchProgress
+from engine.providers.repair.told import told
 from engine.providers.repair.trial import ENDLESS, PASSED, Sign
 from engine.providers.repair.zygote import Gone
 from engine.workspace.encoding import decoded
@@ -204,7 +205,8 @@ class Quest:
             frames = tuple((path, line) for error in greeting.errors for path, line in error["frames"])
             kinds = [view.sign.kind for view in self._seen.values()] + [error["kind"] for error in greeting.errors]
             hints = (wanted, expected, raised_errors(kinds), self._spelled)
-            quarry = Quarry(self._sources, self._lab.ran_at_import(), *hints)
+            favoured = told(self._seen[at].text for at in self._red if at in self._seen)
+            quarry = Quarry(self._sources, self._lab.ran_at_import(), *hints, favoured=favoured)
             turn = Round(
                 self._lab,
                 self._budget,
@@ -226,8 +228,8 @@ class Quest:
             try:
                 found = turn.search()
             except Stopped:
-                if not turn.plausible and (missed := nearest_miss(turn)):
-                    self._notes.append(missed)
+                if not turn.plausible:
+                    self._notes += [said for said in (nearest_miss(turn), at_failure(turn)) if said]
                 gain = max((len(p.mended) for p in turn.plausible if p.whole), default=0)
                 back = thoughts.given_up(self._budget.fixed + gain)
                 self._note_standing(back) if back is not None else self._keep_best(turn)

@@ -17,6 +17,7 @@ from .direct import direct_call
 from .steps import Steps
 
 PASSED, FAILED, SKIPPED, ENDLESS, MISSING = "p", "f", "s", "t", "m"
+_MOST_VALUES, _LONGEST_VALUE = 12, 40
 _MISMATCH = re.compile(r"Mismatched elements: (\d+)")
 
 
@@ -35,6 +36,7 @@ class Ending:
     missed : how many elements an array comparison found wrong, or -1.
     frames : (file, line) of each frame in an editable file, outermost first.
     text : the message, cut short.
+    values : names and values at the innermost of those frames, where that was asked for.
     """
 
     def __init__(self, code: str, error: BaseException | None = None) -> None:
@@ -44,6 +46,7 @@ class Ending:
         self.missed = -1
         self.frames: list[tuple[str, int]] = []
         self.text = ""
+        self.values: list[tuple[str, str]] = []
         self.error = error
 
     def sign(self) -> list[Any]:
@@ -62,8 +65,8 @@ def real(path: str) -> str:
     return found
 
 
-def describe(ending: Ending, test_file: str, short: dict[str, str]) -> None:
-    """Fill in where the traceback of ``ending`` went."""
+def describe(ending: Ending, test_file: str, short: dict[str, str], *, values: bool = False) -> None:
+    """Fill in where the traceback of ``ending`` went, and what it found there if ``values`` are wanted."""
     error = ending.error
     if error is None:
         return
@@ -77,6 +80,8 @@ def describe(ending: Ending, test_file: str, short: dict[str, str]) -> None:
             ending.line = trace.tb_lineno
         elif name in short:
             ending.frames.append((short[name], trace.tb_lineno))
+            if values:
+                ending.values = _plain_values(trace.tb_frame.f_locals)
         trace = trace.tb_next
     try:
         text = str(error)
@@ -87,6 +92,18 @@ def describe(ending: Ending, test_file: str, short: dict[str, str]) -> None:
     if match:
         ending.missed = int(match.group(1))
     ending.error = None
+
+
+def _plain_values(names: dict[str, Any]) -> list[tuple[str, str]]:
+    """Names with values whose text nobody has made up: of the plainest types, cut short, and how long others are."""
+    found: list[tuple[str, str]] = []
+    for name, value in list(names.items())[:_MOST_VALUES]:
+        kind = type(value)
+        if kind in (bool, int, float, type(None)) or (kind in (str, bytes) and len(value) <= _LONGEST_VALUE):
+            found.append((name, repr(value)[:_LONGEST_VALUE]))
+        elif kind in (str, bytes, list, tuple, dict, set, frozenset):
+            found.append((name, f"{kind.__name__} of {len(value)}"))
+    return found
 
 
 def _calls_below() -> int:
@@ -104,6 +121,10 @@ class Runner:
     ----------
     steps : the store every instrumented loop takes from.
     short : real path of each editable file, and its short name.
+
+    Attributes
+    ----------
+    telling : whether values at the place of a failure are wanted.
     """
 
     def __init__(self, steps: Steps, short: dict[str, str]) -> None:
@@ -114,6 +135,7 @@ class Runner:
         self._below = 0
         self._caught: list[BaseException] = []
         self.dirty = False
+        self.telling = False
         signal.signal(signal.SIGALRM, self._time_up)
         signal.signal(signal.SIGPROF, self._time_up)
 
@@ -171,7 +193,8 @@ class Runner:
         if self._steps.spent or ending.kind == "TimeUp" or isinstance(ending.error, MemoryError):
             ending.code = ENDLESS  # what takes all the memory there is would go on, too, if it could
             self.dirty = self.dirty or self._direct.get(item.nodeid) is None
-        describe(ending, self._files.get(item.nodeid) or real(str(item.path)), self._short)
+        file = self._files.get(item.nodeid) or real(str(item.path))
+        describe(ending, file, self._short, values=self.telling)
         return ending
 
     def _run(self, item: Any, after: Any) -> Ending:

@@ -146,6 +146,7 @@ class Trials:
             assert self.images is not None
             self.images.swap(*patch)
         known, before, wild = set(sys.modules), size(), False
+        self.runner.telling = True
         tracer.start()
         tracer.take()
         for nth, at in enumerate(wanted):
@@ -159,6 +160,7 @@ class Trials:
                 "sign": ending.sign(),
                 "frames": ending.frames[-40:],
                 "text": ending.text,
+                "values": ending.values,
                 "lines": tracer.take(),
                 "seconds": seconds,
                 "steps": self.steps.used,

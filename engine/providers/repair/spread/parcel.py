@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import os
@@ -15,7 +16,11 @@ def packed(root: Path) -> bytes:
     """Plain files of a project, and links that stay inside it, in an order that depends on nothing else."""
     held = io.BytesIO()
     real = root.resolve()
-    with tarfile.open(fileobj=held, mode="w:gz", compresslevel=1, format=tarfile.PAX_FORMAT) as tar:
+    # The time of packing stands in the head of a gzip file; by its digest a parcel is known again.
+    with (
+        gzip.GzipFile(fileobj=held, mode="wb", compresslevel=1, mtime=0) as thin,
+        tarfile.open(fileobj=thin, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
         for folder, names, files in os.walk(real):
             left_out = unwanted(folder, [*names, *files])
             names[:] = sorted(name for name in names if name not in left_out)
