@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 _LONGEST = 2000  # characters; what pytest cuts is no Python any more
@@ -33,10 +34,8 @@ def told(texts: Iterable[str]) -> frozenset[str]:
     found: set[str] = set()
     for text in texts:
         for one, other in _pairs(text[:_LONGEST]):
-            for holds, templates in _RELATIONS:
-                if holds(one, other):
-                    found.update(templates)
-                    break
+            with suppress(OverflowError):  # a whole number too large for a float beside one
+                found.update(next((names for holds, names in _RELATIONS if holds(one, other)), ()))
     return frozenset(found)
 
 

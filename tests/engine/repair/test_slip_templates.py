@@ -212,6 +212,11 @@ def test_no_edit_answers_a_literal_of_a_test_with_another_one(proposals):
         assert "zebra" not in new
 
 
+def test_what_a_method_is_of_may_go_over_several_lines(proposals):
+    text = "def f(a, b, c):\n    x = (a\n         + b\n         + c).sum()\n    return x\n"
+    assert text.replace("(a\n         + b\n         + c).sum()", "(a\n         + b).sum() + c") in proposals(text)
+
+
 def test_a_refused_call_is_given_the_variable_at_hand_before_all_others():
     text = "def f(a, b, c, rows):\n    for old, new in rows:\n        a = a.replace(new)\n    return a\n"
     source = Source("mod.py", text)

@@ -48,6 +48,7 @@ def test_the_arithmetic_of_an_assertion_speaks_for_kinds_of_edits(text, first):
         "assert " + "(" * 5000,
         "assert 9 == 9",
         "DID NOT RAISE",
+        "assert 1" + "0" * 400 + " == 0.5",
     ],
 )
 def test_what_is_not_two_values_apart_in_a_known_way_speaks_for_nothing(text):

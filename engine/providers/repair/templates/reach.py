@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from engine.providers.repair.templates.base import Swap, Template, replaced
 from engine.providers.repair.view import View
 
-_SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.LShift: "<<"}
-_JOINS = {ast.BitOr: "|", ast.BitXor: "^", ast.BitAnd: "&", ast.Add: "+", ast.Sub: "-"}
+_SIGNS: Mapping[type[ast.operator], str] = {
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.Div: "/",
+    ast.FloorDiv: "//",
+    ast.LShift: "<<",
+}
+_JOINS: Mapping[type[ast.operator], str] = {
+    ast.BitOr: "|",
+    ast.BitXor: "^",
+    ast.BitAnd: "&",
+    ast.Add: "+",
+    ast.Sub: "-",
+}
 
 
 def inside(view: View) -> Iterator[Swap]:
     """``f(a) + b`` becomes ``f(a + b)``, and ``a.f() + b`` becomes ``(a + b).f()``."""
-    for node in view.expressions(ast.BinOp):
-        assert isinstance(node, ast.BinOp)
-        sign = _SIGNS.get(type(node.op))
-        if sign is None:
-            continue
+    for node, sign in _operations(view, _SIGNS):
         left, right = view.atom(node.left), view.atom(node.right)
         for call, is_left in ((node.left, True), (node.right, False)):
             held = _held(view, call)
@@ -42,16 +51,19 @@ def outside(view: View) -> Iterator[Swap]:
 
 def beside(view: View) -> Iterator[Swap]:
     """``(a << n) | b`` becomes ``a | (b << n)``: what was done to one of two operands is done to the other."""
-    for node in view.expressions(ast.BinOp):
-        assert isinstance(node, ast.BinOp)
-        sign = _JOINS.get(type(node.op))
-        if sign is None:
-            continue
+    for node, sign in _operations(view, _JOINS):
         for one, other, is_left in ((node.left, node.right, True), (node.right, node.left, False)):
             if isinstance(one, ast.BinOp) and type(one.op) in _SIGNS and not isinstance(other, ast.Constant):
                 bare = view.atom(one.left)
                 done = f"({view.atom(other)} {_SIGNS[type(one.op)]} {view.atom(one.right)})"
                 yield replaced(view, node, f"{bare} {sign} {done}" if is_left else f"{done} {sign} {bare}", 1.7)
+
+
+def _operations(view: View, signs: Mapping[type[ast.operator], str]) -> Iterator[tuple[ast.BinOp, str]]:
+    """Operations of some kinds, and their signs."""
+    for node in view.expressions(ast.BinOp):
+        if isinstance(node, ast.BinOp) and type(node.op) in signs:
+            yield node, signs[type(node.op)]
 
 
 def _held(view: View, node: ast.expr) -> ast.expr | None:
@@ -78,7 +90,8 @@ def _with(view: View, call: ast.Call, held: ast.expr, text: str) -> str:
 
 def _holds(text: str) -> bool:
     """Whether an expression can be asked for a method as it stands."""
-    return isinstance(ast.parse(text, mode="eval").body, ast.Name | ast.Attribute | ast.Call | ast.Subscript)
+    # In parentheses, as it may go over several lines.
+    return isinstance(ast.parse(f"({text})", mode="eval").body, ast.Name | ast.Attribute | ast.Call | ast.Subscript)
 
 
 TEMPLATES = (
