@@ -29,8 +29,8 @@ COMMANDS = {
 
 USAGE = f"usage: python -m kernels {{{','.join(COMMANDS)}}} [--help]\n"
 
-UNTOLD = 128 + signal.SIGPIPE
-"""The exit code where the reader left before all was told, as of any program in a pipe."""
+UNTOLD = 141
+"""The exit code where the reader left before all was told: 128 and SIGPIPE, as of any program in a pipe."""
 
 
 def main(arguments: list[str]) -> int:
@@ -62,9 +62,8 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         code = 130
     if not _flushed():
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # Python would try again at its end, and complain
+        # Python would try again at its end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code
 
 
