@@ -23,7 +23,7 @@ from kernels.errors import FormatError
 SHAPES = ("2560x2560", "6912x2560", "2560x6912")
 LEGEND = """
 Sums are exact; times are of whole matmul calls on floats. Beside a rate is the machine's in the same moments:
-reading memory; int8 products, widened to 32 bits at once; the same, widened now and then, where the tier may.
+reading memory; int8 products, widened to 32 bits at once; the same where the tier has better: 16-bit sums, a unit.
     M x K     batch thr weights    median µs [p10 – p90]      GB/s of read      %  GMAC/s of peak      %  of peak      %
 """
 COLD_BATCHES = 8
@@ -86,9 +86,10 @@ def _probes(report: BackendReport, threads: int) -> Any:
     if why_not("fast") is not None:
         return nullcontext(None)
     from kernels.bench.probes import probes
+    from kernels.cpu.fast.host import fitted
     from kernels.cpu.fast.tiers import named
 
-    return probes(named(report.tier or backend_report("fast").tier), threads, COLD_BYTES)
+    return probes(fitted(named(report.tier or backend_report("fast").tier)), threads, COLD_BYTES)
 
 
 def _heading(report: BackendReport, others: peers.Peers) -> str:
@@ -112,7 +113,7 @@ def _row(result: dict[str, Any]) -> str:
     times = f"{result['median_us']:9.0f} [{result['p10_us']:.0f} – {result['p90_us']:.0f}]"
     rates = f"{result['packed_gb_s']:6.1f} {beside('read')} {result['giga_macs_s']:9.1f} {beside('multiply')}"
     said = "".join(_peer(name, value, result["median_us"]) for name, value in result["peers_us"].items())
-    return f"{kind} {'cold' if result['cold'] else 'hot':5} {times:29} {rates} {beside('multiply_narrow')}{said}"
+    return f"{kind} {'cold' if result['cold'] else 'hot':5} {times:29} {rates} {beside('multiply_best')}{said}"
 
 
 def _peer(name: str, us: float | None, ours: float) -> str:

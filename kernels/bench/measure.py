@@ -41,7 +41,7 @@ class Timing:
     packed_gb_s: float
     giga_macs_s: float
     machine: dict[str, float]
-    """By probe its median rate: ``read`` in GB/s, ``multiply`` and ``multiply_narrow`` in GMAC/s."""
+    """By probe its median rate: ``read`` in GB/s, ``multiply`` and ``multiply_best`` in GMAC/s."""
 
     @property
     def shares(self) -> dict[str, float]:
@@ -132,5 +132,5 @@ def _look(probes: Probes | None, rates: dict[str, list[float]], read: int | None
     if read is not None:
         rates.setdefault("read", []).append(probes.read(read) / 1e9)
     rates.setdefault("multiply", []).append(probes.multiply() / 1e9)
-    if probes.multiply_narrow is not None:
-        rates.setdefault("multiply_narrow", []).append(probes.multiply_narrow() / 1e9)
+    if probes.multiply_best is not None:
+        rates.setdefault("multiply_best", []).append(probes.multiply_best() / 1e9)

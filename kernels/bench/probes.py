@@ -16,7 +16,7 @@ from time import perf_counter
 import numpy as np
 from llvmlite import ir
 
-from kernels.cpu.fast import tile
+from kernels.cpu.fast import amx, tile
 from kernels.cpu.fast.build import compiled
 from kernels.cpu.fast.ir import (
     I8,
@@ -32,6 +32,7 @@ from kernels.cpu.fast.ir import (
     load,
     loop,
     number,
+    room,
     splat,
 )
 from kernels.cpu.fast.load import Signatures, functions
@@ -45,6 +46,10 @@ TURNS = 1_000_000
 """Turns of the loops that multiply: some milliseconds."""
 
 
+UNIT_SUMS = 4
+"""Matrices of sums of a unit that do not wait for each other."""
+
+
 @dataclass(frozen=True, slots=True)
 class Probes:
     """Rates of this machine with some threads at once, measured when asked."""
@@ -55,21 +60,22 @@ class Probes:
     multiply: Callable[[], float]
     """int8 products a second of the tier, each added up in 32 bits."""
 
-    multiply_narrow: Callable[[], float] | None
-    """The same where 16-bit sums are widened only now and then, as the products do on such tiers."""
+    multiply_best: Callable[[], float] | None
+    """The same as the products of the tier do them, with 16-bit sums or a matrix unit; None: as above."""
 
 
 @contextmanager
 def probes(tier: Tier, threads: int, size: int) -> Iterator[Probes]:
     """Probes that go round in ``size`` bytes, for as long as the context lasts."""
     signatures: Signatures = dict.fromkeys(("read", "read_ahead"), (c_int64, c_void_p, c_int64))
-    signatures |= dict.fromkeys(("wide", "narrow"), (c_int64, c_int64))
+    signatures |= dict.fromkeys(("wide", "best"), (c_int64, c_int64))
     code = functions(compiled(_source(tier), tier), signatures)
     share = size // threads // STRIDE * STRIDE
     turn = count()
     memory = aligned((share * threads,), np.uint8)
     memory[:] = 1
     products = _sums(tier) * tier.lanes * 4 * TURNS * threads
+    unit_products = amx.ROWS * amx.ROWS * amx.ROW * TURNS * threads
     with ThreadPoolExecutor(threads) as pool:
 
         def rate(work: float, call: Callable[[int], object]) -> float:
@@ -88,18 +94,18 @@ def probes(tier: Tier, threads: int, size: int) -> Iterator[Probes]:
         def wide() -> float:
             return rate(products, lambda _: code["wide"](TURNS))
 
-        def narrow() -> float:
-            return rate(products, lambda _: code["narrow"](TURNS))
+        def best() -> float:
+            return rate(unit_products if tier.unit else products, lambda _: code["best"](TURNS))
 
-        yield Probes(lambda some: reading(better, some), wide, narrow if tier.narrow else None)
+        yield Probes(lambda some: reading(better, some), wide, best if tier.narrow or tier.unit else None)
 
 
 def _source(tier: Tier) -> str:
     module = ir.Module("probes")
     _read(module, "read", 0)
-    _read(module, "read_ahead", tile.AHEAD)
+    _read(module, "read_ahead", tier.ahead)
     _multiply(module, tier, "wide")
-    _multiply(module, tier, "narrow")
+    _unit(module) if tier.unit else _multiply(module, tier, "best")
     return str(module)
 
 
@@ -122,10 +128,10 @@ def _read(module: ir.Module, name: str, distance: int) -> None:
 
 
 def _multiply(module: ir.Module, tier: Tier, name: str) -> None:
-    """``wide(turns)`` and ``narrow(turns)``: products on registers alone, each of an earlier result."""
+    """``wide(turns)`` and ``best(turns)``: products on registers alone, each of an earlier result."""
     b, turns = function(module, name, I64, {"turns": I64})
     narrow = ir.VectorType(I16, 2 * tier.lanes)
-    kind = narrow if tier.narrow and name == "narrow" else ir.VectorType(I32, tier.lanes)
+    kind = narrow if tier.narrow and name == "best" else ir.VectorType(I32, tier.lanes)
     dot = tile.DOTS[tier.instruction]
     q = splat(ir.VectorType(I32, tier.lanes), 0x01_02_03_04)
 
@@ -135,6 +141,23 @@ def _multiply(module: ir.Module, tier: Tier, name: str) -> None:
         return [b.add(total, tile.widened(b, tier, dot(b, splat(narrow, 0), total, q))) for total in state]
 
     _give(b, loop(b, number(0), turns, number(1), [splat(kind, n) for n in range(_sums(tier))], turn))
+
+
+def _unit(module: ir.Module) -> None:
+    """``best(turns)`` for a matrix unit: each turn four products of full matrices."""
+    b, turns = function(module, "best", I64, {"turns": I64})
+    settings = room(b, I8, amx.SETTINGS)
+    b.store(splat(ir.VectorType(I8, amx.SETTINGS), 0), settings, align=1)
+    amx.AMX.set(b, settings, [number(amx.ROWS, I8)] * amx.MATRICES)
+
+    def turn(_: Value, state: list[Value]) -> list[Value]:
+        for sums in range(UNIT_SUMS):
+            amx.AMX.multiply(b, sums, UNIT_SUMS, UNIT_SUMS + 1)
+        return state
+
+    loop(b, number(0), b.udiv(turns, number(UNIT_SUMS)), number(1), [], turn)
+    amx.AMX.release(b)
+    b.ret(number(0))
 
 
 def _sums(tier: Tier) -> int:

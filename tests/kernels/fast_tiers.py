@@ -5,14 +5,15 @@ from functools import cache
 
 import llvmlite.binding as llvm
 import pytest
+from amx_in_words import InWords
 from llvmlite import ir
 
-from kernels.cpu.fast import tile
+from kernels.cpu.fast import amx, tile
 from kernels.cpu.fast.backend import FastBackend
 from kernels.cpu.fast.build import assemble
+from kernels.cpu.fast.host import arch, denied
 from kernels.cpu.fast.ir import splat
 from kernels.cpu.fast.load import Code, load
-from kernels.cpu.fast.start import arch
 from kernels.cpu.fast.tiers import TIERS, Tier, named
 
 NAMES = [tier.name for tier in TIERS]
@@ -44,12 +45,13 @@ def spelled_out(instruction: str):
 def code(name: str) -> tuple[Code, Tier]:
     """A tier's code; where this CPU lacks its instruction, with that spelled out and all else as it is."""
     tier = named(name)
-    if tier.runs_on(arch(), llvm.get_host_cpu_features()):
+    if tier.runs_on(arch(), llvm.get_host_cpu_features()) and not denied(tier):
         return load(assemble(tier)), tier
     if tier.narrow:
         pytest.skip(f"missing-cpu: {', '.join(tier.needs)}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(tile.DOTS, tier.instruction, spelled_out(tier.instruction))
+        patch.setattr(amx, "AMX", InWords())
         everywhere = replace(tier, needs=(), arch="")
         return load(assemble(everywhere)), everywhere
 

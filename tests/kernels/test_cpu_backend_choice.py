@@ -9,7 +9,7 @@ import pytest
 
 import kernels.backend
 from kernels import BackendError, NoDevice, PackedMatrix, backend_report, matmul, select_backend
-from kernels.cpu.fast import start
+from kernels.cpu.fast import host, start
 from kernels.cpu.fast.tiers import OVERRIDE, TIERS, candidates, named
 from kernels.gpu import device
 
@@ -136,7 +136,7 @@ def test_cpu_backend_strict_wants_the_best_tier(fresh):
     build = start._build
 
     def fails(tier):
-        if tier is best:
+        if tier == best:
             raise BackendError(f"tier {tier.name}: no")
         return build(tier)
 
@@ -151,13 +151,30 @@ def test_cpu_backend_strict_wants_the_best_tier(fresh):
         select_backend("fast", strict=True)
 
 
+def test_cpu_backend_says_that_the_system_denies_the_matrix_unit(fresh):
+    """Its state is kept for those who ask, where the system lets them; the next tier does all else as well."""
+    features = {feature: True for tier in (named("amx"), named("avx2")) for feature in tier.needs}
+    fresh.delenv(OVERRIDE, raising=False)
+    fresh.setattr(start.llvm, "get_host_cpu_features", lambda: features)
+    fresh.setattr(start, "arch", lambda: "x86_64")
+    fresh.setattr(start, "_build", lambda tier: tier.name.encode())
+    fresh.setattr(start, "load", lambda code: code)
+    fresh.setattr(start, "disk", SimpleNamespace(key=lambda *_: "", read=lambda _: None, write=lambda *_: None))
+    fresh.setattr(host, "_matrices", lambda: False)
+    started = start.start.__wrapped__()
+    assert (started.tier.name, started.code) == ("avx512-vnni", b"avx512-vnni")
+    assert started.passed_over == ("tier amx: this system keeps no state of a matrix unit for this process",)
+    fresh.setattr(host, "_matrices", lambda: True)
+    assert start.start.__wrapped__().code == b"amx"
+
+
 def test_cpu_backend_takes_the_tier_the_environment_names(fresh):
     fresh.setenv(OVERRIDE, "portable")
     assert backend_report("fast").tier == "portable"
 
 
 @pytest.mark.parametrize(
-    ("wanted", "says"), [("avx3", "is no tier; known: avx512-vnni"), ("sdot", "x86_64 CPU lacks neon, dotprod")]
+    ("wanted", "says"), [("avx3", "is no tier; known: amx, avx512-vnni"), ("sdot", "x86_64 CPU lacks neon, dotprod")]
 )
 def test_cpu_backend_refuses_a_tier_that_cannot_be(fresh, wanted, says):
     fresh.setenv(OVERRIDE, wanted)
@@ -168,7 +185,8 @@ def test_cpu_backend_refuses_a_tier_that_cannot_be(fresh, wanted, says):
 def test_cpu_backend_tiers_go_by_the_features_of_the_cpu(fresh):
     fresh.delenv(OVERRIDE, raising=False)
     everything = {feature: True for tier in TIERS for feature in tier.needs}
-    assert [tier.name for tier in candidates("x86_64", everything)] == ["avx512-vnni", "avx-vnni", "avx2", "portable"]
+    names = [tier.name for tier in candidates("x86_64", everything)]
+    assert names == ["amx", "avx512-vnni", "avx-vnni", "avx2", "portable"]
     assert [tier.name for tier in candidates("aarch64", everything)] == ["sdot", "portable"]
     assert candidates("riscv64", {}) == (named("portable"),)
 

@@ -49,6 +49,19 @@ def test_cpu_fast_16_bits_hold_a_span_whatever_the_input():
     assert fourfold * 4 * 2 * 2 * 127 < 2**15
 
 
+@pytest.mark.parametrize("tokens", [3, 4, 16, 17, 33, 64, 95, 256, 257, 300])
+@pytest.mark.parametrize("cols", [128, 640, 1152])
+def test_cpu_fast_matrix_unit_takes_any_number_of_tokens(tokens, cols):
+    """Whole and broken matrices of the unit, whole and broken pieces of a row, more tokens than a pass takes."""
+    checks.check_random(fast_tiers.backend("amx"), 70, cols, tokens)
+
+
+def test_cpu_fast_matrix_unit_is_used():
+    text = fast_tiers.assembly("amx", "x86_64-linux-gnu")
+    assert text.count("tdpbsud") >= 8
+    assert text.count("tilerelease") == 1
+
+
 @tiers
 def test_cpu_fast_keeps_the_other_promises(tier):
     backend = fast_tiers.backend(tier)

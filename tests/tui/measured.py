@@ -35,7 +35,7 @@ def result(
     moved = 2560 * 2560 / 4 if op == "matmul" else 2560 * 2560 * 5 / 4
     times = {"median_us": us, "p10_us": us * (1 - spread), "p90_us": us * (1 + spread)}
     rates = {"packed_gb_s": moved / us / 1e3, "giga_macs_s": 2560 * 2560 * batch / us / 1e3}
-    machine = {"read": READ} | ({"multiply": MULTIPLY, "multiply_narrow": MULTIPLY} if op == "matmul" else {})
+    machine = {"read": READ} | ({"multiply": MULTIPLY, "multiply_best": MULTIPLY} if op == "matmul" else {})
     return {"type": "result", **kind(op, backend, batch, name), **times, **rates, "machine": machine, "calls": 45}
 
 

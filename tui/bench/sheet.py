@@ -72,7 +72,7 @@ class Result(Kind, frozen=True, tag_field="type", tag="result"):
 
         Cold weights are read from memory, so reading bounds a product too; hot ones come from nearer by.
         """
-        peak = max(self.machine.get("multiply", 0.0), self.machine.get("multiply_narrow", 0.0))
+        peak = max(self.machine.get("multiply", 0.0), self.machine.get("multiply_best", 0.0))
         shares = [self.giga_macs_s / peak] if peak > 0 and self.giga_macs_s > 0 else []
         read = self.machine.get("read", 0.0)
         if read > 0 and (self.cold or self.op != "matmul"):

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kernels.cpu.fast.crew import Crew
 from kernels.cpu.fast.lanes import VECTORS, padded, repack
-from kernels.cpu.fast.memory import address
+from kernels.cpu.fast.memory import address, short_lived
 from kernels.errors import InputError
 from kernels.formats.i2_s import BLOCK
 from kernels.ternary import as_float32, quantize_activations
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from kernels.packed import PackedMatrix
 
 FLOAT32 = np.dtype(np.float32)
-
-PANEL = 2**18
-"""Bytes of activations a pass over the matrix takes: about half an L2 cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +76,10 @@ class FastBackend:
         if cols % BLOCK:
             q = np.pad(q, ((0, 0), (0, padded(cols) - cols)))
         lanes = self._lanes(matrix)
-        sums = np.empty((len(q), lanes.width), np.int32)
+        sums = short_lived((len(q), lanes.width), np.int32)
         sizes = len(q), lanes.panel, lanes.blocks
         table = lanes.address, address(sums), lanes.groups, 1.0
-        self.run("accumulate", lanes.groups, address(q), self.room(4 * lanes.panel), *sizes, *table, matrices=1)
+        self.run("accumulate", lanes.groups, address(q), self.room(lanes.room), *sizes, *table, matrices=1)
         return np.ascontiguousarray(sums[:, :rows])
 
     def multiply(self, matrix: PackedMatrix, x: ArrayLike) -> NDArray[np.float32]:
@@ -121,8 +118,8 @@ class FastBackend:
         )
 
     def new(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """An array for results."""
-        return np.empty(shape, np.float32)
+        """An array for results; on a cache line, where many tokens make that worth its time."""
+        return short_lived(shape, np.float32) if shape[0] > 1 else np.empty(shape, np.float32)
 
     def hold(self, array: object) -> None:
         """An array that is written: nothing to do, where its address is forgotten at once."""
@@ -136,7 +133,7 @@ class FastBackend:
         kept = self._repacked.get(matrix)
         if kept is None:
             words, width = repack(matrix, self.tier.lanes), padded(matrix.shape[1])
-            panel, groups = max(self.tier.tile, PANEL // max(1, width)), len(words)
+            panel, groups = self.tier.tokens(width), len(words)
             kept = _Lanes(
                 words, words.ctypes.data, float(matrix.scale), groups=groups, width=groups * self._height,
                 blocks=width // BLOCK, panel=panel, room=panel * (width + 8),
@@ -148,6 +145,6 @@ class FastBackend:
         """The address of so many bytes that are this thread's until its next call."""
         room: tuple[NDArray[np.uint8], int] | None = getattr(self._mine, "room", None)
         if room is None or len(room[0]) < size:
-            array = np.empty(size, np.uint8)
+            array = short_lived((size,), np.uint8)
             room = self._mine.room = array, array.ctypes.data
         return room[1]

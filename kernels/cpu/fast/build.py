@@ -10,7 +10,7 @@ import sys
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-from kernels.cpu.fast import attend, calls, dense, dense_int8, play, product, rounding, sweeps, team, tokens
+from kernels.cpu.fast import attend, calls, dense, dense_int8, pieces, play, product, rounding, sweeps, team, tokens
 from kernels.cpu.fast.tiers import Tier, named
 
 
@@ -18,8 +18,9 @@ def source(tier: Tier) -> str:
     """The tier's functions in LLVM's language."""
     module = ir.Module("kernels")
     team.emit(module, tier)
-    product.emit(module, tier)
     tokens.emit(module)
+    pieces.emit(module)
+    product.emit(module, tier)
     calls.emit(module, tier)
     sweeps.emit(module)
     dense.emit(module, tier)
@@ -57,10 +58,14 @@ def compiled(written: str, tier: Tier, triple: str = "", text: bool = False) -> 
 
 def main() -> None:
     """Compile the tier named on the command line, try it, and only then hand it out."""
+    from kernels.cpu.fast.host import denied, fitted
     from kernels.cpu.fast.load import load
     from kernels.cpu.fast.trial import differs
 
-    tier = named(sys.argv[1])
+    tier = fitted(named(sys.argv[1]))
+    why = denied(tier)
+    if why:
+        sys.exit(f"{tier.name}: {why}")
     code = assemble(tier)
     wrong = differs(load(code), tier)
     if wrong:

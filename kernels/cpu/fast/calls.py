@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from llvmlite import ir
 
-from kernels.cpu.fast import team
+from kernels.cpu.fast import team, unit
 from kernels.cpu.fast.ir import I64, POINTER, Value, at, function, larger, loop, number, smaller
 from kernels.cpu.fast.lanes import VECTORS
 from kernels.cpu.fast.tiers import Tier
@@ -26,8 +26,8 @@ def emit(module: ir.Module, tier: Tier) -> None:
     groups are high together.
     """
     worker = _products(module, number(VECTORS * tier.lanes))
-    _accumulate(module, worker)
-    _multiply(module, worker)
+    _accumulate(module, tier, worker)
+    _multiply(module, tier, worker)
 
 
 def _products(module: ir.Module, height: Value) -> ir.Function:
@@ -35,7 +35,6 @@ def _products(module: ir.Module, height: Value) -> ir.Function:
 
     def body(b: ir.IRBuilder, words: Value, first: Value, last: Value) -> None:
         panel = team.unpack(b, words, PANEL)
-        scaled = b.icmp_unsigned("!=", b.ptrtoint(panel["scale"], I64), number(0))
 
         def one_matrix(index: Value, state: list[Value]) -> list[Value]:
             before, matrix = state[0], team.unpack(b, at(b, panel["table"], index, 8 * len(MATRIX)), MATRIX)
@@ -46,11 +45,8 @@ def _products(module: ir.Module, height: Value) -> ir.Function:
             with b.if_then(b.icmp_signed("<", low, high)):
                 given = [panel[name] for name in ("q", "bias")]
                 sizes = [panel["blocks"], low, high, panel["count"], stride]
-                b.call(module.globals["product"], [matrix["weights"], *given, y, *sizes])
-                with b.if_then(scaled):
-                    rows = b.mul(low, height), b.mul(high, height)
-                    scales = panel["scale"], matrix["scale"]
-                    b.call(module.globals["rescale"], [y, *scales, panel["count"], stride, *rows])
+                scales = panel["scale"], matrix["scale"]
+                b.call(module.globals["product"], [matrix["weights"], *given, y, *sizes, *scales])
             return [b.add(before, matrix["groups"])]
 
         loop(b, number(0), panel["matrices"], number(1), [number(0)], one_matrix)
@@ -58,8 +54,12 @@ def _products(module: ir.Module, height: Value) -> ir.Function:
     return team.work(module, "products", body)
 
 
-def _accumulate(module: ir.Module, worker: ir.Function) -> None:
-    """``accumulate(words)``: (batch, 128 blocks) int8 → (batch, 2 L groups) int32; ``room`` holds (panel,) int32."""
+def _accumulate(module: ir.Module, tier: Tier, worker: ir.Function) -> None:
+    """``accumulate(words)``: (batch, 128 blocks) int8 → (batch, 2 L groups) int32.
+
+    ``room`` holds (panel,) int32, and behind them a panel of activations, where there is a unit that wants them in
+    `pieces`.
+    """
     b, words = function(module, "accumulate", I64, {"words": POINTER})
     given = team.unpack(b, words, HEAD | OPERATIONS["accumulate"])
     table = at(b, words, 8 * len(given))
@@ -69,6 +69,11 @@ def _accumulate(module: ir.Module, worker: ir.Function) -> None:
         count = smaller(b, given["panel"], b.sub(given["batch"], start))
         q = at(b, given["q"], b.mul(start, width))
         b.call(module.globals["negative_sums"], [q, given["room"], count, width])
+        if tier.unit:
+            many, cut = b.icmp_signed(">=", count, number(unit.FEW)), at(b, given["room"], given["panel"], 4)
+            with b.if_then(many):
+                b.call(module.globals["cut"], [q, cut, count, width])
+            q = b.select(many, cut, q)
         nothing = ir.Constant(POINTER, None)
         team.together(b, given, worker, [table, q, given["room"], nothing, number(1), given["blocks"], start, count])
         return []
@@ -77,7 +82,7 @@ def _accumulate(module: ir.Module, worker: ir.Function) -> None:
     b.ret(given["batch"])
 
 
-def _multiply(module: ir.Module, worker: ir.Function) -> None:
+def _multiply(module: ir.Module, tier: Tier, worker: ir.Function) -> None:
     """``multiply(words)``: (batch, cols) float32 → (batch, 2 L groups) float32 for every matrix.
 
     ``room`` is that of a panel: (panel, 128 blocks) int8, then (panel,) float32 and (panel,) int32. Gives the number
@@ -94,7 +99,8 @@ def _multiply(module: ir.Module, worker: ir.Function) -> None:
         count = smaller(b, given["panel"], b.sub(given["batch"], start))
         x = at(b, given["x"], b.mul(start, given["cols"]), 4)
         head = [given[name] for name in HEAD]
-        sizes = [count, given["cols"], width]
+        cut = b.zext(b.icmp_signed(">=", count, number(unit.FEW)), I64) if tier.unit else number(0)
+        sizes = [count, given["cols"], width, cut]
         done = b.call(module.globals["quantize"], [*head, x, given["room"], scale, bias, *sizes])
         with b.if_then(b.icmp_signed("<", done, count), likely=False):
             b.ret(b.add(start, done))

@@ -68,7 +68,9 @@ def emit(module: ir.Module, tier: Tier) -> None:
     def some_tokens(start: Value, count: Value) -> None:
         x = at(b, given["x"], b.mul(start, cols), 4)
         head = [given[name] for name in HEAD]
-        done = b.call(module.globals["quantize"], [*head, x, given["room"], factor, unused, count, cols, cols])
+        done = b.call(
+            module.globals["quantize"], [*head, x, given["room"], factor, unused, count, cols, cols, number(0)]
+        )
         with b.if_then(b.icmp_signed("<", done, count), likely=False):
             b.ret(b.add(start, done))
         arrays = given["weights"], given["scale"], given["room"], factor, given["y"]

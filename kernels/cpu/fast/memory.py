@@ -11,6 +11,7 @@ import mmap
 import threading
 from contextlib import suppress
 from ctypes import addressof, c_char
+from math import prod
 from typing import Any, TypeVar
 
 import numpy as np
@@ -42,16 +43,20 @@ def aligned(shape: tuple[int, ...], dtype: type[Item]) -> NDArray[Item]:
     0
     """
     global _region
-    size = int(np.prod(shape, dtype=object)) * np.dtype(dtype).itemsize
+    size = prod(shape) * np.dtype(dtype).itemsize
     if size < SMALL:
-        room = np.empty(size + LINE, np.uint8)
-        skip = -room.ctypes.data % LINE
-        return room[skip : skip + size].view(dtype).reshape(shape)
+        return short_lived(shape, dtype)
     with _lock:
         if len(_region) < size:
             _region = fresh(max(size, REGION))
         room, _region = _region[:size], _region[-(-size // LINE) * LINE :]
     return room.view(dtype).reshape(shape)
+
+
+def short_lived(shape: tuple[int, ...], dtype: type[Item]) -> NDArray[Item]:
+    """The same for an array that is soon given back, in memory of its own."""
+    room = np.empty(prod(shape) * np.dtype(dtype).itemsize + LINE, np.uint8)
+    return np.ndarray(shape, dtype, room, -address(room) % LINE)
 
 
 def address(array: NDArray[Any]) -> int:

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from kernels.cpu.fast.backend import PANEL, FastBackend
+from kernels.cpu.fast.backend import FastBackend
 from kernels.cpu.fast.memory import address
 from kernels.cpu.fast.record import Record, Recorder
 from kernels.ops import checks
@@ -81,10 +81,10 @@ class FastOps(HostArrays):
         y = self._new((batch, rows))
         weights, goal = address(head.weights), address(y)
         if head.scale is None:
-            name, panel = f"dense_f{8 * head.weights.itemsize}", max(1, PANEL // (4 * cols))
+            name, panel = f"dense_f{8 * head.weights.itemsize}", max(1, self._backend.tier.panel // (4 * cols))
             self._run(name, rows, address(x), weights, goal, batch, panel, cols)
             return y
-        panel = max(1, PANEL // cols)
+        panel = max(1, self._backend.tier.panel // cols)
         arrays = address(x), self._backend.room(panel * (cols + 8)), weights, address(head.scale), goal
         if self._run("dense_int8", rows, *arrays, batch, panel, cols) < batch:
             quantize_activations(x)  # says which is not finite

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from llvmlite import ir
 
-from kernels.cpu.fast import tile
-from kernels.cpu.fast.ir import I8, I32, I64, POINTER, VOID, Value, at, function, load, loop, number, smaller, spread
+from kernels.cpu.fast import tile, unit
+from kernels.cpu.fast.ir import I8, I32, I64, VOID, Value, at, function, load, loop, number, smaller, spread
 from kernels.cpu.fast.lanes import VECTORS
 from kernels.cpu.fast.memory import LINE
 from kernels.cpu.fast.tiers import Tier
@@ -26,18 +26,21 @@ ROOM = 2**14
 def emit(module: ir.Module, tier: Tier) -> None:
     """Add ``product`` to a module, and the tiles it is made of.
 
-    ``product(weights, q, bias, sums, blocks, first, last, batch, stride)`` computes the row groups first to last of
-    (batch, stride) int32 sums from (batch, 128 blocks) int8 activations and their (batch,) int32 biases.
+    ``product(weights, q, bias, sums, blocks, first, last, batch, stride, scale, weight_scale)`` computes the row groups
+    first to last of (batch, stride) int32 sums from (batch, 128 blocks) int8 activations and their (batch,) int32
+    biases; with (batch,) float32 scales of the activations it makes them float32.
     """
     chunk = ROOM // tile.decoded_bytes(tier)
-    if tier.narrow:
+    if tier.narrow or tier.unit:
         tile.emit_decode(module, tier)
+    if tier.unit:
+        unit.emit(module, tier)
     packed = [tile.emit(module, tier, width) for width in range(1, tier.tile + 1)]
     wide = tier.tile * 3 // 2 if tier.narrow else 0  # no registers are needed for decoding
     decoded = [tile.emit(module, tier, width, decoded=True) for width in range(1, wide + 1)]
-    arguments = dict.fromkeys(("weights", "q", "bias", "sums"), POINTER)
-    arguments |= dict.fromkeys(("blocks", "first", "last", "batch", "stride"), I64)
-    b, weights, q, bias, sums, blocks, first, last, batch, stride = function(module, "product", VOID, arguments)
+    b, weights, q, bias, sums, blocks, first, last, batch, stride, scale, weight_scale = function(
+        module, "product", VOID, unit.PRODUCT
+    )
     width = b.mul(blocks, number(BLOCK))
 
     def pass_by(tiles: list[ir.Function], body: Value, q: Value, sums: Value, blocks: Value) -> None:
@@ -92,5 +95,13 @@ def emit(module: ir.Module, tier: Tier) -> None:
                 pass_by(packed, body, q, rows, blocks)
         return []
 
+    if tier.unit:
+        with b.if_then(b.icmp_signed(">=", batch, number(unit.FEW))):
+            b.call(module.globals["unit"], b.function.args)
+            b.ret_void()
     loop(b, first, last, number(1), [], one_group)
+    with b.if_then(b.icmp_unsigned("!=", b.ptrtoint(scale, I64), number(0))):
+        height = number(VECTORS * tier.lanes)
+        edges = b.mul(first, height), b.mul(last, height)
+        b.call(module.globals["rescale"], (sums, scale, weight_scale, batch, stride, *edges))
     b.ret_void()

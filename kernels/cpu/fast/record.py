@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.cpu.fast.backend import FastBackend
+from kernels.cpu.fast.memory import short_lived
 from kernels.cpu.fast.words import HEAD, OPERATIONS
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Recorder(FastBackend):
     def room(self, size: int) -> int:
         """The address of so many bytes, that are this recorder's alone."""
         if size not in self._rooms:
-            self._rooms[size] = np.empty(size, np.uint8)
+            self._rooms[size] = short_lived((size,), np.uint8)
         return self._rooms[size].ctypes.data
 
     def _run(self, operation: str, groups: int, *words: float, matrices: int = 0) -> int:

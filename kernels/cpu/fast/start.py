@@ -14,6 +14,7 @@ import llvmlite
 import llvmlite.binding as llvm
 
 from kernels.cpu.fast import disk
+from kernels.cpu.fast.host import arch, denied, fitted
 from kernels.cpu.fast.load import Code, load
 from kernels.cpu.fast.tiers import Tier, candidates
 from kernels.errors import BackendError
@@ -34,12 +35,6 @@ class Started:
     """Better tiers, each with the reason why it is not used."""
 
 
-def arch() -> str:
-    """This machine's architecture, as LLVM's triples begin on Linux."""
-    triple: str = llvm.get_process_triple()
-    return triple.partition("-")[0].replace("arm64", "aarch64")
-
-
 @cache
 def start() -> Started:
     """The first tier that can be had, found once a process.
@@ -52,7 +47,11 @@ def start() -> Started:
     features = dict(llvm.get_host_cpu_features())
     machine = arch(), llvm.get_host_cpu_name(), repr(sorted(features.items())), llvmlite.__version__
     reasons: list[str] = []
-    for tier in candidates(arch(), features):
+    for tier in map(fitted, candidates(arch(), features)):
+        why = denied(tier)
+        if why:
+            reasons.append(f"tier {tier.name}: {why}")
+            continue
         name = disk.key(tier.name, *machine)
         began = perf_counter()
         kept = disk.read(name)

@@ -24,6 +24,9 @@ class Tier:
     arch : how the machine's triple begins; empty: any machine.
     narrow : sums are kept in 16 bits for a span of 256 columns, else in 32 throughout.
     instruction : what the assembly must show; empty: nothing in particular.
+    unit : there is a unit that multiplies small matrices: see `unit`.
+    panel : bytes of activations a pass over the matrix takes, about half an L2 cache.
+    ahead : bytes between what is read of a matrix and what is asked for from memory.
     """
 
     name: str
@@ -33,6 +36,9 @@ class Tier:
     arch: str = ""
     narrow: bool = False
     instruction: str = ""
+    unit: bool = False
+    panel: int = 2**18
+    ahead: int = 8192
 
     @property
     def halves(self) -> bool:
@@ -44,6 +50,16 @@ class Tier:
         """For LLVM's target machine."""
         return ",".join(f"+{feature}" for feature in self.needs)
 
+    @property
+    def most_tokens(self) -> int:
+        """Tokens a pass over a matrix takes at most."""
+        return 256 if self.unit else 2**31
+
+    def tokens(self, width: int) -> int:
+        """Tokens a pass takes, of so many bytes each."""
+        fit = self.panel // max(1, width)
+        return min(max(fit // 32, 1) * 32, self.most_tokens) if self.unit else max(fit, self.tile)
+
     def runs_on(self, arch: str, features: Mapping[str, bool]) -> bool:
         """Whether a CPU of this architecture and these features executes it."""
         return arch.startswith(self.arch) and all(features.get(feature) for feature in self.needs)
@@ -51,15 +67,11 @@ class Tier:
 
 AVX512 = "avx512f", "avx512bw", "avx512vl"
 
+VNNI = *AVX512, "avx512vnni", "f16c"
+
 TIERS = (
-    Tier(
-        "avx512-vnni",
-        16,
-        8,
-        ("avx512f", "avx512bw", "avx512vl", "avx512vnni", "f16c"),
-        "x86_64",
-        instruction="vpdpbusd",
-    ),
+    Tier("amx", 16, 8, (*VNNI, "amx-tile", "amx-int8"), "x86_64", instruction="vpdpbusd", unit=True, panel=2**20),
+    Tier("avx512-vnni", 16, 8, VNNI, "x86_64", instruction="vpdpbusd"),
     Tier("avx-vnni", 8, 5, ("avx2", "avxvnni", "f16c"), "x86_64", instruction="vpdpbusd"),
     Tier("avx2", 8, 4, ("avx2", "f16c"), "x86_64", narrow=True, instruction="vpmaddubsw"),
     Tier("sdot", 4, 8, ("neon", "dotprod"), "aarch64", instruction="sdot"),

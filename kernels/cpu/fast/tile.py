@@ -42,9 +42,6 @@ from kernels.formats.i2_s import BLOCK, SHIFTS, STRIDE
 SPAN = 2
 """Blocks whose products 16 bits can sum."""
 
-AHEAD = 8192
-"""Bytes between what is read and what is asked for from memory."""
-
 UNROLL = 4
 """Words decoded in one turn of the innermost loop."""
 
@@ -128,19 +125,25 @@ def emit_decode(module: ir.Module, tier: Tier) -> ir.Function:
     b.function.linkage = "internal"
     size = tier.lanes * 4
 
-    def some_words(first: Value, _: list[Value]) -> list[Value]:
-        here, there = at(b, weights, first, VECTORS * size), at(b, codes, first, 4 * VECTORS * size)
-        for word in range(UNROLL):
+    def one_block(block: Value, _: list[Value]) -> list[Value]:
+        here, there = at(b, weights, block, block_bytes(tier)), at(b, codes, block, decoded_bytes(tier))
+        for word in range(WORDS):
             vectors = _load_words(b, tier, here, word)
             for field, shift in enumerate(SHIFTS):
                 for n, vector in enumerate(vectors):
-                    place = at(b, there, ((4 * word + field) * VECTORS + n) * size)
-                    b.store(_field(b, vector, shift, 3), place, align=size)
+                    b.store(_field(b, vector, shift, 3), at(b, there, _place(tier, word, field, n) * size), align=size)
         return []
 
-    loop(b, number(0), b.mul(blocks, number(WORDS)), number(UNROLL), [], some_words)
+    loop(b, number(0), blocks, number(1), [], one_block)
     b.ret_void()
     return b.function
+
+
+def _place(tier: Tier, word: int, field: int, vector: int) -> int:
+    """Where a decoded vector lies among those of its block."""
+    if tier.unit:  # those that make a matrix follow each other
+        return (vector * len(SHIFTS) + field) * WORDS + word
+    return (word * len(SHIFTS) + field) * VECTORS + vector
 
 
 def block_bytes(tier: Tier) -> int:
@@ -159,7 +162,7 @@ def _load_words(b: ir.IRBuilder, tier: Tier, body: Value, word: int) -> list[Val
     for line in range(word * VECTORS * size, (word + 1) * VECTORS * size, LINE):
         if line % LINE:
             continue
-        ahead = at(b, body, AHEAD + line)
+        ahead = at(b, body, tier.ahead + line)
         intrinsic(b, "llvm.prefetch.p0", VOID, [ahead, number(0, I32), number(3, I32), number(1, I32)])
     kind = ir.VectorType(I32, tier.lanes)
     return [load(b, kind, at(b, body, (word * VECTORS + vector) * size), size) for vector in range(VECTORS)]

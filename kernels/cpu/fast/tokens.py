@@ -27,6 +27,7 @@ from kernels.cpu.fast.ir import (
     spread,
     sweep,
 )
+from kernels.cpu.fast.pieces import Pieces
 from kernels.cpu.fast.words import ADDRESS, COUNT
 from kernels.ops.order import MAGIC, bits
 from kernels.ternary import ABSMAX_FLOOR
@@ -43,21 +44,22 @@ def emit(module: ir.Module) -> None:
 
 
 def _quantize(module: ir.Module) -> None:
-    """``quantize(job, share, groups, x, q, scale, bias, rows, cols, width)``.
+    """``quantize(job, share, groups, x, q, scale, bias, rows, cols, width, cut)``.
 
     (rows, cols) float32 → (rows, width) int8, zeros behind, and for each its scale and ``-Σ q``. Gives the number of
-    rows done, less than ``rows`` where the next one holds what is not finite: its scale is 0.
+    rows done, less than ``rows`` where the next one holds what is not finite: its scale is 0. Where ``cut`` is not 0,
+    the integers lie in `pieces`.
     """
     worker = team.work(module, "quantize_range", _quantize_range)
     arguments = team.HEAD_TYPES | dict.fromkeys(("x", "q", "scale", "bias"), POINTER)
-    arguments |= dict.fromkeys(("rows", "cols", "width"), I64)
+    arguments |= dict.fromkeys(("rows", "cols", "width", "cut"), I64)
     b, job, share, groups, *given = function(module, "quantize", I64, arguments)
     b.function.linkage = "internal"
-    x, q, scale, bias, rows, cols, width = given
+    x, q, scale, bias, rows, cols, width, cut = given
     # As many ranges of tokens as there are of groups.
     share = larger(b, b.udiv(b.mul(rows, share), larger(b, groups, number(1))), number(1))
     head = {"job": job, "share": share, "groups": rows}
-    team.together(b, head, worker, [x, q, scale, bias, cols, width])
+    team.together(b, head, worker, [x, q, scale, bias, cols, width, cut])
 
     def look(row: Value, _: list[Value]) -> list[Value]:
         found = load(b, I32, at(b, scale, row, 4), 4)
@@ -71,11 +73,12 @@ def _quantize(module: ir.Module) -> None:
 
 def _quantize_range(b: ir.IRBuilder, words: Value, first: Value, last: Value) -> None:
     """The rows first to last."""
-    fields = dict.fromkeys(("x", "q", "scale", "bias"), ADDRESS) | dict.fromkeys(("cols", "width"), COUNT)
-    x, q, scale, bias, cols, width = team.unpack(b, words, fields).values()
+    fields = dict.fromkeys(("x", "q", "scale", "bias"), ADDRESS) | dict.fromkeys(("cols", "width", "cut"), COUNT)
+    x, q, scale, bias, cols, width, cut = team.unpack(b, words, fields).values()
+    pieces = Pieces(b, width, cut)
 
     def one_row(row: Value, _: list[Value]) -> list[Value]:
-        here, there = at(b, x, b.mul(row, cols), 4), at(b, q, b.mul(row, width))
+        here, there = at(b, x, b.mul(row, cols), 4), pieces.row(q, row)
 
         def largest(index: Value, state: list[Value], count: int) -> list[Value]:
             kind = several(I32, count)  # the bits of positive floats are ordered as the floats are
@@ -93,13 +96,13 @@ def _quantize_range(b: ir.IRBuilder, words: Value, first: Value, last: Value) ->
             scaled = b.fmul(load(b, floats, at(b, here, index, 4)), spread(b, factor, count))
             shifted = b.bitcast(b.fadd(scaled, splat(floats, MAGIC)), integers)
             rounded = b.sub(shifted, splat(integers, bits(MAGIC)))
-            b.store(b.trunc(rounded, several(I8, count)), at(b, there, index), align=1)
+            b.store(b.trunc(rounded, several(I8, count)), pieces.column(there, index), align=1)
             return [b.sub(state[0], rounded)]
 
         (total,) = sweep(b, cols, STEP, [splat(several(I32, STEP), 0)], round_, join="add")
 
         def clear(index: Value, _: list[Value]) -> list[Value]:
-            b.store(number(0, I8), at(b, there, index))
+            b.store(number(0, I8), pieces.column(there, index))
             return []
 
         loop(b, cols, width, number(1), [], clear)
@@ -130,6 +133,13 @@ def _negative_sums(module: ir.Module) -> None:
     b.ret_void()
 
 
+def scaled(b: ir.IRBuilder, sums: Value, divisor: Value, weight_scale: Value) -> Value:
+    """Sums as floats: divided by the scale of the activations, then times that of the weights."""
+    count = sums.type.count if isinstance(sums.type, ir.VectorType) else 1
+    value = b.fdiv(b.sitofp(sums, several(F32, count)), spread(b, divisor, count))
+    return b.fmul(value, spread(b, weight_scale, count))
+
+
 def _rescale(module: ir.Module) -> None:
     """``rescale(y, scale, weight_scale, batch, stride, first, last)``: columns of (batch, stride) int32 → float32."""
     arguments = {"y": POINTER, "scale": POINTER, "weight_scale": F32}
@@ -143,9 +153,8 @@ def _rescale(module: ir.Module) -> None:
 
         def apply(index: Value, _: list[Value], count: int) -> list[Value]:
             place = at(b, here, index, 4)
-            value = b.sitofp(load(b, several(I32, count), place, 4), several(F32, count))
-            value = b.fmul(b.fdiv(value, spread(b, divisor, count)), spread(b, weight_scale, count))
-            b.store(value, place, align=4)
+            sums = load(b, several(I32, count), place, 4)
+            b.store(scaled(b, sums, divisor, weight_scale), place, align=4)
             return []
 
         sweep(b, b.sub(last, first), STEP, [], apply)

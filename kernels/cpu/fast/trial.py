@@ -20,7 +20,7 @@ from kernels.packed import PackedMatrix
 if TYPE_CHECKING:
     from kernels.ops import Ops
 
-SHAPES = ((1, 128, 1), (70, 640, 1), (33, 384, 7), (64, 896, 19), (40, 2176, 31))
+SHAPES = ((1, 128, 1), (70, 640, 1), (33, 384, 7), (64, 896, 19), (40, 2176, 31), (40, 640, 70))
 """Rows, columns and tokens: whole and broken groups, spans and tiles of every width."""
 
 
