@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from selectors import EVENT_READ, DefaultSelector
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -26,6 +29,15 @@ F32 = 0
 PATIENCE_S = 600.0
 """Seconds a program may take."""
 
+MOST_SAID = 2**24
+"""Bytes a program may say: far more than the text of any context."""
+
+LAST_WORDS = 2**12
+"""Bytes kept of the end of what it complains of."""
+
+PIECE = 2**16
+"""Bytes read at a time."""
+
 
 def text_of(program: Path, model: Path, prompt: str, most: int) -> str:
     """What a program goes on with, greedily: ``llama-simple``, or one with the options of ``llama-cli``.
@@ -33,7 +45,7 @@ def text_of(program: Path, model: Path, prompt: str, most: int) -> str:
     Raises
     ------
     InputError
-        It cannot be run, or ends with an error; its last words are told.
+        It cannot be run, takes or says too much, or ends with an error; its last words are told.
     """
     program = (
         program.absolute() if program.exists() else program
@@ -44,13 +56,45 @@ def text_of(program: Path, model: Path, prompt: str, most: int) -> str:
     else:
         command += ["-p", prompt, "--temp", "0", "--no-display-prompt", "-no-cnv"]
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE_S)
-    except (OSError, subprocess.SubprocessError) as error:
+        code, said, last = _ran(command)
+    except subprocess.TimeoutExpired:
+        raise InputError(f"{program} took longer than {PATIENCE_S:g} seconds") from None
+    except OSError as error:
         raise InputError(f"{program}: {error}") from None
-    if done.returncode:
-        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise InputError(f"{program} ended with {done.returncode}: {last[:300]}")
-    return done.stdout.decode(errors="replace")
+    if code:
+        raise InputError(f"{program} ended with {code}: {_text(last).strip().rpartition(chr(10))[2][:300]}")
+    return _text(said)
+
+
+def _ran(command: list[str]) -> tuple[int, bytes, bytes]:
+    """The exit code of a program, all it says and the end of what it complains of; killed where that is too much."""
+    ends, said, last = monotonic() + PATIENCE_S, bytearray(), b""
+    quiet, piped = subprocess.DEVNULL, subprocess.PIPE
+    with subprocess.Popen(command, stdin=quiet, stdout=piped, stderr=piped) as child, DefaultSelector() as pipes:
+        try:
+            for pipe in (child.stdout, child.stderr):
+                assert pipe is not None
+                pipes.register(pipe, EVENT_READ)
+            while pipes.get_map():
+                for key, _ in pipes.select(max(0, ends - monotonic())):
+                    part = os.read(key.fd, PIECE)
+                    if not part:
+                        pipes.unregister(key.fileobj)
+                    elif key.fileobj is child.stdout:
+                        said += part
+                    else:
+                        last = (last + part)[-LAST_WORDS:]
+                if len(said) > MOST_SAID:
+                    raise InputError(f"{command[0]} said more than {MOST_SAID} bytes, the most that is read of it")
+                if monotonic() >= ends:
+                    break
+            return child.wait(max(0, ends - monotonic())), bytes(said), last
+        finally:
+            child.kill()
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode(errors="replace")
 
 
 def same_text(model: Model, tokenizer: Tokenizer, prompt: str, most: int, said: str) -> Rung:

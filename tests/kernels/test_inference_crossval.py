@@ -4,6 +4,8 @@ import io
 import json
 import stat
 import sys
+import time
+import tracemalloc
 import zipfile
 from dataclasses import replace
 from importlib.util import find_spec
@@ -14,7 +16,7 @@ import pytest
 
 from kernels import InputError
 from kernels.__main__ import main
-from kernels.crossval import climb
+from kernels.crossval import climb, programs
 from kernels.crossval.reference import of, stored
 from kernels.gguf import ModelFile
 from kernels.model import Model, Rounding
@@ -202,6 +204,47 @@ def test_inference_crossval_command_compares_the_text_of_a_program(tmp_path, cap
     assert "after 3 characters" in capsys.readouterr().out
     assert main([*ask, program(tmp_path, "dies", "", 3)]) == 1
     assert "ended with 3" in capsys.readouterr().out
+
+
+def endless(folder, name, body):
+    path = folder / name
+    path.write_text(f"#!{sys.executable}\nimport sys, time\n{body}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+@pytest.mark.parametrize("body", [
+    "while True: sys.stdout.write('said ' * 1000)",
+    "sys.stderr.write('.' * 10**6)\nwhile True: sys.stdout.write('said ' * 1000)",
+])  # fmt: skip
+def test_inference_crossval_reads_no_more_of_a_program_than_it_can_use(tmp_path, monkeypatch, body):
+    monkeypatch.setattr(programs, "MOST_SAID", 2**20)
+    path = endless(tmp_path, "talks", body)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=f"talks said more than {2**20} bytes"):
+            programs.text_of(path, I2S, "t1", 3)
+        assert tracemalloc.get_traced_memory()[1] < 2**23
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("body", [
+    "time.sleep(60)", "sys.stdout.close(); sys.stderr.close(); import os; os.close(1); os.close(2); time.sleep(60)",
+    "while True: sys.stderr.write('complains ' * 1000)",
+])  # fmt: skip
+def test_inference_crossval_waits_for_a_program_no_longer_than_it_says(tmp_path, monkeypatch, body):
+    monkeypatch.setattr(programs, "PATIENCE_S", 0.5)
+    started = time.monotonic()
+    with pytest.raises(InputError, match=r"waits took longer than 0\.5 seconds"):
+        programs.text_of(endless(tmp_path, "waits", body), I2S, "t1", 3)
+    assert time.monotonic() - started < 20
+
+
+def test_inference_crossval_tells_the_last_words_of_a_talkative_program(tmp_path):
+    path = endless(tmp_path, "dies", "sys.stderr.write('noise\\n' * 10**6 + 'no such model\\n'); sys.exit(3)")
+    with pytest.raises(InputError, match=r"dies ended with 3: no such model$"):
+        programs.text_of(path, I2S, "t1", 3)
 
 
 @pytest.mark.skipif(
