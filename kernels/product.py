@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from math import isfinite
 from typing import Literal, overload
 
 import numpy as np
@@ -15,6 +16,11 @@ from kernels.ternary import quantize_activations
 
 Quantized = tuple[NDArray[np.int8], NDArray[np.float32]]
 """What `quantize_activations` gives: (B, K) int8 and (B,) float32."""
+
+FEW = 8192
+"""Numbers whose squares are added faster than each is looked at, and by one thread."""
+
+LARGEST = float(np.finfo(np.float32).max)
 
 
 @overload
@@ -48,6 +54,14 @@ def matmul(
     -------
     y : (B, M) float32; with `accumulate_only` (B, M) int32. For arrays on a CUDA device an array on it.
 
+    Raises
+    ------
+    InputError
+        Arrays that do not fit; NaN and infinity in `x`; an output, or ``Σ t · q / activation scale`` on the way to it,
+        that float32 cannot hold: it is named, as it is on every backend, and never given as infinity.
+    BackendError
+        The backend is none, or cannot run here.
+
     Examples
     --------
     >>> matrix = PackedMatrix.from_float(np.full((2, 128), -0.5))
@@ -65,17 +79,45 @@ def matmul(
             hint = 'take backend="gpu", or bring x to the host with x.get()'
             raise InputError(f"x lies on the GPU, where the backend {chosen.name!r} does not compute", hint)
         return import_module("kernels.gpu").matmul(matrix, x, accumulate_only=accumulate_only)  # type: ignore[no-any-return]
-    rows, cols = matrix.shape
     multiply = getattr(chosen, "multiply", None)
     if multiply is not None and not accumulate_only and not isinstance(x, tuple):
         whole: NDArray[np.float32] = multiply(matrix, x)
-        return whole
-    q, scale = _quantized(x, cols)
-    sums = chosen.accumulate(matrix, q) if q.size and rows else np.zeros((len(q), rows), np.int32)
+        return refuse_overflow(whole)
+    quantized = _quantized(x, matrix.shape[1])
     if accumulate_only:
-        return sums
-    y: NDArray[np.float32] = sums.astype(np.float32) / scale[:, np.newaxis] * matrix.scale
+        return _sums(matrix, quantized[0], chosen)
+    return refuse_overflow(product(matrix, quantized, chosen))
+
+
+def product(matrix: PackedMatrix, quantized: Quantized, backend: Backend) -> NDArray[np.float32]:
+    """`matmul` of activations that are known to fit; what float32 cannot hold becomes infinity."""
+    q, scale = quantized
+    with np.errstate(over="ignore", invalid="ignore"):
+        y: NDArray[np.float32] = _sums(matrix, q, backend).astype(np.float32) / scale[:, np.newaxis] * matrix.scale
     return y
+
+
+def _sums(matrix: PackedMatrix, q: NDArray[np.int8], backend: Backend) -> NDArray[np.int32]:
+    rows = matrix.shape[0]
+    return backend.accumulate(matrix, q) if q.size and rows else np.zeros((len(q), rows), np.int32)
+
+
+def refuse_overflow(y: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Outputs, if all of them are numbers; of finite activations they are, unless float32 cannot hold them."""
+    if y.size <= FEW and isfinite(np.vdot(y, y)):
+        return y
+    finite = np.isfinite(y)
+    if not finite.all():
+        at = ", ".join(map(str, np.argwhere(~finite)[0].tolist()))
+        hint = "make the activations or the scale of the matrix smaller, or take the integers: accumulate_only=True"
+        raise InputError(f"output [{at}] overflows float32", hint)
+    return y
+
+
+def could_overflow(cols: int, scales: NDArray[np.float32], weight_scale: float) -> bool:
+    """Whether float32 may not hold an output of K columns, given the scales of activations and weights."""
+    least = float(np.abs(scales).min(initial=LARGEST))
+    return 256 * cols * max(1.0, abs(weight_scale)) >= LARGEST * least  # twice the largest sum there is
 
 
 def _quantized(x: ArrayLike | Quantized, cols: int) -> Quantized:
@@ -93,6 +135,11 @@ def _quantized(x: ArrayLike | Quantized, cols: int) -> Quantized:
         raise InputError(f"activations are {q.dtype} of shape {q.shape}; the matrix takes int8 (B, {cols})")
     if scale.shape != q.shape[:1]:
         raise InputError(f"activation scales have the shape {scale.shape}; want ({len(q)},)")
+    refuse_scales(scale)
+    return np.ascontiguousarray(q), scale
+
+
+def refuse_scales(scale: NDArray[np.float32]) -> None:
+    """Raise for scales that no activations have."""
     if not (np.isfinite(scale) & (scale > 0)).all():
         raise InputError("activation scales are not all finite and above 0")
-    return np.ascontiguousarray(q), scale

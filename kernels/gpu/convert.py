@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kernels import formats, ternary
 from kernels.errors import InputError
@@ -56,11 +57,13 @@ def launch_quantize(kernel: Any, x: Any, q: Any, scales: Any, sums: Any) -> None
         kernel((scales.size,), (THREADS,), (x, q, scales, sums, np.int32(x.shape[-1])), shared_mem=32)
 
 
-def refuse_infinite(here: Device, x: Any, scales: Any) -> None:
-    """Raise what the CPU says about x, if a scale tells that not all of it is finite."""
-    if np.isnan(here.cupy.asnumpy(scales)).any():
+def refuse_infinite(here: Device, x: Any, scales: Any) -> NDArray[np.float32]:
+    """The scales on the host, or what the CPU says about x, if one tells that not all of it is finite."""
+    there: NDArray[np.float32] = here.cupy.asnumpy(scales)
+    if np.isnan(there).any():
         ternary.quantize_activations(here.cupy.asnumpy(x))
         raise AssertionError("the device calls infinite what the CPU does not")
+    return there
 
 
 def pack(weights: Any, scale: float | np.floating) -> Any:

@@ -12,6 +12,7 @@ from kernels.errors import BackendError, InputError
 from kernels.gpu import convert, device
 from kernels.gpu.device import Device
 from kernels.packed import PackedMatrix
+from kernels.product import could_overflow, refuse_overflow, refuse_scales
 
 GEMV_TOKENS = (8, 16, 32)
 """The most tokens each kernel of gemv.cu takes; with more, multiplying costs more than reading and gemm.cu is next."""
@@ -127,7 +128,7 @@ class Plan:
         self._sums = empty(self._lead, np.int32)
         self._sizes = np.int32(self._rows), np.int32(self._cols), np.int32(batch)
         self._how = choose((self._rows, self._cols), batch, len(self._matrices), self._device.tensor_cores)
-        self._last_scales: Any = None
+        self._last: tuple[Any, Any] | None = None
         self._kernel = self._device.kernel(self._how.file, self._how.kernel)
         self._quantize = self._device.kernel("quantize.cu", "quantize_rows")
         self._sum = self._device.kernel("quantize.cu", "sum_rows")
@@ -151,7 +152,8 @@ class Plan:
         Returns
         -------
         out : what is being written; it is there when the stream has come so far. A row whose activations hold NaN or
-            infinity becomes NaN, and with `accumulate_only` -2**31, which no sum is: `check` raises for it.
+            infinity becomes NaN, and with `accumulate_only` -2**31, which no sum is; what float32 cannot hold becomes
+            infinity: `check` raises for it.
 
         Raises
         ------
@@ -161,7 +163,7 @@ class Plan:
         shape = (*self._lead, self._rows)
         out = self._device.array(self.out if out is None else out, "out", self.out.dtype.type, shape)
         q, scales, sums = self._activations(x)
-        self._last_scales = scales
+        self._last = None if scales is None else (scales, out)
         self.launch(q, scales, sums, out)
         return out
 
@@ -178,13 +180,22 @@ class Plan:
         Raises
         ------
         InputError
-            Float activations of the last call held NaN or infinity, or the scale that came with int8 ones is NaN.
+            Float activations of the last call held NaN or infinity, the scale that came with int8 ones is NaN, or
+            float32 cannot hold an output.
         """
-        if self._last_scales is not None:
-            bad = np.isnan(self._device.cupy.asnumpy(self._last_scales))
+        if self._last is not None:
+            scales, out = self._last
+            scales = self._device.cupy.asnumpy(scales)
+            bad = np.isnan(scales)
             if bad.any():
                 row = ", ".join(str(at) for at in np.argwhere(bad)[0])
                 raise InputError(f"activations[{row}] are not finite; every value must be")
+            self.refuse_overflow(scales, out)
+
+    def refuse_overflow(self, scales: Any, out: Any) -> None:
+        """Look at outputs of activations of such scales (…, B), known to the host, if float32 might not hold them."""
+        if self._float and could_overflow(self._cols, scales, max(abs(float(one.scale)) for one in self._matrices)):
+            refuse_overflow(self._device.cupy.asnumpy(out))
 
     def _activations(self, x: Any) -> tuple[Any, Any, Any]:
         """q, its scales and its sums, from either."""
@@ -220,7 +231,8 @@ def matmul(matrix: PackedMatrix, x: Any, *, out: Any = None, accumulate_only: bo
     NoDevice
         Where there is none.
     InputError
-        Wrong types and shapes; NaN and infinity in `x`, naming the first, for which the call waits.
+        Wrong types and shapes; NaN and infinity in `x`, naming the first, scales that none has, and outputs that
+        float32 cannot hold, for which the call waits.
     BackendError
         While a graph is captured: take a `Plan`.
     """
@@ -238,5 +250,9 @@ def matmul(matrix: PackedMatrix, x: Any, *, out: Any = None, accumulate_only: bo
     plan = Plan(matrix, len(first), accumulate_only=accumulate_only)
     y = plan(x, out=out)
     if not isinstance(x, tuple):
-        convert.refuse_infinite(here, x, plan._scales)
+        plan.refuse_overflow(convert.refuse_infinite(here, x, plan._scales), y)
+    elif not accumulate_only:
+        scales = here.cupy.asnumpy(x[1])
+        refuse_scales(scales)
+        plan.refuse_overflow(scales, y)
     return y

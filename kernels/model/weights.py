@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from kernels.ops import Ops
 from kernels.ops.head import Head
 from kernels.ops.host import Floats
 from kernels.packed import PackedMatrix
+from kernels.product import LARGEST
 
 HEADS = ("f16", "int8")
 """How the matrix of the logits is kept: as in the file, or rounded to int8."""
@@ -84,17 +86,25 @@ def read(
     Ambiguous
         The file does not say how its bytes are laid out, and nor does the caller.
     BadTensor, BadWeights
-        A tensor is missing, of another shape or type than the model needs, or holds what is no weight.
+        A tensor is missing, of another shape or type than the model needs, or holds what is no weight, or weights whose
+        products float32 might not hold: no product of a model is looked at again.
     """
     if head not in HEADS:
         raise InputError(f"head {head!r}; want {' or '.join(HEADS)}")
     _complete(file, sizes)
+    most = 0.0
 
     def part(layer: int, name: str) -> Floats | PackedMatrix:
         tensor = file.tensors[f"blk.{layer}.{name}.weight"]
+        nonlocal most
         if name.endswith("norm"):
-            return ops.put(_norm(tensor))
+            norm = _norm(tensor)
+            most = sqrt(norm.size) * float(np.abs(norm).max())  # the squares of what is normed have the mean 1
+            return ops.put(norm)
         matrix = _matrix(tensor, layouts, _factor(file, layer, name))
+        if 2 * most * matrix.shape[1] * max(1.0, abs(float(matrix.scale))) > LARGEST:
+            said = f"times activations up to {most:.1e}, the scale {matrix.scale:.1e} could overflow float32"
+            raise BadWeights(said, where=f"tensor {plain(tensor.name)}")
         if prepare is not None:
             prepare(matrix)
         file.release(matrix.packed)  # it was looked through, and is read again when it is wanted

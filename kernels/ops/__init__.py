@@ -74,7 +74,10 @@ class Ops(Protocol):
         """What `Head.to_int8` gives."""
 
     def linears(self, x: NDArray[np.float32], matrices: Sequence[PackedMatrix]) -> tuple[NDArray[np.float32], ...]:
-        """(T, K) and several (M, K) → as many (T, M): what `kernels.matmul` gives, x being quantized once."""
+        """(T, K) and several (M, K) → as many (T, M): what `kernels.matmul` gives, x being quantized once.
+
+        What float32 cannot hold becomes infinity: `kernels.model.weights` refuses matrices whose products could.
+        """
 
     def room(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
         """An array to be filled, whose content is not defined; MemoryError where there is no room for it."""

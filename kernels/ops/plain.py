@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from kernels.ops import checks
 from kernels.ops.host import Floats, HostArrays
 from kernels.ops.order import exp, lanes_sum
-from kernels.product import matmul
+from kernels.product import product
 from kernels.ternary import quantize_activations
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class PlainOps(HostArrays):
         """(T, K) and several (M, K) → as many (T, M)."""
         checks.linears(x, matrices)
         quantized = quantize_activations(x)
-        return tuple(matmul(matrix, quantized, backend=self._backend) for matrix in matrices)
+        return tuple(product(matrix, quantized, self._backend) for matrix in matrices)
 
 
 def _attend(q: Floats, k: Stored, v: Stored, scale: np.float32) -> Floats:

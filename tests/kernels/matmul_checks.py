@@ -1,8 +1,11 @@
 """What every backend promises; one body for the CPU and the GPU."""
 
-import numpy as np
+from collections.abc import Callable
 
-from kernels import PackedMatrix, formats, matmul, quantize_activations
+import numpy as np
+import pytest
+
+from kernels import InputError, PackedMatrix, formats, matmul, quantize_activations
 
 
 def random_matrix(rows: int, cols: int, scale: float = 0.5) -> tuple[np.ndarray, PackedMatrix]:
@@ -103,3 +106,48 @@ def check_zero_rows(backend: str) -> None:
     y = matmul(matrix, x, backend=backend)
     assert y[0].tolist() == [0.0] * 4
     np.testing.assert_array_equal(y[1:], matmul(matrix, quantize_activations(x[1:]), backend=backend))
+
+
+LARGEST = float(np.finfo(np.float32).max)
+
+
+def scaled_ones(scale: float, rows: int = 3) -> PackedMatrix:
+    """Rows of 1 and a last one of 0, times a scale; all outputs of one row of activations are its sum or nothing."""
+    ternary = np.ones((rows, 128), np.int8)
+    ternary[-1] = 0
+    return PackedMatrix(formats.get("i2_s").pack(ternary, scale), ternary.shape)
+
+
+def overflowing() -> list[tuple[PackedMatrix, object]]:
+    """A matrix and activations whose product float32 cannot hold, at the output [1, 0] first."""
+    small, large = np.ones((2, 128), np.float32), np.ones((2, 128), np.float32)
+    large[1] = 1e30
+    scale = np.array([1, 1e-30], np.float32)
+    ones = np.ones((2, 128), np.int8)
+    huge = np.concatenate([small[:1], np.full((1, 128), 3e38, np.float32)])
+    return [
+        (scaled_ones(1e30), large),  # the scales together
+        (scaled_ones(-1e30), large),
+        (scaled_ones(1e-30), huge),  # already the sum, though the output would fit
+        (scaled_ones(0.0), huge),
+        (scaled_ones(1e30, rows=20_000), large),
+        (scaled_ones(1e30), (ones, scale)),
+        (scaled_ones(1.0), (ones, np.array([1, 1e-45], np.float32))),
+    ]
+
+
+def check_overflow(backend: str, there: Callable[[np.ndarray], object] = lambda array: array) -> None:
+    """What float32 cannot hold is refused, and nothing else: not what is just below, nor what is next to nothing."""
+    for matrix, x in overflowing():
+        given = tuple(map(there, x)) if isinstance(x, tuple) else there(x)
+        with pytest.raises(InputError, match=r"^output \[1, 0\] overflows float32; make"):
+            matmul(matrix, given, backend=backend)
+        sums = matmul(matrix, given, backend=backend, accumulate_only=True)
+        assert (sums[1, 0], sums[1, -1]) in ((128 * 127, 0), (128, 0))
+    for scale, x in ((LARGEST / 128, 1.0), (LARGEST / 128 / 2**60, 2.0**60), (1e-38, 1e-3), (1e-44, 1.0)):
+        matrix = scaled_ones(scale)
+        given = np.full((1, 128), x, np.float32)
+        (q,), (factor,) = quantize_activations(given)
+        y = matmul(matrix, there(given), backend=backend)
+        assert float(y[0, 0]) == float(np.float32(q.sum(dtype=int)) / factor * matrix.scale)
+        assert 0 < float(y[0, 0]) <= LARGEST

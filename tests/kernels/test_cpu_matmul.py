@@ -76,6 +76,11 @@ def test_cpu_matmul_of_zero_rows_is_zero(backend):
     checks.check_zero_rows(backend)
 
 
+@both
+def test_cpu_matmul_never_gives_infinity(backend):
+    checks.check_overflow(backend)
+
+
 @settings(max_examples=40, deadline=None)
 @given(rows=st.integers(1, 40), blocks=st.integers(1, 4), batch=st.integers(1, 5), tile=st.sampled_from([1, 96, 1000]))
 def test_cpu_matmul_does_not_depend_on_the_tile(rows, blocks, batch, tile):

@@ -43,9 +43,11 @@ def test_cpu_product_takes_a_backend_as_it_is():
 
 
 def test_cpu_product_leaves_floats_to_a_backend_that_takes_them():
-    floats = Scripted(multiply=lambda matrix, x: (matrix, x))
+    given, whole = [], np.ones((1, 2), np.float32)
+    floats = Scripted(multiply=lambda *both: given.append(both) or whole)
     x = np.ones((1, 128))
-    assert matmul(MATRIX, x, backend=floats) == (MATRIX, x)
+    assert matmul(MATRIX, x, backend=floats) is whole
+    assert given == [(MATRIX, x)]
     assert floats.asked == []
     assert matmul(MATRIX, x, backend=floats, accumulate_only=True).tolist() == [[7, 7]]
     assert matmul(MATRIX, (x.astype(np.int8), np.ones(1)), backend=floats).tolist() == [[7.0, 7.0]]

@@ -7,7 +7,7 @@ import matmul_checks as checks
 import numpy as np
 import pytest
 
-from kernels import PackedMatrix, formats, matmul, quantize_activations
+from kernels import InputError, PackedMatrix, formats, matmul, quantize_activations
 from kernels.gpu import Plan
 from kernels.gpu import matmul as device_matmul
 from kernels.gpu.plan import choose
@@ -80,6 +80,42 @@ def test_gpu_matmul_takes_strided_activations(gpu):
 
 def test_gpu_matmul_of_zero_rows_is_zero(gpu):
     checks.check_zero_rows("gpu")
+
+
+def test_gpu_matmul_never_gives_infinity(gpu):
+    checks.check_overflow("gpu")
+    for matrix, x in checks.overflowing():
+        given = tuple(map(gpu.asarray, x)) if isinstance(x, tuple) else gpu.asarray(x)
+        for multiply in (device_matmul, lambda *args: matmul(*args, backend="gpu")):
+            with pytest.raises(InputError, match=r"output \[1, 0\] overflows float32"):
+                multiply(matrix, given)
+        device_matmul(matrix, given, accumulate_only=True)
+        plan = Plan([matrix, checks.scaled_ones(1.0, matrix.shape[0])], 2)
+        both = tuple(
+            gpu.asarray(np.stack([gpu.asnumpy(one)] * 2)) for one in (given if isinstance(given, tuple) else (given,))
+        )
+        plan(both if isinstance(given, tuple) else both[0])
+        with pytest.raises(InputError, match=r"output \[0, 1, 0\] overflows float32"):
+            plan.check()
+
+
+def test_gpu_matmul_downloads_no_output_to_look_at(stand_in):
+    gpu = stand_in("forward")
+    _, matrix = checks.random_matrix(4, 128)
+    x = np.ones((2, 128), np.float32)
+    q, scale = quantize_activations(x)
+    for given in (gpu.asarray(x), (gpu.asarray(q), gpu.asarray(scale))):
+        gpu.calls.clear()
+        device_matmul(matrix, given)
+        assert gpu.calls.count("download") == 1  # the scales
+
+
+@pytest.mark.parametrize("bad", [0.0, -1.0, np.nan, np.inf])
+def test_gpu_matmul_refuses_scales_that_no_activations_have(gpu, bad):
+    _, matrix = checks.random_matrix(4, 128)
+    given = gpu.asarray(np.ones((2, 128), np.int8)), gpu.asarray(np.array([1, bad], np.float32))
+    with pytest.raises(InputError, match="activation scales are not all finite and above 0"):
+        device_matmul(matrix, given)
 
 
 @pytest.mark.parametrize("batch", [1, 9, 20, 70])

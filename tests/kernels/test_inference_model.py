@@ -170,6 +170,10 @@ def changed(path, metadata=(), without=(), **tensors):
     (BadTensor, "attn_q.scale: shape", {"blk.0.attn_q.scale": np.ones(2, np.float32)}),
     (BadWeights, "not finite", {"blk.0.attn_q.scale": np.array([np.inf], np.float32)}),
     (BadWeights, "scale is inf", {"blk.0.attn_q.scale": np.array([3e38], np.float32), "blk.0.attn_q.weight": HUGE}),
+    *((BadWeights, f"blk.0.{name}.weight: .*could overflow", change) for name, change in (
+        ("attn_q", {"blk.0.attn_q.weight": HUGE}), ("ffn_gate", {"blk.0.ffn_norm.weight": np.float32([-1e36] * 256)}),
+        ("ffn_down", {"blk.0.ffn_down.scale": np.float32([1e37])}),
+    )),
     (BadTensor, "attn_q.scale: i32", {"blk.0.attn_q.scale": np.ones(1, np.int32)}),
     (BadMetadata, "rope.scaling", {"metadata": {"bitnet-b1.58.rope.scaling.type": "yarn"}}),
     (BadMetadata, "scaling.factor", {"metadata": {"bitnet-b1.58.rope.scaling.factor": 4.0}}),
