@@ -28,6 +28,6 @@ class CupyBackend:
 
     def accumulate(self, matrix: PackedMatrix, q: NDArray[np.int8]) -> NDArray[np.int32]:
         """(M, K) weights, (B, K) int8 → (B, M) int32."""
-        plan = Plan(matrix, len(q), accumulate_only=True)
+        plan = Plan(matrix, len(q), accumulate_only=True, wait=False)
         sums: NDArray[np.int32] = self._device.cupy.asnumpy(plan((self._device.cupy.asarray(q), None)))
         return sums

@@ -82,6 +82,8 @@ class Plan:
     matrix : (M, K) packed weights; or several of one shape, computed in one launch.
     batch : B, the rows of activations of each.
     accumulate_only : give the integer sums alone.
+    wait : until the current stream has done what it was given, as memory it still uses may come to this plan; calls
+        may then be on any stream. Without, they must be on this one.
 
     Attributes
     ----------
@@ -98,7 +100,12 @@ class Plan:
     """
 
     def __init__(
-        self, matrix: PackedMatrix | Sequence[PackedMatrix], batch: int, *, accumulate_only: bool = False
+        self,
+        matrix: PackedMatrix | Sequence[PackedMatrix],
+        batch: int,
+        *,
+        accumulate_only: bool = False,
+        wait: bool = True,
     ) -> None:
         self._device = device.current()
         if self._device.capturing:
@@ -119,6 +126,8 @@ class Plan:
         self._float = not accumulate_only
         self._matrices = matrices
         self._prepare(batch)
+        if wait:  # here and not in a call, which a graph may record
+            self._device.cupy.cuda.get_current_stream().synchronize()
 
     def _prepare(self, batch: int) -> None:
         empty = self._device.cupy.empty
@@ -137,7 +146,6 @@ class Plan:
         if len(uploaded) > 1:
             join = self._device.cupy.concatenate
             self._weights, self._weight_scales = (join(parts) for parts in zip(*uploaded, strict=True))
-            self._device.cupy.cuda.get_current_stream().synchronize()  # it may be called on another stream
 
     def __call__(self, x: Any, *, out: Any = None) -> Any:
         """Launch the product of activations that lie on the device.
@@ -247,7 +255,7 @@ def matmul(matrix: PackedMatrix, x: Any, *, out: Any = None, accumulate_only: bo
         x = first, convert.readable(here, x[1], 1)
     else:
         raise InputError(f"a tuple of {len(x)}; want (q, scale), or one array of floats")
-    plan = Plan(matrix, len(first), accumulate_only=accumulate_only)
+    plan = Plan(matrix, len(first), accumulate_only=accumulate_only, wait=False)
     y = plan(x, out=out)
     if not isinstance(x, tuple):
         plan.refuse_overflow(convert.refuse_infinite(here, x, plan._scales), y)

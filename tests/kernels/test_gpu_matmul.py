@@ -91,10 +91,8 @@ def test_gpu_matmul_never_gives_infinity(gpu):
                 multiply(matrix, given)
         device_matmul(matrix, given, accumulate_only=True)
         plan = Plan([matrix, checks.scaled_ones(1.0, matrix.shape[0])], 2)
-        both = tuple(
-            gpu.asarray(np.stack([gpu.asnumpy(one)] * 2)) for one in (given if isinstance(given, tuple) else (given,))
-        )
-        plan(both if isinstance(given, tuple) else both[0])
+        both = [gpu.asarray(np.stack([one] * 2)) for one in (x if isinstance(x, tuple) else (x,))]
+        plan(tuple(both) if isinstance(x, tuple) else both[0])
         with pytest.raises(InputError, match=r"output \[0, 1, 0\] overflows float32"):
             plan.check()
 
@@ -209,6 +207,29 @@ def test_gpu_plan_is_recorded_by_a_graph(gpu, batch):
         graph.launch(stream)
         stream.synchronize()
         np.testing.assert_array_equal(gpu.asnumpy(plan.out), host.astype(int) @ ternary.T)
+
+
+@pytest.mark.gpu
+def test_gpu_plan_is_called_on_another_stream_than_it_was_made_on():
+    import cupy
+
+    _, matrix = checks.random_matrix(64, 256)
+    host = np.random.default_rng(0).normal(size=(4, 256)).astype(np.float32)
+    x, (first, second) = cupy.asarray(host), (cupy.cuda.Stream(non_blocking=True) for _ in range(2))
+    expected = matmul(matrix, host, backend="numpy")
+    for _ in range(20):
+        with first:
+            busy = cupy.ones((4, 64), np.float32)
+            wide = cupy.ones((4096, 4096), np.float32)
+            busy += (wide @ wide)[:4, :64]  # long after the memory of both is free for others
+            del busy, wide
+            plan = Plan(matrix, 4)
+        with second:
+            y = plan(x)
+        second.synchronize()
+        np.testing.assert_array_equal(cupy.asnumpy(y), expected)
+        first.synchronize()
+        np.testing.assert_array_equal(cupy.asnumpy(y), expected)
 
 
 @pytest.mark.gpu

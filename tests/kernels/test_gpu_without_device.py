@@ -66,6 +66,24 @@ def test_gpu_plan_neither_allocates_nor_copies_nor_waits_when_called(stand_in):
     assert gpu.launched == ["quantize_rows", "gemv_8", "sum_rows", "gemv_8"]
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_gpu_plan_waits_where_it_is_made_as_it_may_be_called_on_any_stream(stand_in, several):
+    gpu = stand_in("forward")
+    matrix = checks.random_matrix(9, 256)[1]
+    kernels.gpu.device.current().weights(matrix)  # waits too, once
+    gpu.calls.clear()
+    plan = Plan([matrix] * 2 if several else matrix, 3)
+    assert gpu.calls[-1] == "wait"  # when all memory is taken
+    assert gpu.calls.count("wait") == 1
+    x = gpu.asarray(np.ones((2, 3, 256)[not several :], np.float32))
+    gpu.calls.clear()
+    with gpu.cuda.Stream(non_blocking=True):
+        plan(x)
+    Plan(matrix, 3, wait=False)
+    kernels.gpu.matmul(matrix, gpu.asarray(np.ones((3, 256), np.float32)))
+    assert "wait" not in gpu.calls
+
+
 def test_gpu_weights_are_uploaded_once_and_forgotten_with_their_matrix(stand_in):
     gpu = stand_in("forward")
     matrix = checks.random_matrix(9, 256)[1]
