@@ -19,6 +19,7 @@ from engine.workspace.git_calls import FSCK, IDENTITY
 from engine.workspace.worktrees import Worktrees
 
 _UNBORN = re.compile(r"'(.+?)/?' does not have a commit checked out")
+_IGNORED = "ignored by one of your .gitignore files"
 STATE = ".bitnet-tui"
 EMPTY_SHA = "0" * 40
 
@@ -209,12 +210,16 @@ class Repository(Worktrees):
 
     def _add_all(self, env: Mapping[str, str]) -> None:
         """Index every file but ours, and repositories inside that have no commit: git has no form for those."""
-        left_out = [f":(exclude){STATE}"]
+        ours = f":(exclude){STATE}"
+        left_out = [ours]
         while True:
             try:
                 self.run("add", "-A", "--", ".", *left_out, env=env)
                 return
             except EnvironmentFailure as failure:
+                if ours in left_out and _IGNORED in failure.message:  # git objects to naming it at all
+                    left_out.remove(ours)
+                    continue
                 unborn = _UNBORN.search(failure.message)
                 more = f":(exclude,top,literal){unborn[1]}" if unborn else ""
                 if not more or more in left_out:

@@ -55,3 +55,12 @@ def test_what_the_settings_ask_for_comes_along_too(workshop):
         "src/pkg/local.py",
         "build/pkg/_version.py",
     }
+
+
+def test_a_repository_may_ignore_our_folder_itself(tmp_path):
+    root = make_repo(tmp_path, {"a.py": "x = 1\n", ".gitignore": ".bitnet-tui/\n"})
+    (root / "new.txt").write_text("")
+    home, repository = Home(root), Repository(root)
+    home.make()
+    snapshot = repository.snapshot(home.scratch("run"))
+    assert {entry.path for entry in repository.entries(snapshot.tree)} == {"a.py", ".gitignore", "new.txt"}
