@@ -138,8 +138,8 @@ def crossval_gate(command: Sequence[str], bench: ToolBench) -> Gate:
     tool = bench.find(command[0])
     if not tool:
         return Gate("crossval", GateStatus.SKIPPED, "missing-tool", f"{command[0]} is not installed")
-    code, lines = bench.confined([tool, *command[1:]])
-    last = (lines[-1][:200] if lines else f"exit {code}").removeprefix("crossval: ")
+    code, last = _last_line([tool, *command[1:]], bench)
+    last = last.removeprefix("crossval: ")
     if code == NOTHING_AT_HAND:
         return Gate("crossval", GateStatus.SKIPPED, "no-cpp-reference", f"crossval: {last}")
     return Gate("crossval", GateStatus.PASS if code == 0 else GateStatus.FAIL, "", f"crossval: {last}")
@@ -152,9 +152,15 @@ def benchmarks_gate(command: Sequence[str], bench: ToolBench) -> Gate | None:
     tool = bench.find(command[0])
     if not tool:
         return Gate("benchmarks", GateStatus.SKIPPED, "missing-tool", f"{command[0]} is not installed")
-    code, lines = bench.confined([tool, *command[1:]])
-    last = lines[-1][:200] if lines else f"exit {code}"
+    code, last = _last_line([tool, *command[1:]], bench)
     return Gate("benchmarks", GateStatus.PASS if code == 0 else GateStatus.FAIL, "", f"baseline: {last}")
+
+
+def _last_line(argv: Sequence[str], bench: ToolBench) -> tuple[int, str]:
+    """How a command ended, and what it said last; with its exit code, where that says more than yes or no."""
+    code, lines = bench.confined(argv)
+    ended = [] if lines and code in (0, 1, NOTHING_AT_HAND) else [f"exit {code}"]
+    return code, ": ".join([*ended, *(line[:200] for line in lines[-1:])])
 
 
 def tidy(command: Sequence[str], bench: ToolBench) -> bool:

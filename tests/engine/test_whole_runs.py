@@ -339,7 +339,7 @@ def test_a_comparison_and_a_baseline_are_gates_and_run_confined(
     assert gates["crossval"]["evidence"] == f"crossval: {status}"
     assert gates["impl"]["status"] == impl
     assert gates["benchmarks"]["status"] == "fail"  # said, but not held against the change
-    assert gates["benchmarks"]["evidence"] == "baseline: 51.2 tokens a second"
+    assert gates["benchmarks"]["evidence"] == "baseline: exit 3: 51.2 tokens a second"
 
 
 @pytest.mark.parametrize(("settings", "code"), [("", 0), ('[lint]\nselect = ["SIM"]\n', 1)])
