@@ -383,7 +383,7 @@ class Loop:
         name = self.plan.suites[0]
         count, report = self.runner.collect(name, self.plan.config.suites[name], place, block=optional)
         if report.collect_errors:
-            return report.collect_errors[0].message
+            return f"without {', '.join(optional)}: {report.collect_errors[0].message}"
         return "" if count else "no test is collected"
 
     def _set(self, gate: Gate) -> None:

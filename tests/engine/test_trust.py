@@ -310,7 +310,18 @@ def test_a_gate_that_fails_is_named(repo: Callable[..., Path], command: Command)
     )
     answer = command("--json", *command.script(GOOD), cwd=folder)
     assert answer.code == 1
-    assert answer.result["why"].startswith("not green: gate features: smoke 1/2 ok")
+    why = "not green: gate features: smoke 1/2 ok; failing: none (without colorsys: ModuleNotFoundError: "
+    assert answer.result["why"].startswith(why)
+
+
+def test_without_a_package_looking_for_it_finds_nothing(repo: Callable[..., Path], command: Command) -> None:
+    config = '[features]\noptional = ["colorsys"]\n'
+    guarded = "from importlib.util import find_spec\nif find_spec('colorsys') is not None:\n    import colorsys\n"
+    folder = repo(CALC | {"calc/__init__.py": guarded + CALC["calc/__init__.py"], "bitnet-tui.toml": config})
+    answer = command("--json", *command.script(GOOD), cwd=folder)
+    assert answer.code == 0, answer.result
+    (gate,) = [e["gate"] for e in answer.of("GateSet") if e["gate"]["name"] == "features"]
+    assert gate["evidence"] == "smoke 2/2 ok"
 
 
 def test_a_quick_edit_of_equal_size_is_seen_by_the_next_import(tmp_path: Path) -> None:

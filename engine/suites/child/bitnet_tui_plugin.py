@@ -357,18 +357,6 @@ def _leads_up(path):
         above = os.path.dirname(above)
 
 
-class _Blocker:
-    """Makes optional packages unimportable, for the smoke test without them."""
-
-    def __init__(self, names):
-        self.names = frozenset(names)
-
-    def find_spec(self, fullname, path=None, target=None):
-        if fullname.split(".")[0] in self.names:
-            raise ModuleNotFoundError(f"No module named {fullname!r} (left out on purpose)", name=fullname)
-        return
-
-
 if hasattr(pytest, "version_tuple"):  # pytest 7; before, the hook has another argument
 
     @pytest.hookimpl(tryfirst=True)
@@ -378,8 +366,8 @@ if hasattr(pytest, "version_tuple"):  # pytest 7; before, the hook has another a
 
 _given = control()
 if _given is not None:
-    if _given.block:
-        sys.meta_path.insert(0, _Blocker(_given.block))
+    for _name in _given.block:
+        sys.modules.setdefault(_name, None)  # cannot be imported, and find_spec knows no such thing
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_load_initial_conftests(early_config, parser, args):
