@@ -36,7 +36,7 @@ def entries(text: str) -> list[str]:
     lines = text.splitlines()
     heads = [n for n, line in enumerate(lines) if re.match(r"   :.+:( |$)", line)]
     found = []
-    for start, stop in zip(heads, [*heads[1:], len(lines)], strict=True):
+    for start, stop in zip(heads, [*heads, len(lines)][1:], strict=True):
         paragraphs = re.split(r"\n\s*\n", "\n".join(line.strip() for line in lines[start:stop]).strip())
         found.append("\n".join(re.sub(r"\s+", " ", paragraph) for paragraph in paragraphs) + "\n")
     order = np.random.default_rng(0).permutation(len(found))
@@ -217,7 +217,12 @@ def main() -> None:
     given = parser.parse_args()
     torch.manual_seed(0)
     torch.set_num_threads(given.threads)
-    texts = entries(given.text.read_text("utf-8"))
+    try:
+        texts = entries(given.text.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        parser.error(f"{given.text}: {error}")
+    if len(texts) <= HELD_OUT:
+        parser.error(f"{given.text}: {len(texts)} entries; want the unpacked text of the Jargon File")
     trained, held_out = texts[:-HELD_OUT], texts[-HELD_OUT:]
     tokenizer = tokenizer_of(trained)
     ids = {name: np.concatenate([[0, *one.ids] for one in tokenizer.encode_batch(some)]).astype(np.uint16)

@@ -116,7 +116,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--prompt", default=PROMPT, help="for --program")
     parser.add_argument("--max-tokens", type=int, default=24, help="that are compared where none are stored (24)")
-    parser.add_argument("--exact", action="store_true", help="every operation alone, bit by bit, on stored inputs")
+    parser.add_argument(
+        "--exact",
+        action="store_true",
+        help="norms, products, gates and sums alone, bit by bit, on stored inputs; not turns, attention and logits",
+    )
     parser.add_argument(
         "--rounding", default="", help=f"of the other program: {', '.join(ROUNDINGS)} (llama-cpp-python's is known)"
     )
