@@ -35,6 +35,9 @@ MOST_SAID = 2**24
 LAST_WORDS = 2**12
 """Bytes kept of the end of what it complains of."""
 
+NO_CHAT = "-no-cnv"
+"""Keeps llama-cli from a conversation; versions that begin none do not know it, and say so."""
+
 PIECE = 2**16
 """Bytes read at a time."""
 
@@ -54,15 +57,19 @@ def text_of(program: Path, model: Path, prompt: str, most: int) -> str:
     if "simple" in program.name:
         command.append(prompt)
     else:
-        command += ["-p", prompt, "--temp", "0", "--no-display-prompt", "-no-cnv"]
+        command += ["-p", prompt, "--temp", "0", "--no-display-prompt", NO_CHAT]
     try:
         code, said, last = _ran(command)
+        if code and NO_CHAT.encode() in last:
+            code, said, last = _ran(command[:-1])
     except subprocess.TimeoutExpired:
         raise InputError(f"{program} took longer than {PATIENCE_S:g} seconds") from None
     except OSError as error:
         raise InputError(f"{program}: {error}") from None
     if code:
-        raise InputError(f"{program} ended with {code}: {_text(last).strip().rpartition(chr(10))[2][:300]}")
+        lines = _text(last).strip().splitlines() or [""]
+        reason = next((line for line in lines if "error" in line.lower()), lines[-1])  # what follows says it failed
+        raise InputError(f"{program} ended with {code}: {reason[:300]}")
     return _text(said)
 
 

@@ -247,6 +247,22 @@ def test_inference_crossval_tells_the_last_words_of_a_talkative_program(tmp_path
         programs.text_of(path, I2S, "t1", 3)
 
 
+def test_inference_crossval_says_where_a_program_first_fails(tmp_path):
+    words = "loading\nerror: unknown architecture 'x'\nfailed to load\nmain: unable\n"
+    path = endless(tmp_path, "dies", f"sys.stderr.write({words!r}); sys.exit(1)")
+    with pytest.raises(InputError, match=r"dies ended with 1: error: unknown architecture 'x'$"):
+        programs.text_of(path, I2S, "t1", 3)
+
+
+def test_inference_crossval_does_without_an_option_that_older_programs_lack(tmp_path):
+    """bitnet.cpp's own llama-cli is one, and begins no conversation anyway."""
+    body = "if '-no-cnv' in sys.argv: sys.exit('error: invalid argument: -no-cnv')\nsys.stdout.write('said')"
+    assert programs.text_of(endless(tmp_path, "llama-cli", body), I2S, "t1", 3) == "said"
+    body = "sys.exit('error: unable to load model')"
+    with pytest.raises(InputError, match="unable to load model"):
+        programs.text_of(endless(tmp_path, "llama-cli", body), I2S, "t1", 3)
+
+
 @pytest.mark.skipif(
     find_spec("transformers") is None or find_spec("torch") is None,
     reason="transformers and torch are not installed: pip install transformers torch",
