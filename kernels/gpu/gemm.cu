@@ -23,13 +23,13 @@ __device__ __forceinline__ int q_at(int token, int slot) {
     return ROWS * W_SLOTS + token * Q_SLOTS + (slot ^ (token & 1) << 1 ^ (slot >> 1 & 4));
 }
 
-// Start to copy SLOTS slots of each of `count` lines from a matrix (lines, width); zeros behind its ends.
-template <int SLOTS, typename At>
-__device__ __forceinline__ void fetch(const uint4* from, int lines, int width, int first, int count, int step,
-                                      int thread, At at) {
+// Start to copy SLOTS slots of each of COUNT lines from a matrix (lines, width); zeros behind its ends.
+template <int SLOTS, int COUNT, typename At>
+__device__ __forceinline__ void fetch(const uint4* from, int lines, int width, int first, int step, int thread, At at) {
     const int slot = thread % SLOTS, column = step * SLOTS + slot;
 #pragma unroll
-    for (int line = thread / SLOTS; line < count; line += THREADS / SLOTS) {
+    for (int i = 0; i < COUNT * SLOTS / THREADS; ++i) {
+        const int line = thread / SLOTS + i * (THREADS / SLOTS);
         const bool there = first + line < lines && column < width;
         start_copy(at(line, slot), there ? from + (size_t)(first + line) * width + column : from, there);
     }
@@ -70,9 +70,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) gemm(PRODUCT_ARGUMENTS)
 
     const auto fill = [&](int step) {
         uint4* stage = shared_memory + step % 2 * STAGE;
-        fetch<W_SLOTS>(weights, rows, cols / 64, first_row, ROWS, step, thread,
+        fetch<W_SLOTS, ROWS>(weights, rows, cols / 64, first_row, step, thread,
                        [=](int row, int slot) { return stage + row * W_SLOTS + slot; });
-        fetch<Q_SLOTS>(q, batch, cols / 16, first_token, TOKENS, step, thread,
+        fetch<Q_SLOTS, TOKENS>(q, batch, cols / 16, first_token, step, thread,
                        [=](int token, int slot) { return stage + q_at(token, slot); });
     };
 

@@ -17,6 +17,8 @@
 
 constexpr int MAX_THREADS = 512;  // of a block: the registers have to do for 16 warps
 
+constexpr int AHEAD = 2;  // chunks a warp waits for at once: it has few, and each takes as long as memory is away
+
 struct Pieces {
     uint4 upper, lower;  // of rows g and g + 8
 };
@@ -45,11 +47,16 @@ __device__ __forceinline__ void gemv(PRODUCT_ARGUMENTS) {
 
     constexpr int SETS = TILES == 1 ? 2 : 1;  // so that no multiplication need wait for the one before
     int acc[TILES][SETS][4] = {};
-    Pieces next = {};
-    if ((int)threadIdx.y < chunks) next = load(threadIdx.y);
-    for (int chunk = threadIdx.y; chunk < chunks; chunk += blockDim.y) {
-        const Pieces now = next;
-        if (chunk + (int)blockDim.y < chunks) next = load(chunk + blockDim.y);
+    const int turn = blockDim.y;
+    Pieces coming[AHEAD] = {};
+#pragma unroll
+    for (int i = 0; i < AHEAD; ++i)
+        if ((int)threadIdx.y + i * turn < chunks) coming[i] = load(threadIdx.y + i * turn);
+    for (int chunk = threadIdx.y; chunk < chunks; chunk += turn) {
+        const Pieces now = coming[0];
+#pragma unroll
+        for (int i = 1; i < AHEAD; ++i) coming[i - 1] = coming[i];
+        if (chunk + AHEAD * turn < chunks) coming[AHEAD - 1] = load(chunk + AHEAD * turn);
         const int piece = chunk * 4 + quarter;
 #pragma unroll
         for (int tile = 0; tile < TILES; ++tile) {
