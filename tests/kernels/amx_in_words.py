@@ -37,6 +37,9 @@ class InWords(Amx):
         mine = self._place(b, which)
         self._each_row(b, which, lambda row, _: self._copy(b, at(b, place, row, stride), at(b, mine, row, ROW)))
 
+    def stream(self, b, which: int, place, stride: int) -> None:
+        self.load(b, which, place, stride)
+
     def store(self, b, which: int, place, stride: int) -> None:
         mine = self._place(b, which)
         self._each_row(b, which, lambda row, _: self._copy(b, at(b, mine, row, ROW), at(b, place, row, stride)))

@@ -45,6 +45,10 @@ class Amx:
         """Read a matrix, its rows so many bytes from each other."""
         intrinsic(b, "llvm.x86.tileloadd64", VOID, [number(which, I8), place, number(stride)])
 
+    def stream(self, b: ir.IRBuilder, which: int, place: Value, stride: int) -> None:
+        """Read a matrix that will not be read again soon."""
+        intrinsic(b, "llvm.x86.tileloaddt164", VOID, [number(which, I8), place, number(stride)])
+
     def store(self, b: ir.IRBuilder, which: int, place: Value, stride: int) -> None:
         """Write a matrix."""
         intrinsic(b, "llvm.x86.tilestored64", VOID, [number(which, I8), place, number(stride)])

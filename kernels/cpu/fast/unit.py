@@ -143,7 +143,7 @@ def _emit_tile(module: ir.Module, tier: Tier) -> ir.Function:
                 for w, which in enumerate(CODES):
                     do.load(b, which, at(b, body, (HALVES * w + half) * MATRIX), ROW)
                 for t, which in enumerate(TOKENS[:groups]):
-                    do.load(b, which, at(b, at(b, pieces, b.mul(width, number(t * ROWS))), half * MATRIX), ROW)
+                    do.stream(b, which, at(b, at(b, pieces, b.mul(width, number(t * ROWS))), half * MATRIX), ROW)
                     for w in range(VECTORS):
                         do.multiply(b, VECTORS * t + w, which, CODES[w])
             return []
