@@ -96,6 +96,10 @@ def test_cpu_fast_rounds_as_quantize_does(tier, x, rows):
     sums = (q.astype(np.int32) @ ternary.T.astype(np.int32)).astype(np.float32)
     with np.errstate(over="ignore"):
         expected = sums / scale[:, np.newaxis] * np.float32(0.75)
+    if not np.isfinite(expected).all():
+        with pytest.raises(InputError, match="overflows float32"):
+            matmul(matrix, x, backend=fast_tiers.backend(tier))
+        return
     y = matmul(matrix, x, backend=fast_tiers.backend(tier))
     np.testing.assert_array_equal(y.view(np.uint32), expected.view(np.uint32))
 

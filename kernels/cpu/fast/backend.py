@@ -16,6 +16,7 @@ from kernels.cpu.fast.lanes import VECTORS, padded, repack
 from kernels.cpu.fast.memory import address, short_lived
 from kernels.errors import InputError
 from kernels.formats.i2_s import BLOCK
+from kernels.product import LEAST, could_overflow, refuse_overflow
 from kernels.ternary import as_float32, quantize_activations
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ class _Lanes:
     blocks: int
     panel: int
     """Tokens a pass takes."""
+
+    large: bool
+    """Whether float32 may not hold a product, whatever the activations."""
 
     room: int
     """Bytes for their activations, scales and biases."""
@@ -93,9 +97,11 @@ class FastBackend:
         y = self.new((batch, lanes.width))
         groups, sizes = lanes.groups, (batch, lanes.panel, lanes.blocks, cols, 1)
         table = lanes.address, address(y), groups, lanes.scale
-        if self.run("multiply", groups, address(x), self.room(lanes.room), *sizes, *table, matrices=1) < batch:
+        done = self.run("multiply", groups, address(x), self.room(lanes.room), *sizes, *table, matrices=1)
+        if done < batch:
             quantize_activations(x)  # says which is not finite
-        return y if lanes.width == rows else np.ascontiguousarray(y[:, :rows])
+        whole = y if lanes.width == rows else np.ascontiguousarray(y[:, :rows])
+        return refuse_overflow(whole) if done > batch or lanes.large else whole
 
     def multiply_all(self, matrices: Sequence[PackedMatrix], x: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         """The same for some matrices of as many columns as contiguous x has; x is quantized once."""
@@ -137,6 +143,7 @@ class FastBackend:
             kept = _Lanes(
                 words, words.ctypes.data, float(matrix.scale), groups=groups, width=groups * self._height,
                 blocks=width // BLOCK, panel=panel, room=panel * (width + 8),
+                large=could_overflow(width, np.array([LEAST], np.float32), float(matrix.scale)),
             )  # fmt: skip
             self._repacked[matrix] = kept
         return kept

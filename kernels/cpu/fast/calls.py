@@ -86,7 +86,7 @@ def _multiply(module: ir.Module, tier: Tier, worker: ir.Function) -> None:
     """``multiply(words)``: (batch, cols) float32 → (batch, 2 L groups) float32 for every matrix.
 
     ``room`` is that of a panel: (panel, 128 blocks) int8, then (panel,) float32 and (panel,) int32. Gives the number
-    of tokens done; the next one holds what is not finite.
+    of tokens done; the next one holds what is not finite. One more than there are: float32 may not hold a product.
     """
     b, words = function(module, "multiply", I64, {"words": POINTER})
     given = team.unpack(b, words, HEAD | OPERATIONS["multiply"])
@@ -95,7 +95,7 @@ def _multiply(module: ir.Module, tier: Tier, worker: ir.Function) -> None:
     scale = at(b, given["room"], b.mul(given["panel"], width))
     bias = at(b, scale, given["panel"], 4)
 
-    def one_panel(start: Value, _: list[Value]) -> list[Value]:
+    def one_panel(start: Value, large: list[Value]) -> list[Value]:
         count = smaller(b, given["panel"], b.sub(given["batch"], start))
         x = at(b, given["x"], b.mul(start, given["cols"]), 4)
         head = [given[name] for name in HEAD]
@@ -106,7 +106,7 @@ def _multiply(module: ir.Module, tier: Tier, worker: ir.Function) -> None:
             b.ret(b.add(start, done))
         sizes = [given["matrices"], given["blocks"], start, count]
         team.together(b, given, worker, [table, given["room"], bias, scale, *sizes])
-        return []
+        return [larger(b, large[0], b.sub(done, count))]
 
-    loop(b, number(0), given["batch"], given["panel"], [], one_panel)
-    b.ret(given["batch"])
+    (large,) = loop(b, number(0), given["batch"], given["panel"], [number(0)], one_panel)
+    b.ret(b.add(given["batch"], large))

@@ -23,6 +23,7 @@ from kernels.cpu.fast.ir import (
     loop,
     number,
     several,
+    smaller,
     splat,
     spread,
     sweep,
@@ -30,6 +31,7 @@ from kernels.cpu.fast.ir import (
 from kernels.cpu.fast.pieces import Pieces
 from kernels.cpu.fast.words import ADDRESS, COUNT
 from kernels.ops.order import MAGIC, bits
+from kernels.product import LEAST
 from kernels.ternary import ABSMAX_FLOOR
 
 STEP = 16
@@ -47,7 +49,8 @@ def _quantize(module: ir.Module) -> None:
     """``quantize(job, share, groups, x, q, scale, bias, rows, cols, width, cut)``.
 
     (rows, cols) float32 → (rows, width) int8, zeros behind, and for each its scale and ``-Σ q``. Gives the number of
-    rows done, less than ``rows`` where the next one holds what is not finite: its scale is 0. Where ``cut`` is not 0,
+    rows done, less than ``rows`` where the next one holds what is not finite: its scale is 0. One more than ``rows``
+    where there is a scale below `LEAST`, whose products float32 may not hold. Where ``cut`` is not 0,
     the integers lie in `pieces`.
     """
     worker = team.work(module, "quantize_range", _quantize_range)
@@ -61,14 +64,14 @@ def _quantize(module: ir.Module) -> None:
     head = {"job": job, "share": share, "groups": rows}
     team.together(b, head, worker, [x, q, scale, bias, cols, width, cut])
 
-    def look(row: Value, _: list[Value]) -> list[Value]:
+    def look(row: Value, state: list[Value]) -> list[Value]:
         found = load(b, I32, at(b, scale, row, 4), 4)
         with b.if_then(b.icmp_signed("==", found, number(0, I32)), likely=False):
             b.ret(row)
-        return []
+        return [smaller(b, state[0], found)]  # the bits of positive floats are ordered as the floats are
 
-    loop(b, number(0), rows, number(1), [], look)
-    b.ret(rows)
+    (least,) = loop(b, number(0), rows, number(1), [number(bits(LEAST), I32)], look)
+    b.ret(b.add(rows, b.zext(b.icmp_signed("<", least, number(bits(LEAST), I32)), I64)))
 
 
 def _quantize_range(b: ir.IRBuilder, words: Value, first: Value, last: Value) -> None:
