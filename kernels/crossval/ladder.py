@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -14,9 +14,18 @@ from kernels.crossval.steps import alone
 from kernels.errors import KernelError
 from kernels.model import Model
 from kernels.model.details import HEADS_FIRST
+from kernels.model.rounding import Rounding
+from kernels.ops.quirks import BLOCK
+from kernels.ternary import ABSMAX_FLOOR
 
-EDGE, EDGE_SHARE = 0.02, 1 / 8
-"""How far the logits of a token may be where an activation became another integer, and of how many tokens."""
+EDGE = 0.05
+"""How far the logits of a token may be, where an activation of it or before it became another integer."""
+
+NEAR = 2e-5
+"""How near to halfway between two integers another order of sums may still take an activation to the other one."""
+
+ROUNDED = ("attn_norm", "attn_sub_norm", "ffn_norm", "ffn_sub_norm")
+"""What is rounded to integers, by the names of the ladder without their layer."""
 
 TOLERANCE = 1e-5
 """Root mean square of the difference over that of the reference: float32 in another order stays below."""
@@ -118,7 +127,7 @@ def _chain(model: Model, reference: Reference, tolerance: float) -> Iterator[Run
         if theirs.size == ours.size:
             theirs = theirs.reshape(ours.shape)
             if reference.edges and not rung.equal:
-                rung, sure = _but_for_edges(rung, ours, theirs, tolerance)
+                rung, sure = _but_for_edges(rung, ours, theirs, tolerance, _near_edges(model.rounding, seen))
         yield rung
         yield _tokens("likeliest tokens", ours[sure].argmax(axis=1), theirs[sure].argmax(axis=1))
     if reference.greedy:
@@ -155,17 +164,37 @@ def compare(name: str, got: NDArray[np.float32], expected: NDArray[np.float32], 
     return Rung(name, distance <= tolerance, distance, float(np.abs(difference).max()))  # not a number: not equal
 
 
+def _near_edges(rounding: Rounding, seen: Mapping[str, list[NDArray[np.float32]]]) -> NDArray[np.bool_]:
+    """Tokens in which, or in one they attend to, an activation lies about halfway between two it may become."""
+    near = np.zeros(sum(map(len, seen[LOGITS])), bool)
+    for name, parts in seen.items():
+        if name.rpartition("-")[0] in ROUNDED:
+            x = np.concatenate(parts)
+            x = x.reshape(len(x), -1, BLOCK if rounding.blocks else x.shape[1])
+            x = x * (127 / np.abs(x).max(axis=2, keepdims=True, initial=ABSMAX_FLOOR))
+            near |= (np.rint(x - NEAR) != np.rint(x + NEAR)).any(axis=(1, 2))
+    near = np.logical_or.accumulate(near)
+    if rounding.head:
+        x = np.concatenate(seen["result_norm"])
+        near |= ((x * (1 - NEAR / 16)).astype(np.float16) != (x * (1 + NEAR / 16)).astype(np.float16)).any(axis=1)
+    return near
+
+
 def _but_for_edges(
-    rung: Rung, got: NDArray[np.float32], expected: NDArray[np.float32], tolerance: float
+    rung: Rung,
+    got: NDArray[np.float32],
+    expected: NDArray[np.float32],
+    tolerance: float,
+    near: NDArray[np.bool_],
 ) -> tuple[Rung, NDArray[np.bool_]]:
-    """The rung again, if few tokens differ and these a little; and which ones do not."""
+    """The rung again, if all tokens that differ lie near an edge, and differ a little; and which ones do not."""
     size = np.sqrt(np.mean(expected.astype(np.float64) ** 2, axis=1))
     away = np.sqrt(np.mean((got.astype(np.float64) - expected) ** 2, axis=1)) / size
-    sure = away <= tolerance
-    few, worst = int((~sure).sum()), float(away.max())
-    if few > EDGE_SHARE * len(away) or not worst <= EDGE:
+    sure, worst = away <= tolerance, float(away.max())
+    if not sure[~near].all() or not sure.any() or not worst <= EDGE:
         return rung, np.ones(len(away), bool)
-    said = f"{few} of {len(away)} tokens differ, by up to {worst:.1e}: an activation lies where two roundings meet"
+    few = f"{(~sure).sum()} of {len(away)} tokens differ, by up to {worst:.1e}"
+    said = f"{few}: an activation lies where two roundings meet"
     return replace(rung, equal=True, said=said), sure
 
 

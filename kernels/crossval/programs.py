@@ -194,7 +194,7 @@ def transformers(
                 linear.register_forward_hook(lambda module, _, out, scale=scale: out / module.factor * scale)
     with torch.no_grad():
         logits = made(torch.from_numpy(tokens)[None]).logits[0].numpy()
-    return of("transformers", tokens, {LOGITS: logits})
+    return of("transformers", tokens, {LOGITS: logits}, edges=True)
 
 
 Maker = Callable[..., Reference]

@@ -41,7 +41,7 @@ class Reference:
     greedy : tokens that came after them, each the likeliest.
     pieces : how many tokens it ran together; 1 for one at a time.
     edges : whether it rounds what it computed itself to integers: then an activation that lies where two roundings
-        meet may become another one, for a token here and there.
+        meet may become another one, for its token and those that attend to it.
     """
 
     name: str

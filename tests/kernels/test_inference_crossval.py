@@ -16,7 +16,7 @@ import pytest
 
 from kernels import InputError
 from kernels.__main__ import main
-from kernels.crossval import climb, programs
+from kernels.crossval import climb, ladder, programs
 from kernels.crossval.reference import of, stored
 from kernels.gguf import ModelFile
 from kernels.model import Model, Rounding
@@ -63,18 +63,36 @@ def test_inference_crossval_with_another_arithmetic_fails(key):
 
 @pytest.mark.parametrize(
     ("rows", "by", "edges", "status"),
-    [((3, 9, 20), 1e-3, True, "pass"), ((3, 9, 20), 1e-3, False, "fail"), ((3, 9, 20), 0.03, True, "fail"),
-     ((1, 2, 3, 4), 1e-3, True, "fail"), ((3,), np.nan, True, "fail")],
+    [("after", 1e-3, True, "pass"), ("after", 1e-3, False, "fail"), ("after", 0.1, True, "fail"),
+     ("before", 1e-3, True, "fail"), ("all", 1e-3, True, "fail"), ("after", np.nan, True, "fail")],
 )  # fmt: skip
-def test_inference_crossval_of_what_rounds_lets_a_few_tokens_be_near(rows, by, edges, status):
-    model = Model.load(TQ2, "numpy")
-    tokens = np.arange(24)
-    logits = model.forward(tokens, model.new_cache(24))
-    for row in rows:
+@pytest.mark.parametrize("rounding", ["none", "llama.cpp"])
+def test_inference_crossval_of_what_rounds_lets_tokens_be_near_an_edge(rows, by, edges, status, rounding):
+    model = Model.load(TQ2, "numpy", rounding=Rounding.named(rounding))
+    tokens, seen = np.arange(1, 25), {}
+    logits = model.forward(tokens, model.new_cache(24), observe=lambda name, x: seen.setdefault(name, []).append(x))
+    near = ladder._near_edges(model.rounding, seen)
+    assert 0 < near.sum() < 24
+    for row in {"after": np.flatnonzero(near)[-3:], "before": np.flatnonzero(~near)[:1], "all": range(24)}[rows]:
         logits[row] *= np.float32(1 + by)
     done = climb(model, replace(of("there", tokens, {"result_output": logits}), edges=edges, faults=()))
     assert done.status == status
     assert ("3 of 24 tokens differ" in done.rungs[0].said) == (status == "pass")
+
+
+@pytest.mark.parametrize("halves", [False, True])
+def test_inference_crossval_knows_which_activations_lie_near_an_edge(halves):
+    x = np.full((4, 512), 127, np.float32)
+    x[1, 300] = 2.5 + 1e-5  # where 127 is the largest
+    x[3, :256] = 1  # by blocks of 256, 127 as well
+    x[3, 7] = (2.5 + 1e-5) / 127
+    head = np.ones((4, 256), np.float32)
+    head[0, 9] = 1 + 2**-11
+    seen = {"ffn_sub_norm-1": [x[:1], x[1:]], "attn_out-0": [x / 2], "result_norm": [head], "result_output": [head]}
+    rounding = Rounding(head=halves, blocks=halves)
+    assert ladder._near_edges(rounding, seen).tolist() == [halves, True, True, True]
+    seen["ffn_sub_norm-1"] = [np.delete(x, 1, 0), np.zeros((1, 512), np.float32)]
+    assert ladder._near_edges(rounding, seen).tolist() == [halves, False, halves, halves]
 
 
 @pytest.mark.parametrize(
@@ -268,5 +286,6 @@ def test_inference_crossval_does_without_an_option_that_older_programs_lack(tmp_
     reason="transformers and torch are not installed: pip install transformers torch",
 )
 def test_inference_crossval_equals_transformers(capsys):
-    assert main(["crossval", str(I2S)]) == 0
-    assert "transformers" in capsys.readouterr().out
+    for path in (I2S, TQ2, DATA.parents[1] / "examples" / "jargon" / "jargon.gguf"):
+        assert main(["crossval", str(path)]) == 0
+        assert "transformers" in capsys.readouterr().out
