@@ -7,10 +7,12 @@ import json
 import sys
 import unicodedata
 from dataclasses import asdict
+from io import TextIOWrapper
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from kernels.errors import InputError
 from kernels.generate.sample import Sampler
 from kernels.generate.stream import Generation, generate
 from kernels.gguf import ModelFile
@@ -80,11 +82,20 @@ def _prompt(asked: argparse.Namespace, tokenizer: Tokenizer | None) -> list[int]
     if tokenizer is None:
         ids: list[int] = asked.tokens
         return ids
-    text = sys.stdin.read(MOST_CHARACTERS + 1) if asked.prompt == "-" else asked.prompt
+    text = _standard_input() if asked.prompt == "-" else asked.prompt
     if asked.chat:
         system = [{"role": "system", "content": asked.system}] if asked.system else []
         return tokenizer.encode_chat([*system, {"role": "user", "content": text}])
     return tokenizer.encode(text, special=asked.special)
+
+
+def _standard_input() -> str:
+    try:
+        if isinstance(sys.stdin, TextIOWrapper):
+            sys.stdin.reconfigure(errors="strict")
+        return sys.stdin.read(MOST_CHARACTERS + 1)
+    except UnicodeError as error:
+        raise InputError(f"standard input is no text: {error}") from None
 
 
 def _figures(model: Model, generation: Generation, loaded: float) -> str:

@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
     formats.get(asked.to)
     if asked.target.exists() and not asked.force:
         raise InputError(f"{plain(str(asked.target), 400)} is there already", hint="--force replaces it")
-    source, progress = ModelFile(asked.model), None
+    source, progress, before = ModelFile(asked.model), None, asked.model.stat().st_size
     if sys.stderr.isatty():
         progress = Progress(sys.stderr, shutil.get_terminal_size((80, 24)).columns)
     told = partial(progress, asked.target.name) if progress is not None else None
@@ -44,8 +44,8 @@ def main(arguments: list[str]) -> int:
         if progress is not None:
             progress.clear()
     matrices = sum(tensor.type.ternary for tensor in source.tensors.values())
-    before, after = (path.stat().st_size for path in (asked.model, asked.target))
-    said = f"{plain(str(asked.target), 400)}: {matrices} matrices in {asked.to}, {before:,} to {after:,} bytes"
+    size = f"{before:,} to {asked.target.stat().st_size:,} bytes"
+    said = f"{plain(str(asked.target), 400)}: {matrices} matrices in {asked.to}, {size}"
     sys.stdout.write(said + "\n")
     return 0
 

@@ -28,7 +28,11 @@ def faults(model: ModelFile, rows: int | None) -> Iterator[tuple[str, ModelFileE
     if value is None:
         yield (
             "warning",
-            BadTokenizer("there is none", where=f"key {PREFIX}tokens", hint="text needs one from elsewhere"),
+            BadTokenizer(
+                "there is none",
+                where=f"key {PREFIX}tokens",
+                hint="without one there are numbers alone: generate --tokens 1,2,3",
+            ),
         )
         return
     if value.item is not ValueType.STRING:

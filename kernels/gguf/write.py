@@ -9,7 +9,7 @@ import os
 import secrets
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -292,7 +292,8 @@ def _whole(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         raise NotReadable(f"cannot be written: {error.strerror}", where=plain(str(path), 400)) from None
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing could be written, nothing can be taken away
+            beside.unlink(missing_ok=True)
 
 
 def _text(text: str) -> bytes:

@@ -1,5 +1,6 @@
 """The command ``convert``: the file, the sentence, and what it refuses without writing anything."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -35,12 +36,25 @@ def test_cpu_convert_replaces_nothing_unasked(tmp_path, capsys):
     assert ModelFile(target).tensors["blk.0.attn_q.weight"].type.name == "tq2_0"
 
 
+def test_cpu_convert_in_place_says_what_the_file_was_and_is(tmp_path, capsys):
+    model = tmp_path / "a.gguf"
+    shutil.copy(SOURCE, model)
+    assert main(["convert", str(model), str(model), "--to", "tq1_0", "--nearest-scale", "--force"]) == 0
+    before, after = SOURCE.stat().st_size, model.stat().st_size
+    assert before != after
+    assert capsys.readouterr().out == f"{model}: 14 matrices in tq1_0, {before:,} to {after:,} bytes\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (["nothing.gguf", "a.gguf", "--to", "tq2_0"], "nothing.gguf"),
         ([SOURCE, "a.gguf", "--to", "tq3_0"], "tq3_0"),
         ([SOURCE, "no/such/folder/a.gguf", "--to", "tq2_0", "--nearest-scale"], "cannot be written"),
+        (
+            [SOURCE, SOURCE / "a.gguf", "--to", "tq2_0", "--nearest-scale"],
+            "a.gguf: cannot be written: Not a directory\n",
+        ),
         ([DATA / "README.md", "a.gguf", "--to", "tq2_0"], "want the magic GGUF"),
         ([SOURCE, "a.gguf", "--to", "i2_s", "--layout", "i3"], "i3"),
     ],

@@ -1,5 +1,6 @@
 """Text comes as it is sure, ends where it should, and is the same for the same seed."""
 
+import io
 import json
 import signal
 import subprocess
@@ -206,6 +207,13 @@ def test_inference_generate_command(capsys):
     assert "ended by length" in shown.err
     assert main(["generate", str(MODEL), "--tokens", "1,33", "--max-tokens", "3", "--backend", "numpy"]) == 0
     assert capsys.readouterr().out == ",".join(map(str, said["tokens"])) + "\n"
+
+
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+def test_inference_generate_command_refuses_a_standard_input_that_is_no_text(errors, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9"), "utf-8", errors))
+    assert main(["generate", str(MODEL), "--prompt", "-"]) == 2
+    assert capsys.readouterr().err.startswith("standard input is no text: 'utf-8' codec can't decode byte 0xe9")
 
 
 @pytest.mark.parametrize(("words", "arguments"), [
