@@ -126,11 +126,12 @@ def theirs(program: str, model: str, threads: int) -> dict:
 def read_speed(threads: int) -> float:
     """Bytes a second this machine reads, by the bench's probe."""
     from kernels.backend import backend_report
+    from kernels.bench.measure import COLD_BYTES
     from kernels.bench.probes import probes
     from kernels.cpu.fast.host import fitted
     from kernels.cpu.fast.tiers import named
 
-    with probes(fitted(named(backend_report("fast").tier)), threads, 160 * 2**20) as measured:
+    with probes(fitted(named(backend_report("fast").tier)), threads, COLD_BYTES) as measured:
         return statistics.median(measured.read(4 * 2**20) for _ in range(40))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,16 @@ from kernels.product import matmul
 if TYPE_CHECKING:
     from kernels.bench.probes import Probes  # which loads llvmlite
 
-COLD_BYTES = 160 * 2**20
-"""Weights cycled through where they shall come from memory: several times a last-level cache."""
+
+def _cold_bytes() -> int:
+    """More than the largest cache of this machine, if it says how large that is; and not more than memory bears."""
+    said = [path.read_text().strip() for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size")]
+    largest = max((int(size[:-1]) * 2**10 for size in said if size[-1:] == "K" and size[:-1].isdecimal()), default=0)
+    return min(max(160 * 2**20, largest * 5 // 4), 2**30)
+
+
+COLD_BYTES = _cold_bytes()
+"""Weights cycled through where they shall come from memory."""
 
 LEAST_S = 0.02
 """Seconds of products in a round."""
