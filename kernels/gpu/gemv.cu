@@ -30,11 +30,12 @@ struct Pieces {
             codes(now.upper.second, field), codes(now.lower.second, field)                 \
     }
 
-template <int TILES>
-__device__ __forceinline__ void gemv(PRODUCT_ARGUMENTS) {
-    THIS_MATRIX;
+// `where` gives the product whose sums these are, once they are there: until then its pointers need no registers.
+template <int TILES, typename Where>
+__device__ __forceinline__ void gemv(const uint4* weights, const uint4* q, int rows, int cols, int batch, int block,
+                                     Where where) {
     const int group = threadIdx.x / 4, quarter = threadIdx.x % 4;
-    const int row = blockIdx.x * 16 + group;
+    const int row = block * 16 + group;
     const int pieces = cols / 64, chunks = (pieces + 3) / 4;
 
     // Rows and pieces behind the end read the last one instead: `store` drops such rows, zero activations such pieces.
@@ -84,23 +85,48 @@ __device__ __forceinline__ void gemv(PRODUCT_ARGUMENTS) {
         partial[threadIdx.y * SUMS + i * 32 + threadIdx.x] = sum;
     }
     __syncthreads();
-    THIS_PRODUCT;
+    const Product product = where();
     for (int at = threadIdx.y * 32 + threadIdx.x; at < SUMS; at += blockDim.y * 32) {
         int sum = 0;
         for (int warp = 0; warp < (int)blockDim.y; ++warp) sum += partial[warp * SUMS + at];
         const int lane = at % 32, which = at / 32 % 4, tile = at / 128;
-        product.store(blockIdx.x * 16 + lane / 4 + which / 2 * 8, tile * 8 + lane % 4 * 2 + which % 2, sum);
+        product.store(block * 16 + lane / 4 + which / 2 * 8, tile * 8 + lane % 4 * 2 + which % 2, sum);
     }
 }
 
+#define WHOLE_GRID(TILES)                                                  \
+    THIS_MATRIX;                                                            \
+    gemv<TILES>(weights, q, rows, cols, batch, blockIdx.x, [=] {            \
+        THIS_PRODUCT;                                                       \
+        return product;                                                     \
+    })
+
 extern "C" __global__ void __launch_bounds__(MAX_THREADS) gemv_8(PRODUCT_ARGUMENTS) {
-    gemv<1>(weights, q, sums, scales, weight_scales, out, rows, cols, batch);
+    WHOLE_GRID(1);
 }
 
 extern "C" __global__ void __launch_bounds__(MAX_THREADS) gemv_16(PRODUCT_ARGUMENTS) {
-    gemv<2>(weights, q, sums, scales, weight_scales, out, rows, cols, batch);
+    WHOLE_GRID(2);
 }
 
 extern "C" __global__ void __launch_bounds__(MAX_THREADS) gemv_32(PRODUCT_ARGUMENTS) {
-    gemv<4>(weights, q, sums, scales, weight_scales, out, rows, cols, batch);
+    WHOLE_GRID(4);
+}
+
+// Up to three matrices of one width and the same activations, as the attention of a model has them: alone, small ones
+// would leave most of a device idle. Launch: grid (the sum of their ceil(rows / 16)), else as above; rows may be 0.
+extern "C" __global__ void __launch_bounds__(MAX_THREADS) gemv_three(
+    const uint4* __restrict__ weights_0, const uint4* __restrict__ weights_1, const uint4* __restrict__ weights_2,
+    const uint4* __restrict__ q, const int* __restrict__ sums, const float* __restrict__ scales,
+    const float* __restrict__ weight_scale_0, const float* __restrict__ weight_scale_1,
+    const float* __restrict__ weight_scale_2, void* __restrict__ out_0, void* __restrict__ out_1,
+    void* __restrict__ out_2, int rows_0, int rows_1, int rows_2, int cols, int batch) {
+    const int first = (rows_0 + 15) / 16, both = first + (rows_1 + 15) / 16;
+    const int which = ((int)blockIdx.x >= first) + ((int)blockIdx.x >= both);
+    const auto mine = [=](auto zero, auto one, auto two) { return which == 0 ? zero : which == 1 ? one : two; };
+    const int rows = mine(rows_0, rows_1, rows_2);
+    gemv<1>(mine(weights_0, weights_1, weights_2), q, rows, cols, batch, blockIdx.x - mine(0, first, both), [=] {
+        const float* weight_scale = mine(weight_scale_0, weight_scale_1, weight_scale_2);
+        return Product{sums, scales, weight_scale, mine(out_0, out_1, out_2), rows, batch};
+    });
 }

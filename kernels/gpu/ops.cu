@@ -2,17 +2,22 @@
 //
 // Launch: block (256). rms_norm: a block a token, shared memory LANES_ROOM. The others: a thread an element.
 #include "block.cuh"
+#include "quantize.cuh"
 #include "order.cuh"
 
-// x (tokens, cols), weight (cols) -> y (tokens, cols): x / sqrt(mean(x^2) + eps) * weight.
-extern "C" __global__ void rms_norm(const float* __restrict__ x, const float* __restrict__ weight,
-                                    float* __restrict__ y, int cols, float eps) {
+// x (tokens, cols), weight (cols) -> y (tokens, cols): x / sqrt(mean(x^2) + eps) * weight. And what `quantize_row` makes
+// of it, which nearly always comes next: a launch takes longer than the work.
+extern "C" __global__ void rms_norm(const float* __restrict__ x, const float* __restrict__ weight, float* y,
+                                    signed char* __restrict__ q, float* __restrict__ scales, int* __restrict__ sums,
+                                    int cols, float eps) {
     x += (size_t)blockIdx.x * cols;
     y += (size_t)blockIdx.x * cols;
     const double total = lanes_sum<double>(cols, [&](int i) { return __fmul_rn(x[i], x[i]); });
     const float mean = __double2float_rn(__ddiv_rn(total, (double)cols));
     const float factor = __fdiv_rn(1.0f, __fsqrt_rn(__fadd_rn(mean, eps)));
     for (int i = threadIdx.x; i < cols; i += THREADS) y[i] = __fmul_rn(__fmul_rn(x[i], factor), weight[i]);
+    // No barrier: every number of the row is written and read by one and the same thread.
+    quantize_row(y, q + (size_t)blockIdx.x * cols, scales + blockIdx.x, sums + blockIdx.x, cols);
 }
 
 #define ELEMENT                                                       \

@@ -10,7 +10,7 @@ import numpy as np
 
 from kernels.errors import InputError
 from kernels.gpu import convert, device
-from kernels.gpu.plan import choose, launch
+from kernels.gpu.plan import choose, launch, launch_three, together
 from kernels.gpu.step import Arrays, Inputs, Step
 from kernels.ops import checks
 from kernels.ops.head import Head
@@ -48,14 +48,16 @@ class GpuOps:
         self._heads: WeakKeyDictionary[Head, tuple[Any, Any]] = WeakKeyDictionary()
         self._arrays = Arrays(self._device)
         self._seen: int | None = None
+        self._normed: tuple[Any, tuple[Any, Any, Any]] | None = None  # what was normed last, and quantized with it
 
     def rms_norm(self, x: Any, weight: Any, eps: float) -> Any:
         """(T, D), (D,) → (T, D)."""
         self._there(x=x, weight=weight)
         checks.rms_norm(x, weight)
-        y = self._new(x.shape)
-        arguments = x, weight, y, np.int32(x.shape[1]), np.float32(eps)
+        y, quantized = self._new(x.shape), self._for_quantized(x.shape)
+        arguments = x, weight, y, *quantized, np.int32(x.shape[1]), np.float32(eps)
         self._launch("ops.cu", "rms_norm", (len(x),), arguments, shared=LANES_ROOM)
+        self._normed = y, quantized
         return y
 
     def rope(self, x: Any, cos: Any, sin: Any) -> Any:
@@ -125,8 +127,12 @@ class GpuOps:
         """(T, K) and several (M, K) → as many (T, M)."""
         self._there(x=x)
         checks.linears(x, matrices)
-        quantized = self._quantized(x)
-        return tuple(self._product(matrix, *quantized) for matrix in matrices)
+        q, factors, sums = self._quantized(x)
+        if together(matrices, len(x), self._device.tensor_cores):
+            y = tuple(self._new((len(x), matrix.shape[0])) for matrix in matrices)
+            launch_three(self._device, matrices, q, sums, factors, y)
+            return y
+        return tuple(self._product(matrix, q, factors, sums) for matrix in matrices)
 
     def room(self, shape: tuple[int, ...]) -> Any:
         """(…) float32, nothing in it."""
@@ -214,8 +220,15 @@ class GpuOps:
 
     def _quantized(self, x: Any) -> tuple[Any, Any, Any]:
         """(T, K) → (T, K) int8, (T,) float32 and (T,) int32 sums."""
-        q, factors, sums = self._new(x.shape, np.int8), self._new(x.shape[:1]), self._new(x.shape[:1], np.int32)
-        convert.launch_quantize(self._device.kernel("quantize.cu", "quantize_rows"), x, q, factors, sums)
+        if self._normed is not None and self._normed[0] is x:
+            return self._normed[1]
+        quantized = self._for_quantized(x.shape)
+        convert.launch_quantize(self._device.kernel("quantize.cu", "quantize_rows"), x, *quantized)
+        return quantized
+
+    def _for_quantized(self, shape: tuple[int, ...]) -> tuple[Any, Any, Any]:
+        """Arrays for what is quantized, which `run` looks at."""
+        q, factors, sums = self._new(shape, np.int8), self._new(shape[:1]), self._new(shape[:1], np.int32)
         self._arrays.factors.append(factors)
         return q, factors, sums
 

@@ -70,6 +70,26 @@ def launch(here: Device, how: Launch, matrix: PackedMatrix, q: Any, sums: Any, f
     here.kernel(how.file, how.kernel)(how.grid, how.block, arguments, shared_mem=how.shared)
 
 
+def launch_three(
+    here: Device, matrices: Sequence[PackedMatrix], q: Any, sums: Any, factors: Any, out: Sequence[Any]
+) -> None:
+    """Launch the products of up to three matrices with the same q, of as few rows as `together` says. Unchecked."""
+    there = [here.weights(matrix) for matrix in matrices]
+    rows = [matrix.shape[0] for matrix in matrices]
+    spare = 3 - len(rows)
+    weights, scales = ([each[n] for each in there + there[-1:] * spare] for n in range(2))
+    how = choose(matrices[0].shape, len(q), 1, tensor_cores=True)
+    sizes = map(np.int32, (*rows, *[0] * spare, matrices[0].shape[1], len(q)))
+    arguments = *weights, q, sums, factors, *scales, *out, *[out[-1]] * spare, *sizes
+    grid = sum(-(-count // 16) for count in rows)
+    here.kernel(how.file, "gemv_three")((grid, 1), how.block, arguments, shared_mem=how.shared)
+
+
+def together(matrices: Sequence[PackedMatrix], batch: int, tensor_cores: bool) -> bool:
+    """Whether `launch_three` computes these products."""
+    return tensor_cores and 1 < len(matrices) <= 3 and 0 < batch <= GEMV_TOKENS[0]
+
+
 class Plan:
     """A product whose kernels are compiled, weights uploaded and arrays allocated.
 

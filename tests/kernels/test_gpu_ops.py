@@ -81,11 +81,28 @@ def test_gpu_dense_takes_any_half(ops):
     equal(ops.get(ops.dense(ops.put(x), head)), plain.dense(x, head))
 
 
-@pytest.mark.parametrize("tokens", [1, 9, 40])
-def test_gpu_linears_are_the_same_product(ops, tokens):
-    x, matrices = some(0, tokens, 256), [random_matrix(rows, 256)[1] for rows in (70, 1, 33)]
+@pytest.mark.parametrize("tokens", [1, 8, 9, 40])
+@pytest.mark.parametrize("rows", [(70, 1, 33), (16, 40), (33, 0, 17), (20, 20, 20, 20)])
+def test_gpu_linears_are_the_same_product(ops, tokens, rows):
+    x, matrices = some(0, tokens, 256), [random_matrix(count, 256)[1] for count in rows]
     for got, expected in zip(ops.linears(ops.put(x), matrices), plain.linears(x, matrices), strict=True):
         equal(ops.get(got), expected)
+
+
+@pytest.mark.parametrize("size", [128, 896])
+def test_gpu_what_was_normed_is_quantized_at_once(stand_in, size):
+    """One launch for both, and one for the products of up to three matrices; what was normed before it is not."""
+    cupy, ops = stand_in("random"), GpuOps()
+    x, weight = normal(0, 2, size), normal(1, size)
+    matrices = [random_matrix(rows, size)[1] for rows in (20, 5, 17)]
+    first, second = (ops.rms_norm(ops.put(each), ops.put(weight), 1e-5) for each in (x, x * 2))
+    cupy.launched.clear()
+    for normed, launched in ((second, ["gemv_three"]), (first, ["quantize_rows", "gemv_three"])):
+        expected = plain.linears(ops.get(normed), matrices)
+        for got, right in zip(ops.linears(normed, matrices), expected, strict=True):
+            equal(ops.get(got), right)
+        assert cupy.launched == launched
+        cupy.launched.clear()
 
 
 def test_gpu_keep_writes_where_there_is_room_alone(ops):
