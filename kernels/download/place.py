@@ -144,7 +144,7 @@ class Place:
         """Refuse before the first byte what will not fit."""
         free = shutil.disk_usage(self.goal.parent).free
         if needed + SPARE > free:
-            said = f"{self.goal.parent} has {free / 1e9:.2f} GB free; {needed / 1e9:.2f} GB are to come"
+            said = f"{self.goal.parent} has {free / 1e6:,.1f} MB free; {needed / 1e6:,.1f} MB are to come"
             raise DownloadError(said, "make room, or name another folder with --to")
 
 

@@ -232,7 +232,7 @@ def test_cpu_download_fetches_nothing_twice_and_nothing_offline(server, tmp_path
 
 def test_cpu_download_looks_at_the_disk_first(server, tmp_path, monkeypatch):
     monkeypatch.setattr("kernels.download.place.SPARE", 2**60)
-    with pytest.raises(DownloadError, match="GB free"):
+    with pytest.raises(DownloadError, match="MB free"):
         got(server, tmp_path)
     assert not (tmp_path / "m.gguf.part").exists()
 
