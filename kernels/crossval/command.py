@@ -75,7 +75,8 @@ def _reports(asked: argparse.Namespace, file: ModelFile, model: Model, options: 
         try:
             said = programs.text_of(program, asked.model, asked.prompt, asked.max_tokens)
             rung = programs.same_text(model, Tokenizer.of(file), asked.prompt, asked.max_tokens, said)
-            reason = "" if rung.equal else f"{rung.name}: {rung.said}"
+            hint = "" if asked.rounding else "; --rounding computes as some programs do"
+            reason = "" if rung.equal else f"{rung.name}: {rung.said}{hint}"
             said = asked.rounding or "none"
             yield Report("pass" if rung.equal else "fail", reason, str(program), rounding=said, rungs=(rung,))
         except InputError as error:
