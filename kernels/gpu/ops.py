@@ -48,15 +48,20 @@ class GpuOps:
         self._heads: WeakKeyDictionary[Head, tuple[Any, Any]] = WeakKeyDictionary()
         self._arrays = Arrays(self._device)
         self._seen: int | None = None
+        self._made: tuple[str, tuple[Any, ...]] | None = None  # a kernel that is still to be launched, and its arrays
         self._normed: tuple[Any, tuple[Any, Any, Any]] | None = None  # what was normed last, and quantized with it
 
     def rms_norm(self, x: Any, weight: Any, eps: float) -> Any:
         """(T, D), (D,) → (T, D)."""
-        self._there(x=x, weight=weight)
+        if self._made is not None and self._made[1][-1] is not x:
+            self._settle()
+        self._lie(x=x, weight=weight)
         checks.rms_norm(x, weight)
+        made, self._made = self._made, None
+        name, arrays = ("rms_norm", (x,)) if made is None else (f"rms_norm_of_{made[0]}", made[1])
         y, quantized = self._new(x.shape), self._for_quantized(x.shape)
-        arguments = x, weight, y, *quantized, np.int32(x.shape[1]), np.float32(eps)
-        self._launch("ops.cu", "rms_norm", (len(x),), arguments, shared=LANES_ROOM)
+        arguments = *arrays, weight, y, *quantized, np.int32(x.shape[1]), np.float32(eps)
+        self._launch("ops.cu", name, (len(x),), arguments, shared=LANES_ROOM)
         self._normed = y, quantized
         return y
 
@@ -93,13 +98,13 @@ class GpuOps:
         """(T, F) twice → (T, F)."""
         self._there(gate=gate, up=up)
         checks.gate(gate, up, kind)
-        return self._each(kind, gate, up)
+        return self._later(kind, gate, up)
 
     def add(self, a: Any, b: Any) -> Any:
         """(T, D) twice → (T, D)."""
         self._there(a=a, b=b)
         checks.add(a, b)
-        return self._each("add", a, b)
+        return self._later("add", a, b)
 
     def dense(self, x: Any, head: Head) -> Any:
         """(T, D) and (V, D) → (T, V)."""
@@ -149,6 +154,7 @@ class GpuOps:
 
     def get(self, values: Any) -> Floats:
         """A copy on the host, for which it waits."""
+        self._settle()
         copy: Floats = self._device.cupy.asnumpy(values)
         return copy
 
@@ -171,7 +177,7 @@ class GpuOps:
                 step = self._steps[again]
                 step.inputs.set(*inputs)
                 self._arrays, self._seen = step.arrays, None
-                out = step(self._stream, lambda: work(self, *step.inputs.all))
+                out = step(self._stream, lambda: self._settled(work(self, *step.inputs.all)))
             else:
                 there = Inputs(self._device, len(h), h.shape[1], cos.shape[1])
                 there.set(*inputs)
@@ -182,6 +188,11 @@ class GpuOps:
             self._refuse_infinite()
         return logits
 
+    def _settled(self, out: Any) -> Any:
+        """The same when all of it is launched."""
+        self._settle()
+        return out
+
     def _refuse_infinite(self) -> None:
         for factors in self._arrays.factors:
             bad = np.isnan(self.get(factors))
@@ -189,6 +200,10 @@ class GpuOps:
                 raise InputError(f"activations[{int(bad.argmax())}] are not finite; every value must be")
 
     def _there(self, **arrays: Any) -> None:
+        self._settle()
+        self._lie(**arrays)
+
+    def _lie(self, **arrays: Any) -> None:
         for name, array in arrays.items():
             self._device.there(array, name)
 
@@ -214,9 +229,24 @@ class GpuOps:
     def _each(self, name: str, *arrays: Any, more: tuple[int, ...] = ()) -> Any:
         """A kernel of a thread an element, as many as the first array has."""
         y = self._new(arrays[0].shape)
-        arguments = *arrays, y, np.uint64(y.size), *map(np.int32, more)
-        self._launch("ops.cu", name, (-(-y.size // THREADS),), arguments)
+        self._launch_each(name, (*arrays, y), more)
         return y
+
+    def _launch_each(self, name: str, arrays: tuple[Any, ...], more: tuple[int, ...] = ()) -> None:
+        size = arrays[-1].size
+        self._launch("ops.cu", name, (-(-size // THREADS),), (*arrays, np.uint64(size), *map(np.int32, more)))
+
+    def _later(self, name: str, *arrays: Any) -> Any:
+        """The same, launched with the next operation: by the norm of its result, if that is what comes."""
+        y = self._new(arrays[0].shape)
+        self._made = name, (*arrays, y)
+        return y
+
+    def _settle(self) -> None:
+        """Launch what was put off."""
+        if self._made is not None:
+            made, self._made = self._made, None
+            self._launch_each(*made)
 
     def _quantized(self, x: Any) -> tuple[Any, Any, Any]:
         """(T, K) → (T, K) int8, (T,) float32 and (T,) int32 sums."""

@@ -105,6 +105,36 @@ def test_gpu_what_was_normed_is_quantized_at_once(stand_in, size):
         cupy.launched.clear()
 
 
+@pytest.mark.parametrize("kind", ["add", "relu2", "silu"])
+@pytest.mark.parametrize(("tokens", "size"), [(1, 40), (3, 300), (0, 8)])
+def test_gpu_what_two_arrays_make_is_normed_at_once(stand_in, kind, tokens, size):
+    """One launch where the norm of it comes next, else one before whatever comes: nobody sees it unwritten."""
+    cupy, ops = stand_in("random"), GpuOps()
+    a, b, weight = some(0, tokens, size, broken=True), some(1, tokens, size), some(2, size)
+
+    def made(by, a, b):
+        return by.add(a, b) if kind == "add" else by.gate(a, b, kind)
+
+    expected = made(plain, a, b)
+    there = ops.put(weight)
+    for asked in ("norm", "host", "other", "twice", "refused"):
+        cupy.launched.clear()
+        x = made(ops, ops.put(a), ops.put(b))
+        if asked == "norm":
+            equal(ops.get(ops.rms_norm(x, there, 1e-5)), plain.rms_norm(expected, weight, 1e-5))
+            assert cupy.launched == [f"rms_norm_of_{kind}"] * bool(tokens)
+        elif asked == "other":
+            other = some(3, 2, size)
+            equal(ops.get(ops.rms_norm(ops.put(other), there, 1e-5)), plain.rms_norm(other, weight, 1e-5))
+            assert cupy.launched == [kind] * bool(tokens) + ["rms_norm"]
+        elif asked == "refused":
+            with pytest.raises(InputError):
+                ops.rms_norm(x, ops.put(some(2, size + 1)), 1e-5)
+        elif asked == "twice":
+            equal(ops.get(ops.add(x, x)), plain.add(expected, expected))
+        equal(ops.get(x), expected)
+
+
 def test_gpu_keep_writes_where_there_is_room_alone(ops):
     x, cache = some(0, 2, 3, 4), some(1, 5, 3, 4)
     for start in range(-1, 6):
