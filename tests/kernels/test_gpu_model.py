@@ -63,6 +63,17 @@ def test_gpu_model_repeats_a_token_with_one_launch_of_a_graph(stand_in):
     assert (cupy.launched, cupy.calls) == ([], ["download"] * 6)
 
 
+def test_gpu_model_takes_few_launches_a_layer(stand_in):
+    """A device waits for the end of each longer than for its memory."""
+    cupy, model = stand_in("forward"), loaded("gpu")
+    cache = model.new_cache(24)
+    cupy.launched.clear()
+    model.forward(TOKENS[:2], cache)
+    norms, products = (sum(name.startswith(kind) for name in cupy.launched) for kind in ("rms_norm", "gemv"))
+    layers = model.sizes.layers
+    assert (norms, products, len(cupy.launched)) == (4 * layers + 1, 4 * layers, 15 * layers + 2)
+
+
 def test_gpu_model_keeps_a_graph_for_each_cache_and_as_long(stand_in):
     stand_in("forward")
     model = loaded("gpu")
