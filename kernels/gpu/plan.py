@@ -82,7 +82,8 @@ def launch_three(
     sizes = map(np.int32, (*rows, *[0] * spare, matrices[0].shape[1], len(q)))
     arguments = *weights, q, sums, factors, *scales, *out, *[out[-1]] * spare, *sizes
     grid = sum(-(-count // 16) for count in rows)
-    here.kernel(how.file, "gemv_three")((grid, 1), how.block, arguments, shared_mem=how.shared)
+    if grid:
+        here.kernel(how.file, "gemv_three")((grid, 1), how.block, arguments, shared_mem=how.shared)
 
 
 def together(matrices: Sequence[PackedMatrix], batch: int, tensor_cores: bool) -> bool:

@@ -82,7 +82,7 @@ def test_gpu_dense_takes_any_half(ops):
 
 
 @pytest.mark.parametrize("tokens", [1, 8, 9, 40])
-@pytest.mark.parametrize("rows", [(70, 1, 33), (16, 40), (33, 0, 17), (20, 20, 20, 20)])
+@pytest.mark.parametrize("rows", [(70, 1, 33), (16, 40), (33, 0, 17), (0, 0), (20, 20, 20, 20)])
 def test_gpu_linears_are_the_same_product(ops, tokens, rows):
     x, matrices = some(0, tokens, 256), [random_matrix(count, 256)[1] for count in rows]
     for got, expected in zip(ops.linears(ops.put(x), matrices), plain.linears(x, matrices), strict=True):
