@@ -1,13 +1,14 @@
 """What `matmul` asks of a backend, and of activations that come quantized."""
 
 import re
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import kernels.product
-from kernels import InputError, PackedMatrix, formats, matmul, select_backend
+from kernels import FormatError, InputError, PackedMatrix, formats, matmul, select_backend
 from kernels.packed import MAX_COLS
 
 MATRIX = PackedMatrix.from_float(np.ones((2, 128)))
@@ -106,3 +107,22 @@ def test_cpu_product_takes_the_widest_rows_there_may_be():
     assert PackedMatrix(formats.get("i2_s").pack(np.zeros(shape, np.int8), 1.0), shape).shape == shape
     shape = (0, MAX_COLS)
     assert PackedMatrix(formats.get("i2_s:x86-1x4").pack(np.zeros(shape, np.int8), 1.0), shape, "i2_s:x86-1x4")
+
+
+def test_cpu_product_takes_a_factor_that_lies_beside_the_bytes():
+    """As models do that keep a scale a tensor: the bytes stay, the scale is both, and a copy has it in its bytes."""
+    matrix = PackedMatrix(MATRIX.packed, MATRIX.shape, factor=-0.25)
+    assert matrix.scale == np.float32(-0.25) * MATRIX.scale
+    np.testing.assert_array_equal(matmul(matrix, np.ones((1, 128))), -0.25 * matmul(MATRIX, np.ones((1, 128))))
+    copy = matrix.to("i2_s")
+    assert (copy.factor, copy.scale) == (1, matrix.scale)
+    np.testing.assert_array_equal(copy.unpack(), MATRIX.unpack())
+    assert MATRIX.to("i2_s") is MATRIX
+
+
+@pytest.mark.parametrize("factor", [np.inf, np.nan, 1e39, 3e38])
+def test_cpu_product_refuses_a_factor_that_no_scale_can_take(factor):
+    large = PackedMatrix(formats.get("i2_s").pack(MATRIX.unpack(), 2.0), MATRIX.shape)
+    with warnings.catch_warnings(), pytest.raises(FormatError, match="finite"):
+        warnings.simplefilter("error")
+        PackedMatrix(large.packed, large.shape, factor=factor)
