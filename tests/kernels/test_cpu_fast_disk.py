@@ -4,10 +4,14 @@ import os
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from kernels.cpu.fast import disk, start
+from kernels import product, ternary
+from kernels.cpu.fast import disk, start, unit
+from kernels.formats import i2_s
+from kernels.ops import head, order
 
 CODE = b"machine code" * 1000
 
@@ -84,3 +88,10 @@ def test_cpu_fast_name_of_code_depends_on_everything_it_comes_from():
     assert disk.key("avx2", "a") != disk.key("avx2", "b")
     assert disk.key("ab", "c") != disk.key("a", "bc")
     assert disk.key("avx2") == disk.key("avx2")
+
+
+@pytest.mark.parametrize("source", [unit, product, ternary, i2_s, head, order])
+def test_cpu_fast_name_of_code_depends_on_the_sources_of_its_numbers(source, monkeypatch):
+    before, read = disk.key("amx"), Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + b"#" * (path == Path(source.__file__)))
+    assert disk.key("amx") != before

@@ -9,15 +9,20 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from kernels import product, ternary
+from kernels.formats import i2_s
 from kernels.ops import head, order
 
 _DIGEST = hashlib.sha256().digest_size
+
+_ELSEWHERE = [Path(str(module.__file__)) for module in (head, i2_s, order, product, ternary)]
+"""Sources outside this folder that the emitted code takes numbers from."""
 
 
 def key(*parts: str) -> str:
     """A name for code that depends on these and on the sources that emit it."""
     digest = hashlib.sha256("\0".join(parts).encode())
-    for path in (*sorted(Path(__file__).parent.glob("*.py")), Path(order.__file__), Path(head.__file__)):
+    for path in (*sorted(Path(__file__).parent.glob("*.py")), *_ELSEWHERE):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:32]
 
