@@ -130,7 +130,8 @@ def test_cpu_backend_survives_a_compiler_that_does_not(fresh, tmp_path, end):
 
 
 def test_cpu_backend_strict_wants_the_best_tier(fresh):
-    best = start.start().tier
+    started = start.start()
+    best, why = started.tier, "; ".join((*started.passed_over, f"tier {started.tier.name}: no"))
     if best.name == "portable":
         pytest.skip("missing-cpu: one tier only")
     build = start._build
@@ -143,11 +144,11 @@ def test_cpu_backend_strict_wants_the_best_tier(fresh):
     fresh.setattr(start, "_build", fails)
     fresh.setenv("XDG_CACHE_HOME", "/dev/null/no")
     start.start.cache_clear()
-    assert backend_report("fast").why == f"tier {best.name}: no"
+    assert backend_report("fast").why == why
     gpu = kernels.backend.why_not("gpu")
     if gpu is not None:
-        assert backend_report("auto").why == f"'gpu' cannot run here: {gpu}; tier {best.name}: no"
-    with pytest.raises(BackendError, match=f"strict: tier {best.name}: no"):
+        assert backend_report("auto").why == f"'gpu' cannot run here: {gpu}; {why}"
+    with pytest.raises(BackendError, match=f"strict: {why}"):
         select_backend("fast", strict=True)
 
 
