@@ -45,7 +45,6 @@ STRIDE = 4 * LINE
 TURNS = 1_000_000
 """Turns of the loops that multiply: some milliseconds."""
 
-
 UNIT_SUMS = 4
 """Matrices of sums of a unit that do not wait for each other."""
 

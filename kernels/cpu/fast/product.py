@@ -28,7 +28,8 @@ def emit(module: ir.Module, tier: Tier) -> None:
 
     ``product(weights, q, bias, sums, blocks, first, last, batch, stride, scale, weight_scale)`` computes the row groups
     first to last of (batch, stride) int32 sums from (batch, 128 blocks) int8 activations and their (batch,) int32
-    biases; with (batch,) float32 scales of the activations it makes them float32.
+    biases; with (batch,) float32 scales of the activations it makes them float32. Where there is a unit, activations of
+    `unit.FEW` tokens and more lie in `pieces`.
     """
     chunk = ROOM // tile.decoded_bytes(tier)
     if tier.narrow or tier.unit:

@@ -11,6 +11,9 @@ from kernels.errors import BackendError
 OVERRIDE = "BITNET_KERNELS_TIER"
 """Environment variable that names the tier to use."""
 
+MOST_TOKENS = 256
+"""Tokens a pass takes at most where there is a unit: their sums wait on the stack."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tier:
@@ -50,15 +53,10 @@ class Tier:
         """For LLVM's target machine."""
         return ",".join(f"+{feature}" for feature in self.needs)
 
-    @property
-    def most_tokens(self) -> int:
-        """Tokens a pass over a matrix takes at most."""
-        return 256 if self.unit else 2**31
-
     def tokens(self, width: int) -> int:
         """Tokens a pass takes, of so many bytes each."""
         fit = self.panel // max(1, width)
-        return min(max(fit // 32, 1) * 32, self.most_tokens) if self.unit else max(fit, self.tile)
+        return min(max(fit // 32, 1) * 32, MOST_TOKENS) if self.unit else max(fit, self.tile)
 
     def runs_on(self, arch: str, features: Mapping[str, bool]) -> bool:
         """Whether a CPU of this architecture and these features executes it."""

@@ -50,8 +50,8 @@ def _quantize(module: ir.Module) -> None:
 
     (rows, cols) float32 → (rows, width) int8, zeros behind, and for each its scale and ``-Σ q``. Gives the number of
     rows done, less than ``rows`` where the next one holds what is not finite: its scale is 0. One more than ``rows``
-    where there is a scale below `LEAST`, whose products float32 may not hold. Where ``cut`` is not 0,
-    the integers lie in `pieces`.
+    where there is a scale below `LEAST`, whose products float32 may not hold. Where ``cut`` is not 0, the integers lie
+    in `pieces`.
     """
     worker = team.work(module, "quantize_range", _quantize_range)
     arguments = team.HEAD_TYPES | dict.fromkeys(("x", "q", "scale", "bias"), POINTER)

@@ -32,7 +32,7 @@ from kernels.cpu.fast.ir import (
     spread,
 )
 from kernels.cpu.fast.lanes import VECTORS
-from kernels.cpu.fast.tiers import Tier
+from kernels.cpu.fast.tiers import MOST_TOKENS, Tier
 from kernels.cpu.fast.tile import block_bytes, decoded_bytes
 from kernels.cpu.fast.tokens import scaled
 from kernels.formats.i2_s import BLOCK
@@ -58,7 +58,7 @@ PRODUCT |= dict.fromkeys(("blocks", "first", "last", "batch", "stride"), I64) | 
 
 
 def emit(module: ir.Module, tier: Tier) -> None:
-    """Add ``unit``, which does what ``product`` does, of activations in `pieces` and up to the tier's most tokens."""
+    """Add ``unit``, which does what ``product`` does, of activations in `pieces` and up to `MOST_TOKENS`."""
     tile = _emit_tile(module, tier)
     b, weights, q, bias, sums, blocks, first, last, batch, stride, scale, weight_scale = function(
         module, "unit", VOID, PRODUCT
@@ -66,7 +66,7 @@ def emit(module: ir.Module, tier: Tier) -> None:
     b.function.linkage = "internal"
     width, size = b.mul(blocks, number(BLOCK)), VECTORS * ROW
     settings, codes = room(b, I8, amx.SETTINGS), room(b, I8, CHUNK * decoded_bytes(tier))
-    totals = room(b, I8, tier.most_tokens * size)
+    totals = room(b, I8, MOST_TOKENS * size)
     b.store(splat(ir.VectorType(I8, amx.SETTINGS), 0), settings, align=1)
 
     def some_blocks(start: Value, packed: Value) -> list[Value]:
