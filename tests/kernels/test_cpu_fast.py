@@ -14,6 +14,7 @@ from kernels.cpu.fast import tile
 from kernels.cpu.fast.build import assemble
 from kernels.cpu.fast.ir import splat
 from kernels.cpu.fast.load import load
+from kernels.cpu.fast.memory import LINE, aligned
 from kernels.cpu.fast.tiers import named
 from kernels.cpu.fast.tile import SPAN
 from kernels.cpu.fast.trial import differs
@@ -56,9 +57,20 @@ def test_cpu_fast_matrix_unit_takes_any_number_of_tokens(tokens, cols):
     checks.check_random(fast_tiers.backend("amx"), 70, cols, tokens)
 
 
+@pytest.mark.parametrize("tokens", [4, 16, 33, 300])
+@pytest.mark.parametrize("cols", [37, 640])
+def test_cpu_fast_matrix_unit_takes_floats_in_pieces(tokens, cols):
+    ternary = np.random.default_rng(cols).integers(-1, 2, (72, cols)).astype(np.int8)
+    matrix = PackedMatrix(formats.get("i2_s:x86-1x4").pack(ternary, 0.75), ternary.shape, "i2_s:x86-1x4")
+    x = np.random.default_rng(tokens).normal(size=(tokens, cols)).astype(np.float32)
+    y = matmul(matrix, x, backend=fast_tiers.backend("amx"))
+    np.testing.assert_array_equal(y.view(np.uint32), matmul(matrix, x, backend="numpy").view(np.uint32))
+
+
 def test_cpu_fast_matrix_unit_is_used():
     text = fast_tiers.assembly("amx", "x86_64-linux-gnu")
     assert text.count("tdpbsud") >= 8
+    assert text.count("tileloaddt1") >= 4  # activations alone are read past the nearest cache
     assert text.count("tilerelease") == 1
 
 
@@ -70,6 +82,23 @@ def test_cpu_fast_keeps_the_other_promises(tier):
     checks.check_empty(backend)
     checks.check_strided(backend)
     checks.check_zero_rows(backend)
+
+
+@tiers
+def test_cpu_fast_writes_nothing_behind_its_room(tier, monkeypatch):
+    backend, rooms = fast_tiers.backend(tier), []
+
+    def watched(size):
+        rooms.append(aligned((size + LINE,), np.uint8))
+        rooms[-1][:] = 90
+        return rooms[-1].ctypes.data
+
+    monkeypatch.setattr(backend, "room", watched)
+    tokens = backend.tier.tokens(2560)
+    checks.check_random(backend, 4, 2560, tokens)
+    matmul(checks.random_matrix(4, 2560)[1], np.ones((tokens, 2560)), backend=backend)
+    assert len(rooms) == 2
+    assert all((room[-LINE:] == 90).all() for room in rooms)
 
 
 @tiers
