@@ -1,5 +1,6 @@
 """What computes is chosen in the open: asked for, taken, why; and in strict mode nothing is passed over."""
 
+import ctypes
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -9,7 +10,7 @@ import pytest
 
 import kernels.backend
 from kernels import BackendError, NoDevice, PackedMatrix, backend_report, matmul, select_backend
-from kernels.cpu.fast import host, start
+from kernels.cpu.fast import build, host, start
 from kernels.cpu.fast.tiers import OVERRIDE, TIERS, candidates, named
 from kernels.gpu import device
 
@@ -163,10 +164,41 @@ def test_cpu_backend_says_that_the_system_denies_the_matrix_unit(fresh):
     fresh.setattr(start, "disk", SimpleNamespace(key=lambda *_: "", read=lambda _: None, write=lambda *_: None))
     fresh.setattr(host, "_matrices", lambda: False)
     started = start.start.__wrapped__()
-    assert (started.tier.name, started.code) == ("avx512-vnni", b"avx512-vnni")
+    assert (started.tier, started.code) == (host.fitted(named("avx512-vnni")), b"avx512-vnni")
     assert started.passed_over == ("tier amx: this system keeps no state of a matrix unit for this process",)
     fresh.setattr(host, "_matrices", lambda: True)
     assert start.start.__wrapped__().code == b"amx"
+
+
+def test_cpu_backend_child_makes_the_tier_as_it_suits_the_machine_or_says_why_not(monkeypatch):
+    made = []
+    monkeypatch.setattr(sys, "argv", ["build", "amx"])
+    monkeypatch.setattr(build, "assemble", lambda tier: made.append(tier) or sys.exit())
+    monkeypatch.setattr(host, "_matrices", lambda: True)
+    with pytest.raises(SystemExit):
+        build.main()
+    assert made == [host.fitted(named("amx"))]
+    monkeypatch.setattr(host, "_matrices", lambda: False)
+    with pytest.raises(SystemExit, match="amx: this system keeps no state of a matrix unit"):
+        build.main()
+
+
+@pytest.mark.parametrize(
+    ("arch", "cpu", "ahead"),
+    [("x86_64", "sapphirerapids", 2048), ("x86_64", "znver5", 8192), ("aarch64", "neoverse-v2", 8192)],
+)
+def test_cpu_backend_asks_for_memory_as_near_as_the_cpu_likes_it(monkeypatch, arch, cpu, ahead):
+    monkeypatch.setattr(host, "arch", lambda: arch)
+    monkeypatch.setattr(host.llvm, "get_host_cpu_name", lambda: cpu)
+    assert host.fitted(named("portable")).ahead == ahead
+
+
+@pytest.mark.skipif(
+    host.arch() != "x86_64" or not sys.platform.startswith("linux"), reason="missing-cpu: x86-64, with Linux"
+)
+def test_cpu_backend_asks_the_system_for_the_matrix_unit():
+    said = host._matrices.__wrapped__()
+    assert said == (ctypes.CDLL(None).syscall(158, 0x1023, 18) == 0)  # arch_prctl, ARCH_REQ_XCOMP_PERM, XTILEDATA
 
 
 def test_cpu_backend_takes_the_tier_the_environment_names(fresh):

@@ -133,6 +133,19 @@ def test_cpu_fast_rounds_as_quantize_does(tier, x, rows):
     np.testing.assert_array_equal(y.view(np.uint32), expected.view(np.uint32))
 
 
+@tiers
+def test_cpu_fast_looks_again_where_float32_might_not_hold_a_product_alone(tier, monkeypatch):
+    backend = fast_tiers.backend(tier)
+    _, matrix = checks.random_matrix(4, 128)
+    x = np.ones((backend.tier.tokens(128) + 1, 128), np.float32)
+    with monkeypatch.context() as patch:
+        patch.setattr("kernels.cpu.fast.backend.refuse_overflow", lambda y: pytest.fail("looked again"))
+        matmul(matrix, x, backend=backend)
+    x[0] = 3e38  # of the first panel, not of the last
+    with pytest.raises(InputError, match=r"output \[0, \d\] overflows float32"):
+        matmul(matrix, x, backend=backend)
+
+
 @pytest.mark.parametrize("name", ["i2_s", "i2_s:arm-64", "i2_s:x86-1x4", "tq1_0", "tq2_0", "tl1", "tl2"])
 def test_cpu_fast_multiplies_every_format(name):
     ternary = np.random.default_rng(0).integers(-1, 2, (128, 768)).astype(np.int8)
