@@ -94,9 +94,9 @@ def test_cpu_fast_writes_nothing_behind_its_room(tier, monkeypatch):
         return rooms[-1].ctypes.data
 
     monkeypatch.setattr(backend, "room", watched)
-    tokens = backend.tier.tokens(2560)
-    checks.check_random(backend, 4, 2560, tokens)
-    matmul(checks.random_matrix(4, 2560)[1], np.ones((tokens, 2560)), backend=backend)
+    tokens = backend.tier.tokens(6912)
+    checks.check_random(backend, 4, 6912, tokens)
+    matmul(checks.random_matrix(4, 6912)[1], np.ones((tokens, 6912)), backend=backend)
     assert len(rooms) == 2
     assert all((room[-LINE:] == 90).all() for room in rooms)
 

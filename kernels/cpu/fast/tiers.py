@@ -54,7 +54,7 @@ class Tier:
         return ",".join(f"+{feature}" for feature in self.needs)
 
     def tokens(self, width: int) -> int:
-        """Tokens a pass takes, of so many bytes each."""
+        """Tokens a pass takes, of so many bytes each; where there is a unit, as many as whole `pieces` have."""
         fit = self.panel // max(1, width)
         return min(max(fit // 32, 1) * 32, MOST_TOKENS) if self.unit else max(fit, self.tile)
 
