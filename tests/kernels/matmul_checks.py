@@ -122,12 +122,15 @@ def overflowing() -> list[tuple[PackedMatrix, object]]:
     """A matrix and activations whose product float32 cannot hold, at the output [1, 0] first."""
     small, large = np.ones((2, 128), np.float32), np.ones((2, 128), np.float32)
     large[1] = 1e30
+    moderate = np.ones((2, 128), np.float32)
+    moderate[1] = 1e3
     scale = np.array([1, 1e-30], np.float32)
     ones = np.ones((2, 128), np.int8)
     huge = np.concatenate([small[:1], np.full((1, 128), 3e38, np.float32)])
     return [
         (scaled_ones(1e30), large),  # the scales together
         (scaled_ones(-1e30), large),
+        (scaled_ones(1e36), moderate),  # the scale of the matrix nearly alone
         (scaled_ones(1e-30), huge),  # already the sum, though the output would fit
         (scaled_ones(0.0), huge),
         (scaled_ones(1e30, rows=20_000), large),
