@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections import defaultdict
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -103,7 +105,7 @@ def test_cpu_bench_times_nothing_that_is_wrong():
         measure.check(Wrong(), 16, 128, [1])
 
 
-@pytest.mark.parametrize("tier", ["avx512-vnni", "avx-vnni", "avx2", "sdot", "portable"])
+@pytest.mark.parametrize("tier", ["amx", "avx512-vnni", "avx-vnni", "avx2", "sdot", "portable"])
 def test_cpu_bench_probes_compile_to_the_instruction_of_the_tier(tier):
     from kernels.cpu.fast.build import compiled
 
@@ -111,6 +113,17 @@ def test_cpu_bench_probes_compile_to_the_instruction_of_the_tier(tier):
     text = compiled(probes._source(wanted), wanted, f"{wanted.arch or 'x86_64'}-linux-gnu", text=True).decode()
     assert text.count(wanted.instruction) >= 16
     assert text.count("prefetch") >= 4 or text.count("prfm") >= 4
+    assert (text.count("tdpbsud"), text.count("tilerelease")) == ((probes.UNIT_SUMS, 1) if wanted.unit else (0, 0))
+
+
+@pytest.mark.parametrize(("tier", "best"), [("amx", 16 * 16 * 64), ("avx2", 12 * 8 * 4), ("avx512-vnni", None)])
+def test_cpu_bench_counts_products_as_the_tier_does_them(tier, best, monkeypatch):
+    monkeypatch.setattr(probes, "compiled", lambda *_: b"")
+    monkeypatch.setattr(probes, "functions", lambda *_: defaultdict(lambda: lambda *_: None))
+    monkeypatch.setattr(probes, "perf_counter", count().__next__)  # all takes a second
+    with probes.probes(named(tier), 2, 2**16) as found:
+        rate = found.multiply_best and found.multiply_best()
+    assert rate == (best and 2 * best * probes.TURNS)
 
 
 def test_cpu_bench_weights_are_ternary():
