@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LOOKS = 20_000
 """Looks for work before a helper goes to sleep: some tenths of a millisecond, to be awake for the next layer."""
 
-SHARES = 8
+SHARES = 4
 """Ranges of rows for each thread, so that one that is late leaves the others little to wait for."""
 
 _crews: WeakSet[Crew] = WeakSet()
