@@ -10,7 +10,7 @@ import sys
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-from kernels.cpu.fast import attend, calls, dense, dense_int8, pieces, play, product, rounding, sweeps, team, tokens
+from kernels.cpu.fast import attend, calls, dense, dense_int8, play, product, rounding, sweeps, team, tokens
 from kernels.cpu.fast.tiers import Tier, named
 
 
@@ -19,7 +19,6 @@ def source(tier: Tier) -> str:
     module = ir.Module("kernels")
     team.emit(module, tier)
     tokens.emit(module)
-    pieces.emit(module)
     product.emit(module, tier)
     calls.emit(module, tier)
     sweeps.emit(module)

@@ -12,7 +12,7 @@ import llvmlite.binding as llvm
 from kernels.cpu.fast.tiers import Tier
 
 NEAR = 2048
-"""Bytes ahead on CPUs of Intel, which ask for the rest of a page themselves; four times as many cost a third more."""
+"""Bytes ahead on CPUs of Intel, which ask for the rest of a page themselves; four times as many cost half again."""
 
 _ARCH_PRCTL, _ASK, _MATRICES = 158, 0x1023, 18
 """On Linux for x86-64: the system call, its request for more state to be kept, and the state of a matrix unit."""

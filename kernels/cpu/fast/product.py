@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from llvmlite import ir
 
-from kernels.cpu.fast import tile, unit
+from kernels.cpu.fast import pieces, tile, unit
 from kernels.cpu.fast.ir import I8, I32, I64, VOID, Value, at, function, load, loop, number, smaller, spread
 from kernels.cpu.fast.lanes import VECTORS
 from kernels.cpu.fast.memory import LINE
@@ -35,6 +35,7 @@ def emit(module: ir.Module, tier: Tier) -> None:
     if tier.narrow or tier.unit:
         tile.emit_decode(module, tier)
     if tier.unit:
+        pieces.emit(module)
         unit.emit(module, tier)
     packed = [tile.emit(module, tier, width) for width in range(1, tier.tile + 1)]
     wide = tier.tile * 3 // 2 if tier.narrow else 0  # no registers are needed for decoding
@@ -52,15 +53,7 @@ def emit(module: ir.Module, tier: Tier) -> None:
             start = b.udiv(b.mul(index, batch), count)
             columns = b.sub(b.udiv(b.mul(b.add(index, number(1)), batch), count), start)
             where = at(b, q, b.mul(start, width)), at(b, sums, b.mul(start, stride), 4)
-            done = b.append_basic_block("done")
-            choice = b.switch(columns, done)
-            for number_of_columns, callee in enumerate(tiles, 1):
-                case = b.append_basic_block(f"columns{number_of_columns}")
-                choice.add_case(number(number_of_columns), case)
-                with b.goto_block(case):
-                    b.call(callee, (body, *where, blocks, width, stride))
-                    b.branch(done)
-            b.position_at_end(done)
+            _call(b, tiles, columns, (body, *where, blocks, width, stride))
             return []
 
         loop(b, number(0), count, number(1), [], one_tile)
@@ -106,3 +99,16 @@ def emit(module: ir.Module, tier: Tier) -> None:
         edges = b.mul(first, height), b.mul(last, height)
         b.call(module.globals["rescale"], (sums, scale, weight_scale, batch, stride, *edges))
     b.ret_void()
+
+
+def _call(b: ir.IRBuilder, tiles: list[ir.Function], columns: Value, arguments: tuple[Value, ...]) -> None:
+    """Call the tile of so many columns, the first of one."""
+    done = b.append_basic_block("done")
+    choice = b.switch(columns, done)
+    for width, tile_ in enumerate(tiles, 1):
+        case = b.append_basic_block(f"columns{width}")
+        choice.add_case(number(width), case)
+        with b.goto_block(case):
+            b.call(tile_, arguments)
+            b.branch(done)
+    b.position_at_end(done)

@@ -63,9 +63,7 @@ class Tier:
         return arch.startswith(self.arch) and all(features.get(feature) for feature in self.needs)
 
 
-AVX512 = "avx512f", "avx512bw", "avx512vl"
-
-VNNI = *AVX512, "avx512vnni", "f16c"
+VNNI = "avx512f", "avx512bw", "avx512vl", "avx512vnni", "f16c"
 
 TIERS = (
     Tier("amx", 16, 8, (*VNNI, "amx-tile", "amx-int8"), "x86_64", instruction="vpdpbusd", unit=True, panel=2**20),
